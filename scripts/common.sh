@@ -33,7 +33,8 @@ cache_folder() {
 
 # What is to be removed when the script ends, in whatever way.
 scratch=()
-trap 'rm -rf -- ${scratch[@]+"${scratch[@]}"}' EXIT
+clean_up() { rm -rf -- ${scratch[@]+"${scratch[@]}"}; }
+trap clean_up EXIT
 
 # lock PATH: waits until no other script holds PATH, then holds it until this script ends.
 # Whatever is started to outlive the script must close descriptor 9.
