@@ -13,6 +13,7 @@ import net.jqwik.api.Property;
 import net.jqwik.api.constraints.DoubleRange;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 
 class DistanceBoundTest {
@@ -83,6 +84,48 @@ class DistanceBoundTest {
       double ratio = ((Proven) bound).distance() / truth;
       assertThat(ratio).isBetween(1.0, 20.0);
     }
+  }
+
+  /**
+   * With a constant feature x = c, H is Lambda + h (c, 1)(c, 1)' itself, so the centred rule has no
+   * slack but its constants. The three directions are the ones in which a missing ||mu||, 1 / h or
+   * g_0 mu would show; h is disturbed both ways by kappa, which shows a missing eps_c.
+   */
+  @ParameterizedTest
+  @CsvSource({"1e-3, 3", "1e-3, 0.1", "1e3, 0.1", "1, 10", "1e2, 30"})
+  void of_constantFeature_coversTheWorstDirectionsAndIsTight(double lambda, double c) {
+    int n = 40;
+    double[][] x = new double[n][];
+    double[] y = new double[n];
+    double[] w = new double[n];
+    for (int i = 0; i < n; i++) {
+      x[i] = new double[] {c, 1};
+      y[i] = i % 2;
+      w[i] = 1;
+    }
+    DenseLogistic problem = new DenseLogistic(x, y, w, new double[] {lambda, 0}, 1);
+    double[] minimiser = {0.3 / c, -0.2};
+    problem.minimiseAt(minimiser);
+    double h = problem.measure(minimiser).curvature();
+    double kappa = 0.02 / (Math.sqrt(h / lambda) * c + 1);
+    double[][] directions = {{1, -c}, {0, 1}, {-c / lambda, 1 / h + c * c / lambda}};
+    double tightest = Double.POSITIVE_INFINITY;
+    for (double[] direction : directions) {
+      double scale = 1e-6 / (DenseLogistic.norm(direction) * (1 + c));
+      double[] theta = {minimiser[0] + scale * direction[0], minimiser[1] + scale * direction[1]};
+      double truth = DenseLogistic.distance(theta, minimiser);
+      Measurement m = problem.measure(theta);
+      for (double factor : new double[] {1 - kappa, 1, 1 + kappa}) {
+        Measurement disturbed =
+            withCurvature(m, m.curvature() * factor, 1.01 * kappa + m.curvatureRelativeError());
+        DistanceBound bound = DistanceBound.of(disturbed);
+
+        assertThat(bound).isInstanceOf(Proven.class);
+        assertThat(((Proven) bound).distance()).isGreaterThanOrEqualTo(truth);
+      }
+      tightest = Math.min(tightest, ((Proven) DistanceBound.of(m)).distance() / truth);
+    }
+    assertThat(tightest).isLessThan(1.5);
   }
 
   @Test
