@@ -3,10 +3,12 @@ package dev.lethe.core.objective;
 import dev.lethe.core.aggregate.GramAggregator;
 import dev.lethe.core.aggregate.MeasurementAggregator;
 import dev.lethe.core.aggregate.Point;
+import dev.lethe.core.certify.DistanceBound;
 import dev.lethe.core.certify.Measurement;
 import dev.lethe.core.linalg.LinearOperator;
 import dev.lethe.core.linalg.Rounding;
 import dev.lethe.core.linalg.SymmetricMatrix;
+import dev.lethe.core.linalg.Vectors;
 import dev.lethe.core.loss.LossFunction;
 import dev.lethe.core.model.Statistics;
 import dev.lethe.core.solver.CentredJacobi;
@@ -27,6 +29,9 @@ import dev.lethe.core.solver.Preconditioner;
  * <p>Counts its passes over the data.
  */
 public final class Objective implements ConvexFunction<Objective.Measured> {
+  /** Up to this p a Hessian is computed for the sake of a proof. */
+  private static final int MAX_CERTIFIED_HESSIAN = 4096;
+
   private final ExampleSums examples;
   private final Statistics statistics;
   private final LossFunction loss;
@@ -227,6 +232,30 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
       lambdaError = Math.max(lambdaError, Double.isFinite(e) ? e : 0);
     }
     return new Hessian(matrix, sums.relativeError() + lambdaError + 2 * Rounding.UNIT);
+  }
+
+  /**
+   * The proven distance of an evaluated point to the minimiser. Where one pass proves nothing
+   * (regParam = 0, or a partly penalised problem), the Hessian is computed, one more pass, provided
+   * that p allows it and that the point looks close enough for the proof to matter.
+   *
+   * @param rho the distance of interest
+   */
+  public DistanceBound distanceBound(Measured evaluation, double rho) {
+    Measurement m = evaluation.measurement();
+    DistanceBound bound = DistanceBound.of(m);
+    if (bound instanceof DistanceBound.Proven
+        || size() > MAX_CERTIFIED_HESSIAN
+        || estimatedDistance(evaluation) > rho) {
+      return bound;
+    }
+    Hessian hessian = gram(evaluation.point());
+    return DistanceBound.of(m, hessian.matrix().values(), hessian.relativeError());
+  }
+
+  /** ||M^{-1} g||_2 with the preconditioner M in the Hessian's place: an estimate, no bound. */
+  private double estimatedDistance(Measured evaluation) {
+    return Vectors.norm(preconditioner(evaluation).applyInverse(evaluation.gradient()));
   }
 
   /**

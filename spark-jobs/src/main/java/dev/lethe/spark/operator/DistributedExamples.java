@@ -11,6 +11,7 @@ import dev.lethe.core.loss.LossFunction;
 import dev.lethe.core.model.ExampleBlock;
 import dev.lethe.core.objective.ExampleSums;
 import java.io.Serializable;
+import java.util.function.Supplier;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
@@ -24,13 +25,14 @@ public final class DistributedExamples implements ExampleSums {
   private final JavaSparkContext context;
   private final JavaRDD<ExampleBlock> blocks;
   private final int features;
-  private final String description;
+  private final Supplier<String> description;
 
   /**
    * @param blocks ordered within each partition
    * @param description begins every job description of these passes; no personal data
    */
-  public DistributedExamples(JavaRDD<ExampleBlock> blocks, int features, String description) {
+  public DistributedExamples(
+      JavaRDD<ExampleBlock> blocks, int features, Supplier<String> description) {
     this.context = JavaSparkContext.fromSparkContext(blocks.context());
     this.blocks = blocks;
     this.features = features;
@@ -93,7 +95,7 @@ public final class DistributedExamples implements ExampleSums {
 
   private <T extends Serializable, A extends Aggregator<A>> A pass(
       String what, T arguments, AggregatorFactory<T, A> factory) {
-    context.sc().setJobDescription(description + ": " + what);
+    context.sc().setJobDescription(description.get() + ": " + what);
     Broadcast<T> broadcast = context.broadcast(arguments);
     try {
       return OrderedAggregation.run(
