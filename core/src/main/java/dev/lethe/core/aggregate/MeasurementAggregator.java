@@ -19,8 +19,8 @@ import dev.lethe.core.model.ExampleBlock;
  * </pre>
  *
  * The first term in the sum is the margin's own error through l', the second the error of l', of
- * the products and of the panel. Sources: Higham, ch. 3; Ogita, Rump, Oishi 2005; {@code
- * docs/mathematics.md}.
+ * the products and of the panel. Products that underflow add 8 least doubles a row. Sources:
+ * Higham, ch. 3; Ogita, Rump, Oishi 2005; {@code docs/mathematics.md}.
  */
 public final class MeasurementAggregator implements Aggregator<MeasurementAggregator> {
   private static final long serialVersionUID = 1L;
@@ -120,7 +120,9 @@ public final class MeasurementAggregator implements Aggregator<MeasurementAggreg
     double[] g = gradient.toArray();
     for (int j = 0; j < size; j++) {
       error[j] =
-          Rounding.up(termError[j] * secondOrder, rows + 8.0) + 2 * Rounding.UNIT * Math.abs(g[j]);
+          Rounding.up(termError[j] * secondOrder, rows + 8.0)
+              + 2 * Rounding.UNIT * Math.abs(g[j])
+              + 8.0 * rows * Double.MIN_VALUE;
     }
     return error;
   }
@@ -137,7 +139,8 @@ public final class MeasurementAggregator implements Aggregator<MeasurementAggreg
 
   /**
    * kappa: a bound of the error of h and c relative to their sums of absolute terms. A margin error
-   * e changes l'' of a self-concordant loss by a factor of at most exp(e).
+   * e changes l'' of a self-concordant loss by a factor of at most exp(e). Terms that underflow
+   * (below 2^-1022: |s_i| &gt; 700) are outside it.
    */
   public double curvatureRelativeError() {
     double depth = curvatureMoment.depth() * Rounding.UNIT;

@@ -5,6 +5,7 @@ import dev.lethe.core.linalg.Rounding;
 import dev.lethe.core.loss.LossFunction;
 import dev.lethe.core.model.ExampleBlock;
 import dev.lethe.core.model.Statistics;
+import java.util.Arrays;
 
 /**
  * Counts, weights and per-column moments of a data set in one pass, and whether its values are
@@ -26,7 +27,7 @@ public final class StatisticsAggregator implements Aggregator<StatisticsAggregat
   private final CompensatedVector labelWeight = new CompensatedVector(1);
   private final double[] min;
   private final double[] max;
-  private final long[] entries;
+  private final long[] nonzeros;
   private long rows;
   private long blocks;
   private long blockBytes;
@@ -42,7 +43,9 @@ public final class StatisticsAggregator implements Aggregator<StatisticsAggregat
     second = new CompensatedVector(features);
     min = new double[features];
     max = new double[features];
-    entries = new long[features];
+    Arrays.fill(min, Double.POSITIVE_INFINITY);
+    Arrays.fill(max, Double.NEGATIVE_INFINITY);
+    nonzeros = new long[features];
   }
 
   @Override
@@ -81,6 +84,7 @@ public final class StatisticsAggregator implements Aggregator<StatisticsAggregat
       if (x == 0) {
         return;
       }
+      nonzeros[column]++;
       if (!Double.isFinite(x)) {
         badValues++;
         badColumn = badColumn < 0 ? column : Math.min(badColumn, column);
@@ -88,13 +92,8 @@ public final class StatisticsAggregator implements Aggregator<StatisticsAggregat
       }
       first.addProduct(column, 1, weight, x);
       second.addProduct(column, weight, x, x);
-      if (entries[column]++ == 0) {
-        min[column] = x;
-        max[column] = x;
-      } else {
-        min[column] = Math.min(min[column], x);
-        max[column] = Math.max(max[column], x);
-      }
+      min[column] = Math.min(min[column], x);
+      max[column] = Math.max(max[column], x);
     }
   }
 
@@ -106,11 +105,9 @@ public final class StatisticsAggregator implements Aggregator<StatisticsAggregat
     squaredWeight.merge(other.squaredWeight);
     labelWeight.merge(other.labelWeight);
     for (int j = 0; j < features; j++) {
-      if (other.entries[j] > 0) {
-        min[j] = entries[j] > 0 ? Math.min(min[j], other.min[j]) : other.min[j];
-        max[j] = entries[j] > 0 ? Math.max(max[j], other.max[j]) : other.max[j];
-        entries[j] += other.entries[j];
-      }
+      min[j] = Math.min(min[j], other.min[j]);
+      max[j] = Math.max(max[j], other.max[j]);
+      nonzeros[j] += other.nonzeros[j];
     }
     rows += other.rows;
     blocks += other.blocks;
@@ -138,25 +135,33 @@ public final class StatisticsAggregator implements Aggregator<StatisticsAggregat
     return 56L * features + 1024;
   }
 
-  /** The statistics; columns with x = 0 in some row have 0 within [min, max]. */
+  /**
+   * The statistics; columns with x = 0 in some row have 0 within [min, max]. Rows with an invalid
+   * label or weight, and values that are not finite, count as invalid and enter nothing else.
+   */
   public Statistics statistics() {
     double wHigh = weight.sum(0);
     double wLow = weight.error(0);
     double total = wHigh + wLow;
     double denominator = total - (squaredWeight.sum(0) + squaredWeight.error(0)) / total;
     double depth = (first.depth() + 4) * Rounding.UNIT;
+    long usable = rows - badLabels - badWeights;
     double[] variance = new double[features];
     double[] varianceError = new double[features];
     double[] secondMoment = new double[features];
     double[] minimum = min.clone();
     double[] maximum = max.clone();
     for (int j = 0; j < features; j++) {
-      if (entries[j] < rows) {
+      if (nonzeros[j] < usable || minimum[j] > maximum[j]) {
         minimum[j] = Math.min(0, minimum[j]);
         maximum[j] = Math.max(0, maximum[j]);
       }
       secondMoment[j] = second.sum(j) + second.error(j);
-      if (minimum[j] == maximum[j] || !(denominator > 0)) {
+      if (minimum[j] == maximum[j]) {
+        continue;
+      }
+      if (!(denominator > 0)) { // two different values: it is positive, but lost to rounding
+        varianceError[j] = Double.POSITIVE_INFINITY;
         continue;
       }
       // sum w x^2 - (sum w x)^2 / W in double-double arithmetic
@@ -168,9 +173,15 @@ public final class StatisticsAggregator implements Aggregator<StatisticsAggregat
       double productLow = Math.fma(b, q, -product) + b * qLow + bLow * q;
       double centred = (second.sum(j) - product) + (second.error(j) - productLow);
       variance[j] = Math.max(0, centred) / denominator;
+      // The moments' errors and the division's are relative to the second moment; W - sum w^2 / W
+      // cancels where one weight dominates; products of tiny values underflow.
+      double largest = Math.max(-minimum[j], maximum[j]);
+      double underflow = 16.0 * usable * Double.MIN_VALUE * (1 + largest);
       varianceError[j] =
           centred > 0
-              ? 16 * Rounding.UNIT + 64 * depth * depth * (secondMoment[j] / centred)
+              ? 8 * Rounding.UNIT * (1 + total / denominator)
+                  + 64 * depth * depth * (secondMoment[j] / centred)
+                  + underflow / centred
               : Double.POSITIVE_INFINITY;
     }
     return new Statistics(

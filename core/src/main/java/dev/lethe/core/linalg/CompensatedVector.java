@@ -7,10 +7,10 @@ import java.io.Serializable;
  * dot product (SIAM J. Sci. Comput. 2005).
  *
  * <p>Each coordinate keeps the rounded sum and the sum of the rounding errors (both exact by
- * TwoSum). With D the longest chain of additions and merges that any term went through, the result
- * is within u |sum| + (D u)^2 / (1 - D u)^2 sum |terms| of the exact sum of the terms. Dense rows
- * are first added up plainly in panels of at most {@value #PANEL_ROWS} rows, which adds
- * gamma_{PANEL_ROWS} sum |terms|.
+ * TwoSum). With D the longest chain of additions that any term or error went through (1 a row, 2 a
+ * merge), the result is within u |sum| + (D u)^2 / (1 - D u)^2 sum |terms| of the exact sum of the
+ * terms. Dense rows are first added up plainly in panels of at most {@value #PANEL_ROWS} rows,
+ * which adds gamma_{PANEL_ROWS} sum |terms|.
  *
  * <p>Additions and merges in the same order give the same bits.
  */
@@ -47,7 +47,8 @@ public final class CompensatedVector implements Serializable {
 
   /**
    * sum_j += w x y with the rounding errors of both products kept (TwoProduct by fused
-   * multiply-add).
+   * multiply-add). The errors take two additions a row here, and their own products round: 4 (D
+   * u)^2 sum |terms| takes the place of the second term of the bound; underflow apart.
    */
   public void addProduct(int j, double w, double x, double y) {
     double wx = w * x;
@@ -96,7 +97,8 @@ public final class CompensatedVector implements Serializable {
       add(j, other.sum[j]);
       error[j] += other.error[j];
     }
-    depth = Math.max(depth, other.depth) + 1;
+    // An error goes through two additions: this vector's own and the other's.
+    depth = Math.max(depth, other.depth) + 2;
   }
 
   /** The sums, a new array. */
@@ -121,7 +123,7 @@ public final class CompensatedVector implements Serializable {
     return error[j];
   }
 
-  /** The longest chain of rows and merges, D of the error bound. */
+  /** The longest chain of additions, D of the error bound: 1 a row, 2 a merge. */
   public long depth() {
     return depth;
   }

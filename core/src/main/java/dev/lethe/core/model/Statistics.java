@@ -8,7 +8,8 @@ package dev.lethe.core.model;
  * @param labelWeight sum_i w_i y_i
  * @param variance per column the unbiased weighted variance s_j^2 = (sum_i w_i x_ij^2 - (sum_i w_i
  *     x_ij)^2 / W) / (W - sum_i w_i^2 / W), Spark ML's; exactly 0 for a constant column
- * @param varianceRelativeError per column a bound of its relative error
+ * @param varianceRelativeError per column e_j with |s_j^2 - exact| &lt;= e_j s_j^2; infinite where
+ *     rounding leaves nothing of the variance
  * @param secondMoment per column sum_i w_i x_ij^2
  * @param min per column the least value
  * @param max per column the greatest value

@@ -130,7 +130,7 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
   public Measured evaluate(double[] theta) {
     passes++;
     MeasurementAggregator sums = examples.measure(at(theta));
-    double[] lambda = penalty.lambda();
+    double[] lambda = penalty.lambda().clone();
     double[] g = sums.gradient();
     double[] error = sums.gradientError();
     double value = sums.value();
@@ -143,9 +143,17 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
       double pull = lambda[j] * theta[j];
       double sum = g[j] + pull + linear[j];
       // the rule's own error, the product, and two additions of at most these magnitudes
+      double e = penalty.relativeError()[j];
+      if (e > 0 && theta[j] != 0) {
+        error[j] += Double.isInfinite(e) ? e : e * Math.abs(pull);
+      }
       error[j] +=
-          Math.abs(pull) * (penalty.relativeError()[j] + 4 * Rounding.UNIT)
-              + 2 * Rounding.UNIT * (Math.abs(g[j]) + 2 * Math.abs(pull) + Math.abs(sum));
+          2 * Rounding.UNIT * (Math.abs(g[j]) + 4 * Math.abs(pull) + Math.abs(sum))
+              + Double.MIN_VALUE;
+      // Distance bounds divide by lambda: they get one that the exact rule is not below.
+      if (e > 0) {
+        lambda[j] = e < 1 ? Rounding.down(lambda[j] * (1 - e), 4) : 0;
+      }
       g[j] = sum;
       value += 0.5 * pull * theta[j] + linear[j] * theta[j];
     }
@@ -223,13 +231,13 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
           matrix.values()[j * p + k] = j == k ? 1 : 0;
         }
       }
-      if (!fixed[j]) {
-        matrix.values()[j * p + j] += penalty.lambda()[j];
-      }
     }
     double lambdaError = 0;
-    for (double e : penalty.relativeError()) {
-      lambdaError = Math.max(lambdaError, Double.isFinite(e) ? e : 0);
+    for (int j = 0; j < p; j++) {
+      if (!fixed[j]) {
+        matrix.values()[j * p + j] += penalty.lambda()[j];
+        lambdaError = Math.max(lambdaError, penalty.relativeError()[j]);
+      }
     }
     return new Hessian(matrix, sums.relativeError() + lambdaError + 2 * Rounding.UNIT);
   }
@@ -269,9 +277,12 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
     int d = examples.features();
     double[] diagonal = new double[p];
     double[] mean = new double[p];
-    double h = intercept ? Math.max(m.curvature(), Double.MIN_NORMAL) : 0;
+    boolean centred = intercept && !fixed[d];
+    // Where every margin is saturated h says nothing; the floor keeps the inverse finite.
+    double h =
+        Math.max(m.curvature(), 0x1p-40 * loss.secondDerivativeBound() * statistics.totalWeight());
     double meanCurvature =
-        intercept ? h / statistics.totalWeight() : 0.5 * loss.secondDerivativeBound();
+        centred ? h / statistics.totalWeight() : 0.5 * loss.secondDerivativeBound();
     for (int j = 0; j < p; j++) {
       if (fixed[j]) {
         diagonal[j] = 1;
@@ -280,12 +291,12 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
       } else {
         double moment = statistics.secondMoment()[j];
         double spread = statistics.variance()[j] * statistics.totalWeight();
-        mean[j] = intercept ? m.curvatureMoment()[j] / h : 0;
-        double data = meanCurvature * (intercept ? spread : moment);
+        mean[j] = centred ? m.curvatureMoment()[j] / h : 0;
+        double data = meanCurvature * (centred ? spread : moment);
         diagonal[j] = Math.max(data + penalty.lambda()[j], Double.MIN_NORMAL);
       }
     }
-    return new CentredJacobi(diagonal, mean, intercept ? d : -1);
+    return new CentredJacobi(diagonal, mean, centred ? d : -1);
   }
 
   private void zeroFixed(double[] v) {

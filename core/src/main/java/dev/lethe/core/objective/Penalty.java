@@ -7,14 +7,23 @@ import dev.lethe.core.model.Statistics;
  * The quadratic penalty 1/2 sum_j lambda_j theta_j^2, sum form.
  *
  * @param lambda lambda_j &gt;= 0, length p; 0 for an unpenalised coordinate
- * @param relativeError a bound of the relative error of each lambda_j against the exact rule
+ * @param relativeError e_j &gt;= 0 with |lambda_j - exact| &lt;= e_j lambda_j against the exact
+ *     rule; infinite where lambda_j is unknown
  */
 public record Penalty(double[] lambda, double[] relativeError) {
   public Penalty {
+    if (relativeError.length != lambda.length) {
+      throw new IllegalArgumentException(
+          lambda.length + " penalties with " + relativeError.length + " error bounds");
+    }
     for (int j = 0; j < lambda.length; j++) {
       if (!(lambda[j] >= 0 && Double.isFinite(lambda[j]))) {
         throw new IllegalArgumentException(
             "lambda must be finite and not negative; coordinate " + j + " has " + lambda[j]);
+      }
+      if (!(relativeError[j] >= 0)) {
+        throw new IllegalArgumentException(
+            "relativeError must not be negative; coordinate " + j + " has " + relativeError[j]);
       }
     }
   }
@@ -43,7 +52,7 @@ public record Penalty(double[] lambda, double[] relativeError) {
       lambda[j] = statistics.totalWeight() * regParam * scale;
       error[j] =
           8 * Rounding.UNIT
-              + (standardization && lambda[j] > 0 ? statistics.varianceRelativeError()[j] : 0);
+              + (standardization && regParam > 0 ? statistics.varianceRelativeError()[j] : 0);
     }
     return new Penalty(lambda, error);
   }

@@ -28,7 +28,7 @@ public final class ConjugateGradient {
   }
 
   /**
-   * @param x the solution, or the best iterate if not converged
+   * @param x the solution, or the last iterate if not converged
    * @param iterations products of the iterations proper
    * @param products all products, those for true residuals included
    * @param residualNorm ||b - A x||_2, computed afresh
@@ -80,7 +80,10 @@ public final class ConjugateGradient {
     double rz = Vectors.dot(r, z);
     double scale = Math.sqrt(rz);
     if (scale == 0) {
-      return new Result(x, 0, 0, Vectors.norm(b), 0, StopReason.CONVERGED);
+      double norm = Vectors.norm(b);
+      return norm == 0
+          ? new Result(x, 0, 0, 0, 0, StopReason.CONVERGED)
+          : new Result(x, 0, 0, norm, 1, StopReason.STAGNATED); // the squares of b underflow
     }
     listener.iteration(0, 1, tolerance);
     int iterations = 0;

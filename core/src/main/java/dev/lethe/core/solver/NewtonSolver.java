@@ -29,7 +29,10 @@ public final class NewtonSolver<E extends ConvexFunction.Evaluation> {
     MAX_STEPS,
     /** No step improves gradient or value: rounding is in the way. */
     STAGNATED,
-    /** The Hessian is not numerically positive definite, or the linear solver gave no descent. */
+    /**
+     * The Hessian is not numerically positive definite, the gradient is not finite, or the linear
+     * solver gave no descent.
+     */
     LINEAR_SOLVER_FAILED
   }
 
@@ -96,6 +99,12 @@ public final class NewtonSolver<E extends ConvexFunction.Evaluation> {
       long begin = System.nanoTime();
       Preconditioner preconditioner = function.preconditioner(current);
       double norm = preconditionedNorm(preconditioner, current.gradient());
+      if (norm == 0) {
+        return new Result<>(current, steps, StopReason.STAGNATED);
+      }
+      if (!Double.isFinite(norm)) {
+        return new Result<>(current, steps, StopReason.LINEAR_SOLVER_FAILED);
+      }
       firstNorm = firstNorm < 0 ? norm : firstNorm;
       double forcing = Math.min(0.5, Math.sqrt(norm / firstNorm));
       NewtonStep.Result direction =

@@ -6,7 +6,7 @@ import dev.lethe.core.linalg.Vectors;
 /** Solves the Newton system H(theta) s = -g. */
 public final class NewtonStep {
   /**
-   * @param direction s
+   * @param direction s; zero if Cholesky met a matrix that is not positive definite
    * @param cgIterations 0 for Cholesky
    * @param products Hessian-vector products; 0 for Cholesky
    * @param solved whether the system was solved to the tolerance
@@ -40,7 +40,8 @@ public final class NewtonStep {
     if (solver == LinearSolver.CHOLESKY) {
       return Cholesky.of(function.hessianMatrix(point))
           .map(factor -> new Result(factor.solve(rhs), 0, 0, true, "CHOLESKY"))
-          .orElseGet(() -> new Result(rhs, 0, 0, false, "NOT_POSITIVE_DEFINITE"));
+          .orElseGet(
+              () -> new Result(new double[rhs.length], 0, 0, false, "NOT_POSITIVE_DEFINITE"));
     }
     ConjugateGradient.Result cg =
         new ConjugateGradient(tolerance, maxCgIterations, listener)
