@@ -10,6 +10,7 @@ import java.util.Arrays;
 import java.util.Collection;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
@@ -259,23 +260,26 @@ public final class PlaceholderColumns {
         candidates.addAll(labelsInOrder);
         candidates.add("");
       } else if (!kinds.contains(Kind.TEXT)) {
-        for (String label : labelsInOrder) {
-          try {
-            candidates.add(Long.valueOf(label));
-          } catch (NumberFormatException notWhole) {
-            try {
-              candidates.add(Double.valueOf(label));
-            } catch (NumberFormatException notNumber) {
-              continue; // this label cannot be the text of a number
-            }
-          }
-        }
+        labelsInOrder.forEach(label -> number(label).ifPresent(candidates::add));
         candidates.addAll(numbers);
       }
       return candidates.stream()
           .filter(this::suits)
           .findFirst()
           .orElseThrow(() -> impossible("no value suits all stages that read it"));
+    }
+
+    /** A whole number if the text is one, since a double would print as 39.0. */
+    private static Optional<Object> number(String text) {
+      try {
+        return Optional.of(Long.valueOf(text));
+      } catch (NumberFormatException notWhole) {
+        try {
+          return Optional.of(Double.valueOf(text));
+        } catch (NumberFormatException notNumber) {
+          return Optional.empty();
+        }
+      }
     }
 
     private boolean suits(Object value) {

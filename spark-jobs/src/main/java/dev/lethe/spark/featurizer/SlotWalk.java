@@ -289,7 +289,7 @@ final class SlotWalk {
     SlotOrigin vacant = new SlotOrigin(SlotOrigin.State.VACANT, lost);
     SlotOrigin[] slots = new SlotOrigin[n];
     Arrays.setAll(slots, j -> byRemoved.get(j) && !byKept.get(j) ? vacant : stays);
-    FeatureHasher copy = (FeatureHasher) stage.copy(ParamMap.empty());
+    FeatureHasher copy = stage.copy(ParamMap.empty());
     copy.setInputCols(kept.toArray(new String[0]));
     if (stage.isDefined(stage.categoricalCols())) {
       copy.setCategoricalCols(
@@ -344,12 +344,7 @@ final class SlotWalk {
   private SlotOrigin merge(Transformer stage, SlotOrigin[] slots) {
     boolean kept = false;
     SortedSet<Integer> removed = new TreeSet<>();
-    SlotOrigin last = null;
     for (SlotOrigin slot : slots) {
-      if (slot == last) {
-        continue;
-      }
-      last = slot;
       kept |= slot.isKept();
       if (slot.state() == SlotOrigin.State.REMOVED) {
         removed.addAll(slot.features());

@@ -43,6 +43,7 @@ import org.apache.spark.ml.feature.SQLTransformer;
 import org.apache.spark.ml.feature.StandardScaler;
 import org.apache.spark.ml.feature.StopWordsRemover;
 import org.apache.spark.ml.feature.StringIndexer;
+import org.apache.spark.ml.feature.TargetEncoder;
 import org.apache.spark.ml.feature.Tokenizer;
 import org.apache.spark.ml.feature.UnivariateFeatureSelector;
 import org.apache.spark.ml.feature.VarianceThresholdSelector;
@@ -55,6 +56,7 @@ import org.apache.spark.ml.linalg.Vector;
 import org.apache.spark.ml.linalg.Vectors;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
+import org.apache.spark.sql.functions;
 import org.apache.spark.sql.types.StructType;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -66,6 +68,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  * The truth here is what Spark ML itself does: the slots that change when the removed input changes
  * (a union over random changes drawn from the input's own values).
  */
+@SuppressWarnings("deprecation") // ChiSqSelector is deprecated, and saved models have it
 class FeatureRemovalTest {
   // 8 rounds over 40 rows: an input value that a slot needs turns up with near certainty, and the
   // draws are seeded
@@ -635,6 +638,42 @@ class FeatureRemovalTest {
       }
     }
     return null;
+  }
+
+  @Test
+  void removedSlots_targetEncoder_areThoseThatChange() {
+    assumeTrue(
+        LocalSpark.session().version().compareTo("4") > 0, "skipped: Spark 3.5 has no encoder");
+    // fitted by itself: Pipeline.fit cannot chain this stage, its transformSchema adds no column
+    Transformer encoder =
+        new TargetEncoder()
+            .setLabelCol("label")
+            .setInputCols(new String[] {"c"})
+            .setOutputCols(new String[] {"ct"})
+            .fit(table);
+    Transformer[] stages = {encoder, assembler("f", "a", "b", "ct"), SmallTable.predictor("f", 3)};
+    Featurizer featurizer = Featurizer.of(new PipelineModel("p", stages));
+    assertThat(SmallTable.removed(remove(featurizer, whole("c"))))
+        .isEqualTo(Set.of(2))
+        .isEqualTo(changed(featurizer, List.of(SmallTable.column("c"))));
+  }
+
+  @Test
+  void removedSlots_stageReadsFieldOfRemovedStruct_goWithIt() {
+    assumeTrue(
+        LocalSpark.session().version().compareTo("4") > 0, "skipped: Spark 3.5 reads no fields");
+    Dataset<Row> nested =
+        table.withColumn("person", functions.struct(functions.col("race"), functions.col("c")));
+    Featurizer featurizer =
+        Featurizer.of(
+            SmallTable.fit(
+                nested,
+                "f",
+                new StringIndexer().setInputCol("person.race").setOutputCol("i"),
+                assembler("f", "a", "i")));
+    FeatureRemoval removal =
+        FeatureRemoval.of(featurizer, nested, List.of(whole("person")), "label", null);
+    assertThat(SmallTable.removed(removal)).isEqualTo(Set.of(1));
   }
 
   @Test
