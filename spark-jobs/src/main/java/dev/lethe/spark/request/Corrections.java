@@ -35,6 +35,7 @@ import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
 import org.apache.spark.sql.types.TimestampNTZType;
 import org.apache.spark.sql.types.TimestampType;
+import org.apache.spark.sql.types.UserDefinedType;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -208,7 +209,7 @@ public final class Corrections {
         SqlExpressions.Resolved resolved = SqlExpressions.resolve(spark, schema, at, where);
         if (!(resolved.type() instanceof BooleanType)) {
           throw refuse(
-              wherePlace, "must be a condition (boolean), not " + resolved.type().catalogString());
+              wherePlace, "must be a condition (boolean), not " + typeName(resolved.type()));
         }
         columns = resolved.columns();
       }
@@ -244,7 +245,7 @@ public final class Corrections {
           && !(to instanceof NumericType
               || to instanceof StringType
               || to instanceof BooleanType)) {
-        throw refuse(place, "the label column has type " + to.catalogString() + ", not a label's");
+        throw refuse(place, "the label column has type " + typeName(to) + ", not a label's");
       }
       if (from.equals(DataTypes.NullType)) {
         if (isLabel) {
@@ -256,8 +257,7 @@ public final class Corrections {
         value = castsToAtomic(to) ? "CAST(NULL AS " + to.sql() + ")" : "NULL";
       } else if (!sameType(from, to)) {
         if (!castsToAtomic(to)) {
-          throw refuse(
-              place, "yields " + from.catalogString() + "; the column is " + to.catalogString());
+          throw refuse(place, "yields " + typeName(from) + "; the column is " + typeName(to));
         }
         value = "try_cast(" + raw + " AS " + to.sql() + ")";
         SqlExpressions.resolve(spark, schema, at, value);
@@ -275,7 +275,7 @@ public final class Corrections {
         throw refuse(
             place,
             "names a slot of a column of type "
-                + field.dataType().catalogString()
+                + typeName(field.dataType())
                 + "; only a vector column has slots");
       }
       if (same(field.name(), label.name())) {
@@ -613,9 +613,8 @@ public final class Corrections {
   }
 
   /**
-   * Counts, for every flag, the rows where it is true. An RDD action: one job whatever adaptive
-   * execution would do, and no query plan (which would show the conditions) in the SQL tab and the
-   * event log.
+   * Counts, for every flag, the rows where it is true. An RDD action, because adaptive execution
+   * makes two jobs of a SQL aggregate.
    */
   private static long[] count(Dataset<Row> rows, List<Column> flags, String description) {
     Column[] columns = new Column[flags.size()];
@@ -741,9 +740,14 @@ public final class Corrections {
     return caseSensitive ? name : name.toLowerCase(Locale.ROOT);
   }
 
-  /** Equal but for nullability inside. */
+  /** Equal but for nullability inside; a vector is not the struct that it is stored as. */
   private static boolean sameType(DataType a, DataType b) {
-    return a.catalogString().equals(b.catalogString());
+    boolean userDefined = a instanceof UserDefinedType || b instanceof UserDefinedType;
+    return a.equals(b) || (!userDefined && a.catalogString().equals(b.catalogString()));
+  }
+
+  private static String typeName(DataType type) {
+    return type.equals(SQLDataTypes.VectorType()) ? "vector" : type.catalogString();
   }
 
   private static boolean castsToAtomic(DataType to) {
