@@ -1,0 +1,129 @@
+package dev.lethe.spark.certificate;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What can be verified of a certificate with public files alone: that it belongs to the model and
+ * that its figures support its claim. Whether the distance and the noise are what it says is proven
+ * by the evidence only.
+ *
+ * <p>A certificate that was read has passed the rules of {@link Certificate} already: known schema
+ * version, every figure of a certified release present and in range, a reason otherwise.
+ */
+public final class ClaimCheck {
+  /** sigma below this number of grid steps would show the grid. */
+  static final double MIN_STEPS_PER_SIGMA = 100;
+
+  /** A grid step of fewer ulps of the largest parameter would show low bits. */
+  static final double MIN_ULPS_PER_STEP = 1 << 20;
+
+  /**
+   * Another JVM may evaluate exp and log one ulp apart; a sigma smaller by this fraction changes
+   * delta by a fraction below 1e-8 for every epsilon up to 1000.
+   */
+  private static final double SIGMA_TOLERANCE = 1e-12;
+
+  private ClaimCheck() {}
+
+  /**
+   * Verifies the claims.
+   *
+   * @param certificate as read
+   * @param modelDigest of the model directory as it is now
+   * @param theta the parameters of that model, shape (p): coefficients, then the intercept where
+   *     there is one
+   * @param calibration of the noise
+   * @return every check with its outcome; the claim stands if all have passed
+   */
+  public static List<Check> check(
+      Certificate certificate, ModelDigest modelDigest, double[] theta, Calibration calibration) {
+    List<Check> checks = new ArrayList<>();
+    checks.add(
+        new Check(
+            "model digest",
+            certificate.modelDigest().equals(modelDigest),
+            "certificate " + certificate.modelDigest().value() + ", model " + modelDigest.value()));
+    checks.add(
+        new Check(
+            "number of parameters",
+            certificate.parameters() == theta.length,
+            "certificate " + certificate.parameters() + ", model " + theta.length));
+    checks.add(zeros(certificate.zeroCoefficients(), theta));
+    checks.add(finite(theta));
+    if (certificate.verdict() == Verdict.CERTIFIED) {
+      double sigma = value(certificate.sigma());
+      double step = value(certificate.gridStep());
+      double required =
+          calibration.sigma(
+              value(certificate.epsilon()), value(certificate.delta()), value(certificate.rho()));
+      checks.add(
+          new Check(
+              "sigma suffices for epsilon, delta and rho",
+              sigma >= required * (1 - SIGMA_TOLERANCE),
+              "sigma " + sigma + ", required " + required));
+      checks.add(
+          new Check(
+              "sigma is at least 100 grid steps",
+              sigma >= MIN_STEPS_PER_SIGMA * step,
+              "sigma " + sigma + ", grid step " + step));
+      checks.add(gridIsCoarse(step, theta));
+      checks.add(onGrid(step, theta));
+    }
+    return List.copyOf(checks);
+  }
+
+  private static Check zeros(List<Integer> slots, double[] theta) {
+    int wrong = 0;
+    for (int slot : slots) {
+      if (slot >= theta.length || theta[slot] != 0) {
+        wrong++;
+      }
+    }
+    return new Check(
+        "removed coefficients are 0",
+        wrong == 0,
+        wrong + " of " + slots.size() + " are not exactly 0");
+  }
+
+  private static Check finite(double[] theta) {
+    int wrong = 0;
+    for (double value : theta) {
+      if (!Double.isFinite(value)) {
+        wrong++;
+      }
+    }
+    return new Check("parameters are finite", wrong == 0, wrong + " are not");
+  }
+
+  private static Check gridIsCoarse(double step, double[] theta) {
+    double largest = 0;
+    for (double value : theta) {
+      largest = Math.max(largest, Math.abs(value));
+    }
+    double least = MIN_ULPS_PER_STEP * Math.ulp(largest);
+    return new Check(
+        "grid step is at least 2^20 ulp of the largest parameter",
+        step >= least,
+        "grid step " + step + ", required " + least);
+  }
+
+  private static Check onGrid(double step, double[] theta) {
+    int wrong = 0;
+    for (double value : theta) {
+      // Exact: the remainder of two doubles is a double.
+      if (Math.IEEEremainder(value, step) != 0) {
+        wrong++;
+      }
+    }
+    return new Check(
+        "parameters are whole multiples of the grid step",
+        wrong == 0,
+        wrong + " of " + theta.length + " are not");
+  }
+
+  private static double value(@Nullable Double figure) {
+    return Require.present(figure, "every figure of a certified release");
+  }
+}

@@ -1,0 +1,390 @@
+package dev.lethe.spark.certificate;
+
+import com.fasterxml.jackson.annotation.JsonPropertyOrder;
+import dev.lethe.spark.InvalidInputException;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What was measured while a certificate was made. Confidential: residuals, timings, un-noised
+ * parameters and digests depend on deleted data. It is written into a {@link Vault} only.
+ *
+ * @param schemaVersion {@value #SCHEMA_VERSION}
+ * @param certificateId of the certificate that this proves
+ * @param requestId the id that the request gives itself
+ * @param digests keyed digests of what was read
+ * @param objective what was minimised
+ * @param method {@code first-order}, {@code second-order} or {@code refined}
+ * @param solver of the linear systems
+ * @param unnoisedParameters theta before the noise, shape (p): coefficients, then the intercept
+ *     where there is one
+ * @param fixedCoordinates coordinates held at 0, strictly ascending
+ * @param measurement of the last pass
+ * @param steps one an update, in order
+ * @param totals over the whole run
+ * @param metricsBefore of the old model on the test data; null without test data
+ * @param metricsAfter of the published model on the test data; null without test data
+ * @param inputs where everything was read
+ */
+@JsonPropertyOrder({
+  "schemaVersion",
+  "certificateId",
+  "requestId",
+  "digests",
+  "objective",
+  "method",
+  "solver",
+  "unnoisedParameters",
+  "fixedCoordinates",
+  "measurement",
+  "steps",
+  "totals",
+  "metricsBefore",
+  "metricsAfter",
+  "inputs"
+})
+@SuppressWarnings("ArrayRecordComponent") // Up to millions of parameters; copied on the way in.
+public record Evidence(
+    int schemaVersion,
+    String certificateId,
+    String requestId,
+    Digests digests,
+    Objective objective,
+    String method,
+    String solver,
+    double[] unnoisedParameters,
+    int[] fixedCoordinates,
+    Measurement measurement,
+    List<Step> steps,
+    Totals totals,
+    @Nullable Metrics metricsBefore,
+    @Nullable Metrics metricsAfter,
+    Inputs inputs) {
+
+  /** The version that this class writes and reads. */
+  public static final int SCHEMA_VERSION = 1;
+
+  public Evidence {
+    Require.that(schemaVersion == SCHEMA_VERSION, "schemaVersion must be " + SCHEMA_VERSION);
+    Require.uuid(certificateId, "certificateId");
+    Require.text(requestId, "requestId");
+    Require.present(digests, "digests");
+    Require.present(objective, "objective");
+    Require.that(
+        Certificate.METHODS.contains(Require.present(method, "method")),
+        "method must be one of " + Certificate.METHODS);
+    Require.text(solver, "solver");
+    unnoisedParameters = Require.present(unnoisedParameters, "unnoisedParameters").clone();
+    Require.that(
+        unnoisedParameters.length == objective.p(),
+        "unnoisedParameters must have objective.p entries");
+    for (double value : unnoisedParameters) {
+      Require.that(Double.isFinite(value), "unnoisedParameters must be finite numbers");
+    }
+    fixedCoordinates = Require.present(fixedCoordinates, "fixedCoordinates").clone();
+    int previous = -1;
+    for (int j : fixedCoordinates) {
+      Require.that(
+          j > previous && j < objective.p(),
+          "fixedCoordinates must be strictly ascending and below objective.p");
+      previous = j;
+      Require.that(
+          unnoisedParameters[j] == 0, "unnoisedParameters must be 0 at every fixed coordinate");
+    }
+    Require.present(measurement, "measurement");
+    steps = List.copyOf(Require.present(steps, "steps"));
+    for (int i = 1; i < steps.size(); i++) {
+      Require.that(
+          steps.get(i).step() > steps.get(i - 1).step(), "steps must be in ascending order");
+    }
+    Require.present(totals, "totals");
+    Require.present(inputs, "inputs");
+  }
+
+  /** A copy. */
+  @Override
+  public double[] unnoisedParameters() {
+    return unnoisedParameters.clone();
+  }
+
+  /** A copy. */
+  @Override
+  public int[] fixedCoordinates() {
+    return fixedCoordinates.clone();
+  }
+
+  /** Says nothing of the contents: an evidence must not reach a log by its name. */
+  @Override
+  public String toString() {
+    return "Evidence[" + certificateId + "]";
+  }
+
+  byte[] toJson() {
+    return JsonDocument.write(this);
+  }
+
+  /**
+   * Reads an evidence document.
+   *
+   * @param source the file, for messages
+   * @throws InvalidInputException if the document breaks the schema or contradicts itself
+   */
+  public static Evidence read(byte[] json, String source) {
+    return JsonDocument.read(json, Evidence.class, SCHEMA_VERSION, source);
+  }
+
+  /**
+   * Keyed digests under the key of the vault, see {@link DataDigest} and {@link KeyedDigest}.
+   *
+   * @param algorithm {@value #ALGORITHM}
+   * @param request of the bytes of the request file
+   * @param data of the original data; null when only corrected data was read
+   * @param correctedData of the corrected data where it was read from a file of its own; else null
+   */
+  @JsonPropertyOrder({"algorithm", "request", "data", "correctedData"})
+  public record Digests(
+      String algorithm,
+      String request,
+      @Nullable DataDigest data,
+      @Nullable DataDigest correctedData) {
+    static final String ALGORITHM = "hmac-sha-256";
+
+    public Digests {
+      Require.that(ALGORITHM.equals(algorithm), "digests.algorithm must be " + ALGORITHM);
+      Require.sha256(request, "digests.request");
+      Require.that(
+          data != null || correctedData != null,
+          "digests.data or digests.correctedData must be given");
+    }
+
+    public static Digests of(
+        String request, @Nullable DataDigest data, @Nullable DataDigest correctedData) {
+      return new Digests(ALGORITHM, request, data, correctedData);
+    }
+  }
+
+  /**
+   * The objective on the corrected data, sum form.
+   *
+   * @param loss for example {@code logistic}
+   * @param lambdaRule how lambda'_j follows from regParam, in words
+   * @param regParam Spark ML's, of the mean form
+   * @param standardization whether the penalty is on standardised coefficients
+   * @param fitIntercept whether there is an unpenalised intercept
+   * @param n rows of the corrected data
+   * @param d features
+   * @param p parameters: d, and one more for the intercept
+   * @param totalWeight sum of the row weights, W
+   */
+  @JsonPropertyOrder({
+    "loss",
+    "lambdaRule",
+    "regParam",
+    "standardization",
+    "fitIntercept",
+    "n",
+    "d",
+    "p",
+    "totalWeight"
+  })
+  public record Objective(
+      String loss,
+      String lambdaRule,
+      double regParam,
+      boolean standardization,
+      boolean fitIntercept,
+      long n,
+      int d,
+      int p,
+      double totalWeight) {
+    public Objective {
+      Require.text(loss, "objective.loss");
+      Require.text(lambdaRule, "objective.lambdaRule");
+      Require.nonNegative(regParam, "objective.regParam");
+      Require.that(n > 0, "objective.n must be at least 1");
+      Require.count(d, "objective.d");
+      Require.that(p > 0, "objective.p must be at least 1");
+      Require.positive(totalWeight, "objective.totalWeight");
+    }
+  }
+
+  /**
+   * What the last pass measured at the un-noised parameters.
+   *
+   * @param gradientNorm {@code ||g||_2} of the sum form, as computed
+   * @param roundingBound proven bound on the 2-norm of (computed - exact) gradient
+   * @param distanceBound proven bound on {@code ||theta - theta*(D')||_2}; null when none is proven
+   * @param distanceRule the rule that proved it, or why none applies
+   * @param rho the target of the distance bound; null when the request asks for no certificate
+   */
+  @JsonPropertyOrder({"gradientNorm", "roundingBound", "distanceBound", "distanceRule", "rho"})
+  public record Measurement(
+      double gradientNorm,
+      double roundingBound,
+      @Nullable Double distanceBound,
+      String distanceRule,
+      @Nullable Double rho) {
+    public Measurement {
+      Require.nonNegative(gradientNorm, "measurement.gradientNorm");
+      Require.nonNegative(roundingBound, "measurement.roundingBound");
+      if (distanceBound != null) {
+        Require.nonNegative(distanceBound, "measurement.distanceBound");
+      }
+      Require.text(distanceRule, "measurement.distanceRule");
+      if (rho != null) {
+        Require.positive(rho, "measurement.rho");
+      }
+    }
+  }
+
+  /**
+   * One update of the parameters.
+   *
+   * @param step 0 is the start, before any update
+   * @param residualNorm {@code ||g||_2} after the step
+   * @param distanceBound proven after the step; null when none
+   * @param hessianVectorProducts computed in the step
+   * @param passes over the data in the step
+   * @param seconds wall clock
+   * @param cgIterations of conjugate gradients; 0 for another solver
+   */
+  @JsonPropertyOrder({
+    "step",
+    "residualNorm",
+    "distanceBound",
+    "hessianVectorProducts",
+    "passes",
+    "seconds",
+    "cgIterations"
+  })
+  public record Step(
+      int step,
+      double residualNorm,
+      @Nullable Double distanceBound,
+      long hessianVectorProducts,
+      long passes,
+      double seconds,
+      long cgIterations) {
+    public Step {
+      Require.count(step, "step");
+      Require.nonNegative(residualNorm, "residualNorm");
+      if (distanceBound != null) {
+        Require.nonNegative(distanceBound, "distanceBound");
+      }
+      Require.count(hessianVectorProducts, "hessianVectorProducts");
+      Require.count(passes, "passes");
+      Require.nonNegative(seconds, "seconds");
+      Require.count(cgIterations, "cgIterations");
+    }
+  }
+
+  /**
+   * Cost of the whole run.
+   *
+   * @param passes over the data
+   * @param hessianVectorProducts computed
+   * @param seconds wall clock
+   */
+  @JsonPropertyOrder({"passes", "hessianVectorProducts", "seconds"})
+  public record Totals(long passes, long hessianVectorProducts, double seconds) {
+    public Totals {
+      Require.count(passes, "totals.passes");
+      Require.count(hessianVectorProducts, "totals.hessianVectorProducts");
+      Require.nonNegative(seconds, "totals.seconds");
+    }
+  }
+
+  /**
+   * Quality on the test data.
+   *
+   * @param accuracy in [0, 1]
+   * @param areaUnderROC in [0, 1]; null when the test data has one class only
+   * @param logLoss mean over the rows, nats
+   * @param n rows of the test data
+   */
+  @JsonPropertyOrder({"accuracy", "areaUnderROC", "logLoss", "n"})
+  public record Metrics(double accuracy, @Nullable Double areaUnderROC, double logLoss, long n) {
+    public Metrics {
+      Require.that(accuracy >= 0 && accuracy <= 1, "accuracy must be a number in [0, 1]");
+      Require.that(
+          areaUnderROC == null || (areaUnderROC >= 0 && areaUnderROC <= 1),
+          "areaUnderROC must be a number in [0, 1]");
+      Require.nonNegative(logLoss, "logLoss");
+      Require.that(n > 0, "n must be at least 1");
+    }
+  }
+
+  /**
+   * Where everything was read. Credentials are taken out on construction: option values whose key
+   * looks like a secret, user info and query strings of paths.
+   *
+   * @param model path of the old model
+   * @param data path of the original data; null when only corrected data was read
+   * @param corrected path of the corrected data; null when it was computed from the original
+   * @param format of the data, as Spark names it
+   * @param options of the reader
+   * @param labelColumn name
+   * @param weightColumn name; null when all rows weigh 1
+   * @param partitions of the cached data
+   */
+  @JsonPropertyOrder({
+    "model",
+    "data",
+    "corrected",
+    "format",
+    "options",
+    "labelColumn",
+    "weightColumn",
+    "partitions"
+  })
+  public record Inputs(
+      String model,
+      @Nullable String data,
+      @Nullable String corrected,
+      String format,
+      Map<String, String> options,
+      String labelColumn,
+      @Nullable String weightColumn,
+      int partitions) {
+    static final String REDACTED = "[redacted]";
+
+    private static final Pattern SECRET_KEY =
+        Pattern.compile(
+            "(?i)secret|passw|pwd|token|credential|signature|auth|account[._-]?key"
+                + "|(access|api|private|shared|encryption|storage)[._-]?key|\\bsas\\b");
+    private static final Pattern USER_INFO = Pattern.compile("(?<=://)[^/@]*@");
+    private static final Pattern HTTP_QUERY = Pattern.compile("(?<=^https?://.{1,4096}[?]).*");
+    private static final Pattern JDBC_REST = Pattern.compile("(?<=^jdbc:[a-z0-9]{1,32}:).*");
+
+    public Inputs {
+      model = redact(Require.text(model, "inputs.model"));
+      data = data == null ? null : redact(data);
+      corrected = corrected == null ? null : redact(corrected);
+      Require.that(
+          data != null || corrected != null, "inputs.data or inputs.corrected must be given");
+      Require.text(format, "inputs.format");
+      TreeMap<String, String> kept = new TreeMap<>();
+      Require.present(options, "inputs.options")
+          .forEach(
+              (key, value) ->
+                  kept.put(
+                      key,
+                      SECRET_KEY.matcher(key).find()
+                          ? REDACTED
+                          : redact(Require.present(value, "inputs.options." + key))));
+      options = Collections.unmodifiableSortedMap(kept);
+      Require.text(labelColumn, "inputs.labelColumn");
+      Require.that(partitions > 0, "inputs.partitions must be at least 1");
+    }
+
+    private static String redact(String path) {
+      String withoutUser = USER_INFO.matcher(path).replaceFirst("");
+      String withoutQuery = HTTP_QUERY.matcher(withoutUser).replaceFirst(REDACTED);
+      return JDBC_REST.matcher(withoutQuery).replaceFirst(REDACTED);
+    }
+  }
+}

@@ -1,0 +1,160 @@
+package dev.lethe.spark.certificate;
+
+import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.core.JsonGenerator;
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.StreamReadFeature;
+import com.fasterxml.jackson.core.util.DefaultIndenter;
+import com.fasterxml.jackson.core.util.DefaultPrettyPrinter;
+import com.fasterxml.jackson.databind.DeserializationContext;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonMappingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.MapperFeature;
+import com.fasterxml.jackson.databind.ObjectWriter;
+import com.fasterxml.jackson.databind.SerializerProvider;
+import com.fasterxml.jackson.databind.cfg.CoercionAction;
+import com.fasterxml.jackson.databind.cfg.CoercionInputShape;
+import com.fasterxml.jackson.databind.deser.std.StdDeserializer;
+import com.fasterxml.jackson.databind.exc.UnrecognizedPropertyException;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.module.SimpleModule;
+import com.fasterxml.jackson.databind.ser.std.StdSerializer;
+import com.fasterxml.jackson.databind.type.LogicalType;
+import dev.lethe.spark.InvalidInputException;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.time.DateTimeException;
+import java.time.Instant;
+import java.util.stream.Collectors;
+
+/**
+ * Records to JSON and back, strictly: every field is written, null included; a field that is
+ * unknown, missing or given twice is refused; no value is converted from another type. A double is
+ * written with enough digits that reading it gives the same bits.
+ */
+final class JsonDocument {
+  private static final JsonMapper MAPPER =
+      JsonMapper.builder()
+          .enable(
+              DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES,
+              DeserializationFeature.FAIL_ON_MISSING_CREATOR_PROPERTIES,
+              DeserializationFeature.FAIL_ON_NULL_FOR_PRIMITIVES,
+              DeserializationFeature.FAIL_ON_NUMBERS_FOR_ENUMS,
+              DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+          .disable(DeserializationFeature.ACCEPT_FLOAT_AS_INT)
+          .disable(MapperFeature.ALLOW_COERCION_OF_SCALARS)
+          .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+          .withCoercionConfig(
+              LogicalType.Float, c -> c.setCoercion(CoercionInputShape.String, CoercionAction.Fail))
+          .serializationInclusion(JsonInclude.Include.ALWAYS)
+          .addModule(
+              new SimpleModule()
+                  .addSerializer(Instant.class, new InstantSerializer())
+                  .addDeserializer(Instant.class, new InstantDeserializer()))
+          .build();
+
+  /** Fixed line ends, so that the same document has the same bytes on every system. */
+  private static final ObjectWriter WRITER =
+      MAPPER.writer(
+          new DefaultPrettyPrinter()
+              .withObjectIndenter(new DefaultIndenter("  ", "\n"))
+              .withArrayIndenter(new DefaultIndenter("  ", "\n")));
+
+  private JsonDocument() {}
+
+  static byte[] write(Object document) {
+    try {
+      return (WRITER.writeValueAsString(document) + "\n").getBytes(StandardCharsets.UTF_8);
+    } catch (JsonProcessingException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /**
+   * Reads one document.
+   *
+   * @param source the file, for messages
+   * @throws InvalidInputException naming the file and the field; cells of the document are not
+   *     quoted, for it may be confidential
+   */
+  static <T> T read(byte[] json, Class<T> type, int schemaVersion, String source) {
+    try {
+      JsonNode tree = MAPPER.readTree(json);
+      // Asked first: of a later version even the field names are unknown.
+      JsonNode version = tree.path("schemaVersion");
+      if (!version.isInt() || version.intValue() != schemaVersion) {
+        throw new InvalidInputException(
+            source
+                + ": schemaVersion is "
+                + (version.isInt() ? version.toString() : "missing or no integer")
+                + "; this version of Lethe reads schemaVersion "
+                + schemaVersion);
+      }
+      // From the bytes, not the tree: a number in the tree is already a rounded one.
+      return MAPPER.readValue(json, type);
+    } catch (UnrecognizedPropertyException e) {
+      throw new InvalidInputException(
+          source + ": unknown field \"" + e.getPropertyName() + "\"" + place(e), e);
+    } catch (JsonMappingException e) {
+      String detail =
+          e.getCause() instanceof IllegalArgumentException
+              ? String.valueOf(e.getCause().getMessage())
+              : "a field is missing, null or of the wrong type";
+      throw new InvalidInputException(source + ": " + detail + place(e), e);
+    } catch (JsonProcessingException e) {
+      throw new InvalidInputException(
+          source
+              + ": not a JSON document (line "
+              + (e.getLocation() == null ? "unknown" : e.getLocation().getLineNr())
+              + ")",
+          e);
+    } catch (IOException e) {
+      throw new InvalidInputException(source + ": cannot be read", e);
+    }
+  }
+
+  private static String place(JsonMappingException e) {
+    String path =
+        e.getPath().stream()
+            .map(r -> r.getFieldName() != null ? r.getFieldName() : "[" + r.getIndex() + "]")
+            .collect(Collectors.joining("."));
+    return (path.isEmpty() ? "" : " at " + path)
+        + (e.getLocation() == null ? "" : " (line " + e.getLocation().getLineNr() + ")");
+  }
+
+  private static final class InstantSerializer extends StdSerializer<Instant> {
+    private static final long serialVersionUID = 1L;
+
+    InstantSerializer() {
+      super(Instant.class);
+    }
+
+    @Override
+    public void serialize(Instant value, JsonGenerator out, SerializerProvider provider)
+        throws IOException {
+      out.writeString(value.toString());
+    }
+  }
+
+  private static final class InstantDeserializer extends StdDeserializer<Instant> {
+    private static final long serialVersionUID = 1L;
+
+    InstantDeserializer() {
+      super(Instant.class);
+    }
+
+    @Override
+    public Instant deserialize(JsonParser in, DeserializationContext context) throws IOException {
+      String text = in.getText();
+      try {
+        return Instant.parse(text);
+      } catch (DateTimeException e) {
+        throw JsonMappingException.from(
+            in, "not an instant", new IllegalArgumentException("a time must be ISO 8601 in UTC"));
+      }
+    }
+  }
+}

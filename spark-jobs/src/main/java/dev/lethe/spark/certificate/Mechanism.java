@@ -1,0 +1,13 @@
+package dev.lethe.spark.certificate;
+
+import com.fasterxml.jackson.annotation.JsonProperty;
+
+/** How the parameters were made public. */
+public enum Mechanism {
+  /** theta + N(0, sigma^2 I), rounded to a grid. */
+  @JsonProperty("gaussian-output-noise")
+  GAUSSIAN_OUTPUT_NOISE,
+  /** As computed. */
+  @JsonProperty("none")
+  NONE
+}

@@ -1,0 +1,215 @@
+package dev.lethe.spark.certificate;
+
+import dev.lethe.spark.InvalidInputException;
+import java.io.FileNotFoundException;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.NoSuchFileException;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FileStatus;
+import org.apache.hadoop.fs.Path;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The confidential directory, on any Hadoop file system.
+ *
+ * <p>It holds {@code digest.key}, 32 random bytes in hexadecimal made once, and {@code
+ * <certificateId>/evidence.json} for every release. Where the file system has modes, directories
+ * that Lethe creates have 0700 and files 0600, whatever the umask and before they have content.
+ */
+public final class Vault {
+  static final String KEY_FILE = "digest.key";
+  static final String EVIDENCE_FILE = "evidence.json";
+
+  private static final Logger LOG = LoggerFactory.getLogger(Vault.class);
+
+  private final Storage storage;
+  private final Path root;
+
+  private Vault(Storage storage, Path root) {
+    this.storage = storage;
+    this.root = root;
+  }
+
+  /**
+   * The vault at {@code path}, which need not exist: it is created with the first thing that is
+   * written, so that a refused request leaves nothing.
+   *
+   * @param forbidden what becomes public or is read as data, for example OUT and the model: the
+   *     vault must not be one of them, below one or above one
+   * @throws InvalidInputException if it is, or if {@code path} is a file or cannot be reached
+   */
+  public static Vault open(Configuration conf, String path, String... forbidden) {
+    Path given = Storage.path(path, "vault");
+    try {
+      Storage storage = Storage.of(conf, given);
+      Path root = storage.canonical(given);
+      for (String text : forbidden) {
+        Path other = Storage.path(text, "path");
+        Path place = Storage.of(conf, other).canonical(other);
+        String relation =
+            root.equals(place)
+                ? "is"
+                : isBelow(root, place) ? "is below" : isBelow(place, root) ? "is above" : "";
+        if (!relation.isEmpty()) {
+          throw new InvalidInputException(
+              "vault: "
+                  + root
+                  + " "
+                  + relation
+                  + " "
+                  + place
+                  + "; the vault is confidential and must be apart from the output, the model and"
+                  + " the data");
+        }
+      }
+      if (storage.exists(root) && !storage.fs.getFileStatus(root).isDirectory()) {
+        throw new InvalidInputException("vault: " + root + " is a file; it must be a directory");
+      }
+      return new Vault(storage, root);
+    } catch (IOException e) {
+      throw new InvalidInputException("vault: " + path + " cannot be reached", e);
+    }
+  }
+
+  private static boolean isBelow(Path path, Path ancestor) {
+    for (Path p = path.getParent(); p != null; p = p.getParent()) {
+      if (p.equals(ancestor)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** Where the vault is. */
+  public Path root() {
+    return root;
+  }
+
+  /**
+   * The digest key.
+   *
+   * @throws InvalidInputException if the vault has none, or it cannot be read
+   */
+  public VaultKey key() {
+    Path file = new Path(root, KEY_FILE);
+    byte[] content;
+    try {
+      content = storage.read(file);
+      if (storage.openToOthers(file)) {
+        LOG.warn("{} can be read by others; its mode should be 0600", file);
+      }
+    } catch (FileNotFoundException | NoSuchFileException e) {
+      throw new InvalidInputException(
+          "vault: " + root + " has no " + KEY_FILE + "; is it the vault of this release?", e);
+    } catch (IOException e) {
+      throw new InvalidInputException("vault: " + file + " cannot be read", e);
+    }
+    try {
+      return VaultKey.ofHex(new String(content, StandardCharsets.US_ASCII).strip());
+    } catch (IllegalArgumentException e) {
+      // Without the cause: its message quotes a digit of the key.
+      throw new InvalidInputException(
+          "vault: " + file + " is damaged: it must hold 64 hexadecimal digits");
+    }
+  }
+
+  /**
+   * The digest key, made on first use. Of several processes that make one at the same time, one
+   * wins and all return its key.
+   */
+  public VaultKey createKeyIfAbsent() {
+    Path file = new Path(root, KEY_FILE);
+    try {
+      if (!storage.exists(file)) {
+        createRoot();
+        storage.writePrivate(
+            file, (VaultKey.random().toHex() + "\n").getBytes(StandardCharsets.US_ASCII));
+      }
+    } catch (FileAlreadyExistsException e) {
+      return key();
+    } catch (IOException e) {
+      throw new InvalidInputException("vault: " + file + " cannot be written", e);
+    }
+    return key();
+  }
+
+  /**
+   * Writes {@code <certificateId>/evidence.json}.
+   *
+   * @throws InvalidInputException if there is one already, or the vault cannot be written
+   */
+  public Path writeEvidence(Evidence evidence) {
+    Path directory = directory(evidence.certificateId());
+    Path file = new Path(directory, EVIDENCE_FILE);
+    try {
+      createRoot();
+      storage.createPrivateDirectory(directory);
+      storage.writePrivate(file, evidence.toJson());
+      return file;
+    } catch (FileAlreadyExistsException e) {
+      throw new InvalidInputException("vault: " + directory + " already exists", e);
+    } catch (IOException e) {
+      throw new InvalidInputException("vault: " + file + " cannot be written", e);
+    }
+  }
+
+  /**
+   * The evidence of a certificate.
+   *
+   * @throws InvalidInputException if there is none, it cannot be read, or it is another's
+   */
+  public Evidence readEvidence(String certificateId) {
+    Path file = new Path(directory(certificateId), EVIDENCE_FILE);
+    byte[] content;
+    try {
+      content = storage.read(file);
+    } catch (FileNotFoundException | NoSuchFileException e) {
+      throw new InvalidInputException(
+          "vault: " + root + " has no evidence for the certificate " + certificateId, e);
+    } catch (IOException e) {
+      throw new InvalidInputException("vault: " + file + " cannot be read", e);
+    }
+    Evidence evidence = Evidence.read(content, file.toString());
+    if (!evidence.certificateId().equals(certificateId)) {
+      throw new InvalidInputException(
+          file + ": certificateId is " + evidence.certificateId() + ", of another certificate");
+    }
+    return evidence;
+  }
+
+  /** Takes back what {@link #writeEvidence} wrote, when the publication failed after it. */
+  public void deleteEvidence(String certificateId) {
+    try {
+      storage.delete(directory(certificateId));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private void createRoot() throws IOException {
+    if (storage.exists(root)) {
+      return;
+    }
+    try {
+      storage.createPrivateDirectory(root);
+    } catch (FileAlreadyExistsException e) {
+      FileStatus status = storage.fs.getFileStatus(root);
+      if (!status.isDirectory()) {
+        throw e;
+      }
+    }
+  }
+
+  private Path directory(String certificateId) {
+    try {
+      // An id from a file must not lead out of the vault.
+      return new Path(root, Require.uuid(certificateId, "certificateId"));
+    } catch (IllegalArgumentException e) {
+      throw new InvalidInputException(String.valueOf(e.getMessage()), e);
+    }
+  }
+}
