@@ -16,7 +16,6 @@ import java.util.BitSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import org.apache.hadoop.fs.Path;
 import org.apache.spark.ml.attribute.AttributeGroup;
 import org.apache.spark.ml.linalg.SQLDataTypes;
 import org.apache.spark.ml.linalg.SparseVector;
@@ -70,7 +69,7 @@ public final class ApplyJob {
     Request request = RequestedChange.readRequest(spark, requestFile);
     Progress progress = Progress.onTerminal("Lethe apply " + request.id());
     try (AtomicPublication publication =
-        AtomicPublication.open(spark.sparkContext().hadoopConfiguration(), new Path(out))) {
+        AtomicPublication.begin(spark.sparkContext().hadoopConfiguration(), out)) {
       Dataset<Row> table = source.read(spark);
       Corrections corrections =
           Corrections.of(spark, request, table.schema(), label, weight, requestFile);

@@ -7,8 +7,6 @@ import dev.lethe.spark.certificate.ModelDigest;
 import dev.lethe.spark.certificate.Vault;
 import dev.lethe.spark.certificate.VaultKey;
 import java.io.IOException;
-import java.io.OutputStream;
-import java.util.List;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.ml.Transformer;
@@ -37,14 +35,13 @@ final class Release implements AutoCloseable {
   static Release open(SparkSession spark, String out, String vault, String model)
       throws IOException {
     Configuration configuration = spark.sparkContext().hadoopConfiguration();
-    return new Release(
-        configuration,
-        AtomicPublication.open(configuration, new Path(out)),
-        Vault.open(configuration, new Path(vault), List.of(new Path(out), new Path(model))));
+    AtomicPublication.check(configuration, out);
+    Vault opened = Vault.open(configuration, vault, out, model);
+    return new Release(configuration, AtomicPublication.begin(configuration, out), opened);
   }
 
   VaultKey vaultKey() throws IOException {
-    return vault.key();
+    return vault.createKeyIfAbsent();
   }
 
   void saveModel(Transformer model) throws IOException {
@@ -57,26 +54,23 @@ final class Release implements AutoCloseable {
   }
 
   ModelDigest modelDigest() throws IOException {
-    return ModelDigest.of(configuration, staged(MODEL));
+    return ModelDigest.of(configuration, staged(MODEL).toString());
   }
 
   /** Writes the evidence, then publishes. */
   void commit(Certificate certificate, Evidence evidence) throws IOException {
-    Path file = staged(CERTIFICATE);
-    try (OutputStream out = file.getFileSystem(configuration).create(file, false)) {
-      out.write(certificate.toJson());
-    }
-    vault.write(evidence);
+    publication.write(CERTIFICATE, certificate.toJson());
+    vault.writeEvidence(evidence);
     try {
       publication.commit();
-    } catch (IOException | RuntimeException e) {
-      vault.delete(certificate.certificateId());
+    } catch (RuntimeException e) {
+      vault.deleteEvidence(certificate.certificateId());
       throw e;
     }
   }
 
   private Path staged(String name) {
-    return new Path(publication.staging(), name);
+    return publication.resolve(name);
   }
 
   @Override

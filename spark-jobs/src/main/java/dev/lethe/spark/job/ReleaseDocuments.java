@@ -9,7 +9,6 @@ import dev.lethe.spark.certificate.Certificate;
 import dev.lethe.spark.certificate.Claim;
 import dev.lethe.spark.certificate.DataDigest;
 import dev.lethe.spark.certificate.Evidence;
-import dev.lethe.spark.certificate.ExampleDigest;
 import dev.lethe.spark.certificate.ModelDigest;
 import dev.lethe.spark.certificate.Reason;
 import dev.lethe.spark.certificate.Scope;
@@ -90,7 +89,9 @@ record ReleaseDocuments(
         certificateId,
         request.id(),
         Evidence.Digests.of(
-            key.digest(request.canonicalBytes()), original(key), digest(problem.examples(), key)),
+            key.digest("request", request.canonicalBytes()),
+            original(key),
+            digest(problem.examples(), key)),
         new Evidence.Objective(
             CorrectedProblem.LOSS.name(),
             "lambda_j = W regParam"
@@ -163,7 +164,7 @@ record ReleaseDocuments(
     try {
       return SparkFailures.sanitized(
           options.table().option() + " " + options.table().path(),
-          () -> ExampleDigest.of(examples.blocks(), key));
+          () -> DataDigest.of(spark, examples.blocks(), model.logistic().features(), key));
     } finally {
       spark.sparkContext().setJobDescription(null);
     }

@@ -75,8 +75,7 @@ public final class TrainJob {
     long begin = System.nanoTime();
     Progress progress = Progress.onTerminal("Lethe train");
     try (AtomicPublication publication =
-        AtomicPublication.open(
-            spark.sparkContext().hadoopConfiguration(), new Path(options.out()))) {
+        AtomicPublication.begin(spark.sparkContext().hadoopConfiguration(), options.out())) {
       Dataset<Row> table = options.table().read(spark);
       LoadedModel model;
       Dataset<Row> featurized;

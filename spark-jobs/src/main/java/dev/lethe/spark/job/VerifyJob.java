@@ -1,6 +1,7 @@
 package dev.lethe.spark.job;
 
 import dev.lethe.core.certify.DistanceBound;
+import dev.lethe.core.certify.GaussianMechanism;
 import dev.lethe.core.certify.NoiseTest;
 import dev.lethe.core.linalg.Vectors;
 import dev.lethe.core.objective.Objective;
@@ -8,8 +9,8 @@ import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.certificate.Certificate;
 import dev.lethe.spark.certificate.Check;
 import dev.lethe.spark.certificate.ClaimCheck;
+import dev.lethe.spark.certificate.DataDigest;
 import dev.lethe.spark.certificate.Evidence;
-import dev.lethe.spark.certificate.ExampleDigest;
 import dev.lethe.spark.certificate.ModelDigest;
 import dev.lethe.spark.certificate.Vault;
 import dev.lethe.spark.certificate.VaultKey;
@@ -67,10 +68,11 @@ public final class VerifyJob {
     double[] published = model.logistic().parameters();
     List<Check> checks =
         new ArrayList<>(
-            ClaimCheck.of(
+            ClaimCheck.check(
                 certificate,
-                ModelDigest.of(configuration(), new Path(options.model())),
-                published));
+                ModelDigest.of(configuration(), options.model()),
+                published,
+                (epsilon, delta, rho) -> GaussianMechanism.calibrate(epsilon, delta, rho).sigma()));
     if (options.vault() != null) {
       checks.addAll(
           recompute(
@@ -107,9 +109,8 @@ public final class VerifyJob {
       TableSource source)
       throws IOException {
     Progress progress = Progress.onTerminal("Lethe verify " + certificate.requestId());
-    Vault vault =
-        Vault.open(configuration(), new Path(vaultPath), List.of(new Path(options.model())));
-    VaultKey key = vault.readKey();
+    Vault vault = Vault.open(configuration(), vaultPath, options.model());
+    VaultKey key = vault.key();
     Evidence evidence = vault.readEvidence(certificate.certificateId());
     List<Check> checks = new ArrayList<>();
     checks.add(
@@ -139,7 +140,7 @@ public final class VerifyJob {
       checks.add(
           new Check(
               "corrected data digest",
-              ExampleDigest.of(problem.examples().blocks(), key)
+              DataDigest.of(spark, problem.examples().blocks(), model.logistic().features(), key)
                   .equals(evidence.digests().correctedData()),
               "keyed digest over all corrected examples"));
       checks.addAll(measure(certificate, evidence, problem, progress));
@@ -163,7 +164,7 @@ public final class VerifyJob {
       checks.add(
           new Check(
               "request digest",
-              key.digest(request.canonicalBytes()).equals(evidence.digests().request()),
+              key.digest("request", request.canonicalBytes()).equals(evidence.digests().request()),
               "keyed digest of the request"));
     }
     Dataset<Row> complete =
