@@ -86,7 +86,8 @@ public final class Lethe implements Runnable {
     for (Throwable cause = e; cause != null; cause = cause.getCause()) {
       err.println("  " + cause.getClass().getName());
       for (StackTraceElement frame : cause.getStackTrace()) {
-        if (frame.getClassName().startsWith("dev.lethe.")) {
+        if (frame.getClassName().startsWith("dev.lethe.")
+            && !frame.getClassName().startsWith("dev.lethe.shaded.")) {
           err.println("    at " + frame);
         }
       }

@@ -24,6 +24,7 @@ import org.apache.spark.ml.linalg.Vectors;
 import org.apache.spark.sql.DataFrameWriter;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SaveMode;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.api.java.UDF1;
 import org.apache.spark.sql.types.StructField;
@@ -88,7 +89,7 @@ public final class ApplyJob {
       SparkFailures.sanitized(
           place(),
           () -> {
-            writer.save(publication.staging().toString());
+            writer.mode(SaveMode.Overwrite).save(publication.staging().toString());
             return null;
           });
       spark.sparkContext().setJobDescription(null);

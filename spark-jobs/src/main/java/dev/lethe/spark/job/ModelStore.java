@@ -53,13 +53,13 @@ final class ModelStore {
     };
   }
 
-  /** Saves a model by Spark ML's own writer; the directory must not exist. */
+  /** Saves a model by Spark ML's own writer into a directory that is not published yet. */
   static void save(Transformer model, Path directory) throws IOException {
     if (!(model instanceof MLWritable writable)) {
       throw new InvalidInputException(
           "the model's class " + model.getClass().getName() + " cannot be saved by Spark ML");
     }
-    writable.write().save(directory.toString());
+    writable.write().overwrite().save(directory.toString());
   }
 
   private static String savedClass(SparkSession spark, String option, String path) {
