@@ -163,7 +163,7 @@ record ReleaseDocuments(
     spark.sparkContext().setJobDescription(progress.description());
     try {
       return SparkFailures.sanitized(
-          options.table().option() + " " + options.table().path(),
+          options.place(),
           () -> DataDigest.of(spark, examples.blocks(), model.logistic().features(), key));
     } finally {
       spark.sparkContext().setJobDescription(null);
