@@ -66,6 +66,8 @@ record ModelUpdate(
               });
     } catch (UnreachableDistanceException e) {
       throw new InvalidInputException(options.request() + ": certificate." + e.getMessage(), e);
+    } catch (ArithmeticException e) {
+      throw new InvalidInputException(options.request() + ": " + e.getMessage(), e);
     }
   }
 

@@ -96,8 +96,7 @@ public final class UnlearnJob {
     if (terms == null) {
       return;
     }
-    GaussianMechanism mechanism =
-        GaussianMechanism.calibrate(terms.epsilon(), terms.delta(), terms.rho());
+    GaussianMechanism mechanism = mechanism(terms, theta.length);
     double largest = Vectors.maxAbs(theta);
     if (!PublicationGrid.of(mechanism.sigma()).fits(largest)) {
       throw new InvalidInputException(
@@ -109,6 +108,14 @@ public final class UnlearnJob {
               + ", is below 100 steps of the grid that hides the last bits of a published double."
               + " The smallest rho for this epsilon, delta and model is "
               + PublicationGrid.smallestRho(terms.epsilon(), terms.delta(), largest));
+    }
+  }
+
+  private GaussianMechanism mechanism(CertificateTerms terms, int parameters) {
+    try {
+      return GaussianMechanism.calibrate(terms.epsilon(), terms.delta(), terms.rho(), parameters);
+    } catch (IllegalArgumentException e) {
+      throw new InvalidInputException(options.request() + ": certificate: " + e.getMessage(), e);
     }
   }
 
@@ -142,8 +149,7 @@ public final class UnlearnJob {
     Claim claim = null;
     if (terms != null && unlearning.outcome() == UnlearningResult.Outcome.WITHIN_RHO) {
       requireGridFits(terms, theta);
-      GaussianMechanism mechanism =
-          GaussianMechanism.calibrate(terms.epsilon(), terms.delta(), terms.rho());
+      GaussianMechanism mechanism = mechanism(terms, theta.length);
       PublicationGrid grid = PublicationGrid.of(mechanism.sigma());
       published =
           GaussianNoise.publish(

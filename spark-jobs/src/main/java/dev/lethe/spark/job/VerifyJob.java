@@ -72,7 +72,8 @@ public final class VerifyJob {
                 certificate,
                 ModelDigest.of(configuration(), options.model()),
                 published,
-                (epsilon, delta, rho) -> GaussianMechanism.calibrate(epsilon, delta, rho).sigma()));
+                (epsilon, delta, rho) ->
+                    GaussianMechanism.calibrate(epsilon, delta, rho, published.length).sigma()));
     if (options.vault() != null) {
       checks.addAll(
           recompute(
