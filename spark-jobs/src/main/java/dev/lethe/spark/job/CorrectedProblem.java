@@ -51,7 +51,8 @@ final class CorrectedProblem implements AutoCloseable {
     columns.check(featurized, place);
     progress.phase("reading the corrected data");
     CachedExamples examples =
-        CachedExamples.of(featurized, columns, model.features(), removed, partitions, progress);
+        CachedExamples.of(
+            featurized, columns, model.features(), removed, partitions, progress, place);
     try {
       Statistics statistics = examples.statistics(LOSS, columns, place);
       if (statistics.hasOneClass()) {

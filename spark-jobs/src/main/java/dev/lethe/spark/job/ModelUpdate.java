@@ -118,6 +118,12 @@ record ModelUpdate(
 
   private CachedExamples examples(Dataset<Row> featurized, BitSet removed) {
     return CachedExamples.of(
-        featurized, columns, model.logistic().features(), removed, options.partitions(), progress);
+        featurized,
+        columns,
+        model.logistic().features(),
+        removed,
+        options.partitions(),
+        progress,
+        options.place());
   }
 }
