@@ -38,6 +38,9 @@ public record GaussianMechanism(double epsilon, double delta, double rho, double
    */
   private static final double CALIBRATION_ERROR = 3 * ERROR;
 
+  /** What a coordinate's sampler adds to the probability of an event, at most. */
+  private static final double SAMPLER_DELTA = 4e-12;
+
   /** Keeps x^2 finite; a smaller x only rounds delta up. */
   private static final double LARGEST_X = 1e100;
 
@@ -57,6 +60,26 @@ public record GaussianMechanism(double epsilon, double delta, double rho, double
           "sigma = %s: too small for epsilon = %s, delta = %s, rho = %s; delta would be %s"
               .formatted(sigma, epsilon, delta, rho, delta(epsilon, rho / sigma)));
     }
+  }
+
+  /**
+   * The mechanism for {@code coordinates} sampled normals on a {@link PublicationGrid}: delta also
+   * pays for the sampler's discreteness, at most (1 + e^epsilon) coordinates 4e-12 ({@code
+   * docs/distance-bounds.md}, section 5); (5) gets the rest.
+   *
+   * @throws IllegalArgumentException as {@link #calibrate(double, double, double)}, and if the
+   *     sampler alone takes half of delta
+   */
+  public static GaussianMechanism calibrate(
+      double epsilon, double delta, double rho, int coordinates) {
+    requirePositive("epsilon", epsilon);
+    double sampler = (1 + Math.exp(epsilon)) * coordinates * SAMPLER_DELTA;
+    if (!(sampler <= delta / 2)) {
+      throw new IllegalArgumentException(
+          "delta = %s: too small for %d parameters at epsilon = %s; must be at least %s"
+              .formatted(delta, coordinates, epsilon, 2 * sampler));
+    }
+    return calibrate(epsilon, delta - sampler, rho);
   }
 
   /**

@@ -113,7 +113,8 @@ public final class ExampleTable {
   }
 
   /**
-   * Packs examples into blocks, one pass when the blocks are used.
+   * Packs examples into blocks, one pass when the blocks are used. The rows of a partition are in
+   * the order of their contents' hash.
    *
    * @param examples as {@link #examples} makes them
    * @param features d
@@ -121,7 +122,7 @@ public final class ExampleTable {
    * @param partitions how many partitions, or 0: as the source has them, but at least the default
    *     parallelism
    */
-  public static JavaRDD<ExampleBlock> blocks(
+  public static JavaRDD<ExampleBlock> orderedBlocks(
       Dataset<Row> examples, int features, BitSet removed, int partitions) {
     Column key = xxhash64(col(FEATURES), col(LABEL), col(WEIGHT));
     Dataset<Row> placed = examples;
@@ -131,10 +132,12 @@ public final class ExampleTable {
     } else if (examples.javaRDD().getNumPartitions() < parallelism) {
       placed = examples.repartition(parallelism, key);
     }
-    return placed
-        .sortWithinPartitions(key, col(LABEL), col(WEIGHT))
-        .javaRDD()
-        .mapPartitions(new Packer(features, removed));
+    return blocks(placed.sortWithinPartitions(key, col(LABEL), col(WEIGHT)), features, removed);
+  }
+
+  /** Packs examples into blocks as they come, for sums that do not depend on the order of rows. */
+  public static JavaRDD<ExampleBlock> blocks(Dataset<Row> examples, int features, BitSet removed) {
+    return examples.javaRDD().mapPartitions(new Packer(features, removed));
   }
 
   /** Packs the rows of a partition; allocates per block, beyond what Spark allocates per row. */

@@ -38,7 +38,7 @@ final class CachedExamples implements AutoCloseable {
       int partitions,
       Progress progress) {
     JavaRDD<ExampleBlock> blocks =
-        ExampleTable.blocks(
+        ExampleTable.orderedBlocks(
                 ExampleTable.examples(featurized, columns), features, removed, partitions)
             .persist(StorageLevel.MEMORY_AND_DISK());
     return new CachedExamples(

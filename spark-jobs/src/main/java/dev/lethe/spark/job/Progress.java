@@ -2,6 +2,7 @@ package dev.lethe.spark.job;
 
 import dev.lethe.core.solver.ConjugateGradient;
 import dev.lethe.core.unlearn.UnlearningResult;
+import java.io.Console;
 import java.io.PrintStream;
 import java.util.Locale;
 
@@ -28,7 +29,20 @@ public final class Progress implements ConjugateGradient.Listener {
    * @param name begins Spark's job descriptions: the command and the request's id, no personal data
    */
   public static Progress onTerminal(String name) {
-    return new Progress(name, System.err, System.console() != null);
+    return new Progress(name, System.err, isTerminal());
+  }
+
+  @SuppressWarnings("SystemConsoleNull") // from JDK 22 on Console.isTerminal tells
+  private static boolean isTerminal() {
+    Console console = System.console();
+    if (console == null) {
+      return false;
+    }
+    try {
+      return (boolean) Console.class.getMethod("isTerminal").invoke(console);
+    } catch (ReflectiveOperationException e) {
+      return true; // before JDK 22 a console is a terminal
+    }
   }
 
   /** Begins a phase. */

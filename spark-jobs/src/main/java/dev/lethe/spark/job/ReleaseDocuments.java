@@ -2,6 +2,7 @@ package dev.lethe.spark.job;
 
 import dev.lethe.core.certify.DistanceBound;
 import dev.lethe.core.linalg.Vectors;
+import dev.lethe.core.model.ExampleBlock;
 import dev.lethe.core.objective.Objective;
 import dev.lethe.core.solver.LinearSolver;
 import dev.lethe.core.unlearn.UnlearningResult;
@@ -14,6 +15,7 @@ import dev.lethe.spark.certificate.Reason;
 import dev.lethe.spark.certificate.Scope;
 import dev.lethe.spark.certificate.Software;
 import dev.lethe.spark.certificate.VaultKey;
+import dev.lethe.spark.data.ExampleTable;
 import dev.lethe.spark.featurizer.LearnedState;
 import dev.lethe.spark.ml.LogisticModel;
 import dev.lethe.spark.request.Request;
@@ -21,6 +23,7 @@ import java.time.Instant;
 import java.util.BitSet;
 import java.util.List;
 import java.util.Locale;
+import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -91,7 +94,7 @@ record ReleaseDocuments(
         Evidence.Digests.of(
             key.digest("request", request.canonicalBytes()),
             original(key),
-            digest(problem.examples(), key)),
+            digest(problem.examples().blocks(), key)),
         new Evidence.Objective(
             CorrectedProblem.LOSS.name(),
             "lambda_j = W regParam"
@@ -146,25 +149,20 @@ record ReleaseDocuments(
     if (rows == null) {
       return null;
     }
-    try (CachedExamples original =
-        CachedExamples.of(
-            rows,
-            model.columns(label),
+    return digest(
+        ExampleTable.blocks(
+            ExampleTable.examples(rows, model.columns(label)),
             model.logistic().features(),
-            new BitSet(),
-            options.partitions(),
-            progress)) {
-      return digest(original, key);
-    }
+            new BitSet()),
+        key);
   }
 
-  private DataDigest digest(CachedExamples examples, VaultKey key) {
+  private DataDigest digest(JavaRDD<ExampleBlock> examples, VaultKey key) {
     progress.phase("keyed digest of the data");
     spark.sparkContext().setJobDescription(progress.description());
     try {
       return SparkFailures.sanitized(
-          options.table().option() + " " + options.table().path(),
-          () -> DataDigest.of(spark, examples.blocks(), model.logistic().features(), key));
+          options.place(), () -> DataDigest.of(spark, examples, model.logistic().features(), key));
     } finally {
       spark.sparkContext().setJobDescription(null);
     }

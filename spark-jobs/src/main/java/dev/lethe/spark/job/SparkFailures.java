@@ -20,20 +20,25 @@ final class SparkFailures {
   static <T> T sanitized(String place, Supplier<T> pass) {
     try {
       return pass.get();
-    } catch (InvalidInputException e) {
-      throw e;
     } catch (RuntimeException e) {
-      throw translated(place, e);
+      throw isSparks(e) ? translated(place, e) : e;
     } catch (Exception e) { // Scala throws checked exceptions undeclared
       throw translated(place, e);
     }
   }
 
+  private static boolean isSparks(Throwable e) {
+    for (Throwable cause = e; cause != null; cause = cause.getCause()) {
+      if (cause.getClass().getName().startsWith("org.apache.spark.")) {
+        return true;
+      }
+    }
+    return false;
+  }
+
   private static RuntimeException translated(String place, Exception e) {
-    Throwable cause = e;
     StringBuilder kinds = new StringBuilder(e.getClass().getSimpleName());
-    while (cause.getCause() != null && cause.getCause() != cause) {
-      cause = cause.getCause();
+    for (Throwable cause = e.getCause(); cause != null; cause = cause.getCause()) {
       kinds.append(" < ").append(cause.getClass().getSimpleName());
     }
     boolean lostCluster =

@@ -5,16 +5,8 @@ import dev.lethe.core.certify.GaussianMechanism;
 import dev.lethe.core.certify.GaussianNoise;
 import dev.lethe.core.certify.PublicationGrid;
 import dev.lethe.core.linalg.Vectors;
-import dev.lethe.core.model.Statistics;
 import dev.lethe.core.objective.Objective;
-import dev.lethe.core.solver.LinearSolver;
-import dev.lethe.core.solver.NewtonStep;
-import dev.lethe.core.unlearn.FirstOrderUpdate;
-import dev.lethe.core.unlearn.GradientDifference;
-import dev.lethe.core.unlearn.SecondOrderUpdate;
-import dev.lethe.core.unlearn.Unlearning;
 import dev.lethe.core.unlearn.UnlearningResult;
-import dev.lethe.core.unlearn.UnreachableDistanceException;
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.certificate.Certificate;
 import dev.lethe.spark.certificate.Claim;
@@ -24,11 +16,8 @@ import dev.lethe.spark.data.ExampleTable;
 import dev.lethe.spark.request.CertificateTerms;
 import dev.lethe.spark.request.Method;
 import dev.lethe.spark.request.Request;
-import java.util.BitSet;
-import java.util.OptionalDouble;
+import java.io.IOException;
 import org.apache.spark.ml.Transformer;
-import org.apache.spark.sql.Dataset;
-import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.jspecify.annotations.Nullable;
 
@@ -44,11 +33,6 @@ import org.jspecify.annotations.Nullable;
  * </ol>
  */
 public final class UnlearnJob {
-  /** rho where the request asks for no certificate. */
-  static final double DEFAULT_RHO = 1e-6;
-
-  private static final double SECOND_ORDER_TOLERANCE = 1e-10;
-
   private final UnlearnOptions options;
   private final SparkSession spark;
 
@@ -69,7 +53,7 @@ public final class UnlearnJob {
    *
    * @throws InvalidInputException if something given cannot be used; nothing is written then
    */
-  public Result run() throws java.io.IOException {
+  public Result run() throws IOException {
     long begin = System.nanoTime();
     Request request = RequestedChange.readRequest(spark, options.request());
     Progress progress = Progress.onTerminal("Lethe unlearn " + request.id());
@@ -97,115 +81,11 @@ public final class UnlearnJob {
               change.removedSlots(),
               options.partitions(),
               progress,
-              place())) {
-        UnlearningResult unlearning = update(problem, change, columns, model, progress);
+              options.place())) {
+        UnlearningResult unlearning =
+            new ModelUpdate(options, problem, change, columns, model, progress).run();
         return publish(release, problem, change, model, label, unlearning, before, progress, begin);
       }
-    }
-  }
-
-  private String place() {
-    return options.table().option() + " " + options.table().path();
-  }
-
-  private LinearSolver solver(Objective objective) {
-    LinearSolver chosen = options.solver();
-    return chosen == null ? LinearSolver.auto(objective.size()) : chosen;
-  }
-
-  private static double rho(Request request) {
-    return request.certificate() == null ? DEFAULT_RHO : request.certificate().rho();
-  }
-
-  private UnlearningResult update(
-      CorrectedProblem problem,
-      RequestedChange change,
-      ExampleTable.Columns columns,
-      LoadedModel model,
-      Progress progress) {
-    Objective objective = problem.objective();
-    Request request = change.request();
-    double rho = rho(request);
-    double[] theta = model.logistic().parameters();
-    double[] start = problem.restricted(theta);
-    Unlearning unlearning = new Unlearning(objective, rho, step -> progress.step(step, rho));
-    NewtonStep step = new NewtonStep(solver(objective), options.maxCgIterations(), progress);
-    progress.phase("step 0");
-    try {
-      return SparkFailures.sanitized(
-          place(),
-          () ->
-              switch (request.method()) {
-                case REFINED -> unlearning.refined(start, step, options.maxSteps());
-                case SECOND_ORDER ->
-                    unlearning.secondOrder(
-                        start,
-                        gradient(problem, change, columns, model, theta, start, progress),
-                        new SecondOrderUpdate(step, SECOND_ORDER_TOLERANCE));
-                case FIRST_ORDER ->
-                    unlearning.firstOrder(
-                        start,
-                        gradient(problem, change, columns, model, theta, start, progress),
-                        new FirstOrderUpdate(
-                            request.tau() == null
-                                ? OptionalDouble.empty()
-                                : OptionalDouble.of(request.tau())));
-              });
-    } catch (UnreachableDistanceException e) {
-      throw new InvalidInputException(options.request() + ": certificate." + e.getMessage(), e);
-    }
-  }
-
-  /**
-   * The right-hand side of the closed forms: G + (lambda' - lambda) .* theta from the rows that the
-   * request touches, or the measured gradient if only the corrected table is there.
-   */
-  private double[] gradient(
-      CorrectedProblem problem,
-      RequestedChange change,
-      ExampleTable.Columns columns,
-      LoadedModel model,
-      double[] theta,
-      double[] start,
-      Progress progress) {
-    Objective objective = problem.objective();
-    Dataset<Row> all = change.original();
-    if (all == null) {
-      return objective.evaluate(start).gradient();
-    }
-    int d = model.logistic().features();
-    progress.phase("gradient difference");
-    try (CachedExamples original =
-            CachedExamples.of(all, columns, d, new BitSet(), options.partitions(), progress);
-        CachedExamples touched =
-            CachedExamples.of(
-                change.touchedOriginal(),
-                columns,
-                d,
-                new BitSet(),
-                options.partitions(),
-                progress);
-        CachedExamples corrected =
-            CachedExamples.of(
-                change.touchedCorrected(),
-                columns,
-                d,
-                change.removedSlots(),
-                options.partitions(),
-                progress)) {
-      Statistics before = original.statistics(CorrectedProblem.LOSS, columns, place());
-      double[] g =
-          GradientDifference.of(
-              change.touchesAllRows() ? original.sums() : touched.sums(),
-              change.touchesAllRows() ? problem.examples().sums() : corrected.sums(),
-              new dev.lethe.core.aggregate.Point(
-                  CorrectedProblem.LOSS, d, model.logistic().fitIntercept(), theta));
-      return GradientDifference.ofObjective(
-          g,
-          CorrectedProblem.penalty(model.logistic(), before),
-          objective.penalty(),
-          theta,
-          objective.fixed());
     }
   }
 
@@ -216,8 +96,7 @@ public final class UnlearnJob {
     if (terms == null) {
       return;
     }
-    GaussianMechanism mechanism =
-        GaussianMechanism.calibrate(terms.epsilon(), terms.delta(), terms.rho());
+    GaussianMechanism mechanism = mechanism(terms, theta.length);
     double largest = Vectors.maxAbs(theta);
     if (!PublicationGrid.of(mechanism.sigma()).fits(largest)) {
       throw new InvalidInputException(
@@ -229,6 +108,14 @@ public final class UnlearnJob {
               + ", is below 100 steps of the grid that hides the last bits of a published double."
               + " The smallest rho for this epsilon, delta and model is "
               + PublicationGrid.smallestRho(terms.epsilon(), terms.delta(), largest));
+    }
+  }
+
+  private GaussianMechanism mechanism(CertificateTerms terms, int parameters) {
+    try {
+      return GaussianMechanism.calibrate(terms.epsilon(), terms.delta(), terms.rho(), parameters);
+    } catch (IllegalArgumentException e) {
+      throw new InvalidInputException(options.request() + ": certificate: " + e.getMessage(), e);
     }
   }
 
@@ -252,7 +139,7 @@ public final class UnlearnJob {
       Evidence.@Nullable Metrics before,
       Progress progress,
       long begin)
-      throws java.io.IOException {
+      throws IOException {
     progress.phase("publishing");
     Request request = change.request();
     CertificateTerms terms = request.certificate();
@@ -262,8 +149,7 @@ public final class UnlearnJob {
     Claim claim = null;
     if (terms != null && unlearning.outcome() == UnlearningResult.Outcome.WITHIN_RHO) {
       requireGridFits(terms, theta);
-      GaussianMechanism mechanism =
-          GaussianMechanism.calibrate(terms.epsilon(), terms.delta(), terms.rho());
+      GaussianMechanism mechanism = mechanism(terms, theta.length);
       PublicationGrid grid = PublicationGrid.of(mechanism.sigma());
       published =
           GaussianNoise.publish(
@@ -288,7 +174,7 @@ public final class UnlearnJob {
     Evidence evidence =
         documents.evidence(
             certificate.certificateId(),
-            solver(objective),
+            options.solver(objective.size()),
             release.vaultKey(),
             before,
             after,

@@ -32,4 +32,15 @@ public record UnlearnOptions(
     @Nullable LinearSolver solver,
     int maxSteps,
     int maxCgIterations,
-    int partitions) {}
+    int partitions) {
+
+  /** Names the data, for messages. */
+  String place() {
+    return table.option() + " " + table.path();
+  }
+
+  /** The solver for p coordinates. */
+  LinearSolver solver(int size) {
+    return solver == null ? LinearSolver.auto(size) : solver;
+  }
+}

@@ -72,7 +72,8 @@ public final class VerifyJob {
                 certificate,
                 ModelDigest.of(configuration(), options.model()),
                 published,
-                (epsilon, delta, rho) -> GaussianMechanism.calibrate(epsilon, delta, rho).sigma()));
+                (epsilon, delta, rho) ->
+                    GaussianMechanism.calibrate(epsilon, delta, rho, published.length).sigma()));
     if (options.vault() != null) {
       checks.addAll(
           recompute(
@@ -234,7 +235,7 @@ public final class VerifyJob {
       return checks;
     }
     progress.phase("measuring the gradient");
-    double rho = certificate.rho() == null ? UnlearnJob.DEFAULT_RHO : certificate.rho();
+    double rho = certificate.rho() == null ? ModelUpdate.DEFAULT_RHO : certificate.rho();
     Objective.Measured measured = objective.evaluate(evidence.unnoisedParameters());
     double norm = Vectors.norm(measured.gradient());
     double rounding = Vectors.norm(measured.measurement().gradientError());

@@ -117,6 +117,7 @@ public final class Corrections {
    * <p>A slot of a vector column that {@code schema} does not have is left to the featurizer, whose
    * stages may produce that column.
    *
+   * @param spark the session that is active on this thread, here and in the other methods
    * @param schema the table's raw columns
    * @param labelColumn the raw label column
    * @param weightColumn the raw weight column, or null

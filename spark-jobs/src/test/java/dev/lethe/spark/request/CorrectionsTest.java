@@ -31,6 +31,7 @@ import org.apache.spark.sql.types.Metadata;
 import org.apache.spark.sql.types.MetadataBuilder;
 import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
@@ -97,7 +98,14 @@ class CorrectionsTest {
   private static SparkSession session(boolean ansi) {
     SparkSession spark = LocalSpark.session().newSession();
     spark.conf().set("spark.sql.ansi.enabled", Boolean.toString(ansi));
+    // Spark 3.5 takes the ANSI mode of functions.expr from the active session.
+    SparkSession.setActiveSession(spark);
     return spark;
+  }
+
+  @AfterEach
+  void restoreActiveSession() {
+    SparkSession.setActiveSession(LocalSpark.session());
   }
 
   @Test

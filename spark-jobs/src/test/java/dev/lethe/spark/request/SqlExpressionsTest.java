@@ -2,6 +2,7 @@ package dev.lethe.spark.request;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assumptions.assumeThat;
 
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.LocalSpark;
@@ -171,6 +172,7 @@ class SqlExpressionsTest {
   @Test
   void resolve_sessionVariableBehindAName_isRefused() {
     SparkSession spark = LocalSpark.session().newSession();
+    assumeThat(spark.version()).as("session variables came with Spark 4").doesNotStartWith("3.");
     spark.sql("DECLARE VARIABLE threshold INT DEFAULT 5");
     assertThatThrownBy(() -> admit(spark, "age > threshold"))
         .isInstanceOf(InvalidInputException.class)
