@@ -54,6 +54,7 @@ final class People {
 
   private static Path table;
   private static Path model;
+  private static Path smallModel;
   private static Path vectorTable;
   private static Path vectorModel;
 
@@ -131,6 +132,28 @@ final class People {
     return model;
   }
 
+  /** Age and hours alone, not fitted: loads faster. */
+  static synchronized Path smallModel() {
+    if (smallModel == null) {
+      smallModel = smallModelWith(predictor(2));
+    }
+    return smallModel;
+  }
+
+  /** Age and hours as features, then these stages. */
+  static Path smallModelWith(Transformer... stages) {
+    Transformer[] all = new Transformer[stages.length + 1];
+    all[0] =
+        new VectorAssembler().setInputCols(new String[] {"age", "hours"}).setOutputCol("features");
+    System.arraycopy(stages, 0, all, 1, stages.length);
+    for (Transformer stage : stages) {
+      if (stage instanceof LogisticRegressionModel predictor) {
+        predictor.set(predictor.weightCol(), "weight");
+      }
+    }
+    return save(new PipelineModel("pipeline_small", all), "small-model");
+  }
+
   /** Slots of the features that stem from the race. */
   static final List<Integer> RACE_SLOTS = List.of(8, 9);
 
@@ -154,16 +177,7 @@ final class People {
             });
   }
 
-  /** The same featurizer with another predictor, or none. */
-  static Path modelWith(Transformer... predictor) {
-    Transformer[] fitted = PipelineModel.load(model().toString()).stages();
-    Transformer[] stages = new Transformer[fitted.length - 1 + predictor.length];
-    System.arraycopy(fitted, 0, stages, 0, fitted.length - 1);
-    System.arraycopy(predictor, 0, stages, fitted.length - 1, predictor.length);
-    return save(new PipelineModel("pipeline_other", stages), "model");
-  }
-
-  /** A predictor of the people's ten slots that has not learned anything. */
+  /** A predictor that has not learned anything. */
   static LogisticRegressionModel predictor(int slots) {
     LogisticRegressionModel predictor =
         new LogisticRegressionModel("logreg_given", Vectors.zeros(slots), 0.0);
