@@ -33,9 +33,9 @@ public interface LossFunction extends Serializable {
   boolean isSelfConcordant();
 
   /**
-   * A bound, in units of 2^-53, on the relative error of computing {@link #firstDerivative} plus
-   * the absolute error it may have, from the documented ulp bounds of {@link Math}; see {@code
-   * docs/mathematics.md}.
+   * A bound, in units of 2^-53, on the relative error of computing {@link #firstDerivative}, from
+   * the documented ulp bounds of {@link Math}; see {@code docs/mathematics.md}. Results below
+   * 2^-1022 may be off by 2^-1073 instead.
    */
   double derivativeErrorUnits();
 

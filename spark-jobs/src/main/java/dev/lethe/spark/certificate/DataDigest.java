@@ -1,45 +1,46 @@
 package dev.lethe.spark.certificate;
 
 import com.fasterxml.jackson.annotation.JsonPropertyOrder;
-import dev.lethe.spark.InvalidInputException;
+import dev.lethe.core.model.ExampleBlock;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.Iterator;
 import java.util.List;
-import org.apache.spark.SparkContext;
+import java.util.NoSuchElementException;
+import java.util.Objects;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.api.java.function.FlatMapFunction;
 import org.apache.spark.api.java.function.MapPartitionsFunction;
-import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Encoders;
-import org.apache.spark.sql.Row;
-import org.apache.spark.sql.functions;
-import org.apache.spark.sql.types.DataTypes;
-import org.apache.spark.sql.types.StructType;
+import org.apache.spark.sql.SparkSession;
+import org.jspecify.annotations.Nullable;
 import scala.Tuple2;
 import scala.Tuple3;
 
 /**
- * The keyed digest of a table: it depends on the schema and on the multiset of rows, not on their
- * order, their partitioning, the order of the columns or whether a vector is stored dense or
- * sparse.
+ * The keyed digest of a multiset of examples: it does not depend on their order, their partitions
+ * or on whether their blocks are stored dense or sparse.
  *
- * <p>With h(row) = HMAC-SHA256(k1, canonical bytes of the row), see {@link RowEncoding}:
+ * <p>With h(example) = HMAC-SHA256(k1, label, weight, every entry that is not zero with its
+ * column):
  *
  * <ol>
- *   <li>the row hashes go into {@value #BUCKETS} buckets by their first 12 bits;
- *   <li>the digest of a bucket is the HMAC under k2 of its number, its row hashes in ascending
- *       order and its size;
- *   <li>the digest of the table is the HMAC under the vault key of the schema, the number of rows
- *       and the number, size and digest of every bucket that is not empty, in ascending order.
+ *   <li>the hashes go into {@value #BUCKETS} buckets by their first 12 bits;
+ *   <li>the digest of a bucket is the HMAC under k2 of its number, its hashes in ascending order
+ *       and its size;
+ *   <li>the digest of the data is the HMAC under the vault key of the number of features, the
+ *       number of rows and the number, size and digest of every bucket that is not empty, in
+ *       ascending order.
  * </ol>
  *
  * k1 and k2 are derived from the vault key, which itself stays on the driver. A sum or exclusive or
- * of the row hashes would be cheaper, and the difference of two digests would be the hash of a
- * deleted row; this one says nothing beyond equality, even to somebody who can have other tables
- * digested.
+ * of the hashes would be cheaper, and the difference of two digests would be the hash of a deleted
+ * row; this one says nothing beyond equality, even to somebody who can have other data digested.
  *
- * <p>One shuffle of 44 bytes a row; at most {@value #BUCKETS} digests come to the driver.
+ * <p>One pass over the cached blocks and one shuffle of 44 bytes a row; at most {@value #BUCKETS}
+ * digests come to the driver.
  *
  * @param value 64 hexadecimal digits in lower case
  * @param rows number of rows
@@ -48,111 +49,109 @@ import scala.Tuple3;
 public record DataDigest(String value, long rows) {
   static final int BUCKETS = 4096;
 
-  private static final String DESCRIPTION = "spark.job.description";
-
   public DataDigest {
     Require.sha256(value, "digest of the data");
     Require.count(rows, "rows of the data");
   }
 
   /**
-   * Digests a table with one Spark action.
+   * Digests examples with one Spark action.
    *
-   * @throws InvalidInputException if two columns have one name or a type has no canonical form
+   * @param features d
    */
-  public static DataDigest of(Dataset<Row> table, VaultKey key) {
-    RowEncoding encoding = RowEncoding.of(table.schema());
+  public static DataDigest of(
+      SparkSession spark, JavaRDD<ExampleBlock> blocks, int features, VaultKey key) {
     Dataset<Tuple2<Integer, byte[]>> hashes =
-        table
-            .select(stableColumns(table))
-            .mapPartitions(
-                new RowHashes(encoding, key.derive("lethe/rows/1")),
-                Encoders.tuple(Encoders.INT(), Encoders.BINARY()));
-    Dataset<Tuple3<Integer, Long, byte[]>> digests =
-        hashes
-            .repartition(hashes.col("_1"))
-            .sortWithinPartitions("_1", "_2")
-            .mapPartitions(
-                new BucketDigests(key.derive("lethe/buckets/1")),
-                Encoders.tuple(Encoders.INT(), Encoders.LONG(), Encoders.BINARY()));
-
-    List<Tuple3<Integer, Long, byte[]>> buckets;
-    SparkContext context = table.sparkSession().sparkContext();
-    String description = context.getLocalProperty(DESCRIPTION);
-    context.setJobDescription("Lethe: digest of the data");
-    try {
-      buckets = new ArrayList<>(digests.collectAsList());
-    } finally {
-      context.setJobDescription(description);
-    }
+        spark.createDataset(
+            blocks.mapPartitions(new ExampleHashes(key.derive("lethe/rows/1"))).rdd(),
+            Encoders.tuple(Encoders.INT(), Encoders.BINARY()));
+    List<Tuple3<Integer, Long, byte[]>> buckets =
+        new ArrayList<>(
+            hashes
+                .repartition(hashes.col("_1"))
+                .sortWithinPartitions("_1", "_2")
+                .mapPartitions(
+                    new BucketDigests(key.derive("lethe/buckets/1")),
+                    Encoders.tuple(Encoders.INT(), Encoders.LONG(), Encoders.BINARY()))
+                .collectAsList());
     buckets.sort(Comparator.comparing(Tuple3::_1));
-
     long rows = 0;
     for (Tuple3<Integer, Long, byte[]> bucket : buckets) {
       rows += bucket._2();
     }
-    KeyedDigest digest =
-        KeyedDigest.of(key, "data").putString(encoding.description()).putLong(rows);
+    KeyedDigest digest = KeyedDigest.of(key, "data").putInt(features).putLong(rows);
     for (Tuple3<Integer, Long, byte[]> bucket : buckets) {
       digest.putInt(bucket._1()).putLong(bucket._2()).putBytes(bucket._3());
     }
     return new DataDigest(digest.hex(), rows);
   }
 
-  /**
-   * Dates and times as numbers: as objects they would depend on the session (java.sql or java.time,
-   * with different calendars before 1582).
-   */
-  private static Column[] stableColumns(Dataset<Row> table) {
-    StructType schema = table.schema();
-    Column[] columns = new Column[schema.size()];
-    for (int i = 0; i < columns.length; i++) {
-      String name = schema.fields()[i].name();
-      Column column = table.col("`" + name.replace("`", "``") + "`");
-      if (schema.fields()[i].dataType().equals(DataTypes.DateType)) {
-        column = functions.unix_date(column).as(name);
-      } else if (schema.fields()[i].dataType().equals(DataTypes.TimestampType)) {
-        column = functions.unix_micros(column).as(name);
-      }
-      columns[i] = column;
-    }
-    return columns;
-  }
-
   private static int bucket(byte[] hash) {
     return (hash[0] & 0xff) << 4 | (hash[1] & 0xff) >>> 4;
   }
 
-  /** Rows to (bucket, hash). A named class: its name, not a field, appears in plans and logs. */
-  private static final class RowHashes
-      implements MapPartitionsFunction<Row, Tuple2<Integer, byte[]>>, Serializable {
+  /**
+   * Examples to (bucket, hash). A named class: its name, not a field, appears in plans and logs.
+   */
+  private static final class ExampleHashes
+      implements FlatMapFunction<Iterator<ExampleBlock>, Tuple2<Integer, byte[]>> {
     private static final long serialVersionUID = 1L;
-    private final RowEncoding encoding;
     private final VaultKey key;
 
-    RowHashes(RowEncoding encoding, VaultKey key) {
-      this.encoding = encoding;
+    ExampleHashes(VaultKey key) {
       this.key = key;
     }
 
     @Override
-    public Iterator<Tuple2<Integer, byte[]>> call(Iterator<Row> rows) {
-      KeyedDigest digest = KeyedDigest.of(key, "row");
-      RowEncoding.Output bytes = new RowEncoding.Output();
-      return new Iterator<>() {
-        @Override
-        public boolean hasNext() {
-          return rows.hasNext();
-        }
+    public Iterator<Tuple2<Integer, byte[]>> call(Iterator<ExampleBlock> blocks) {
+      return new HashIterator(blocks, KeyedDigest.of(key, "row"));
+    }
+  }
 
-        @Override
-        public Tuple2<Integer, byte[]> next() {
-          bytes.reset();
-          encoding.encode(rows.next(), bytes);
-          byte[] hash = digest.putBytes(bytes.array(), 0, bytes.size()).finish();
-          return new Tuple2<>(bucket(hash), hash);
+  private static final class HashIterator
+      implements Iterator<Tuple2<Integer, byte[]>>, ExampleBlock.EntryConsumer {
+    private final Iterator<ExampleBlock> blocks;
+    private final KeyedDigest digest;
+    private @Nullable ExampleBlock block;
+    private int row;
+
+    HashIterator(Iterator<ExampleBlock> blocks, KeyedDigest digest) {
+      this.blocks = blocks;
+      this.digest = digest;
+    }
+
+    @Override
+    public boolean hasNext() {
+      while (block == null || row == block.rows()) {
+        if (!blocks.hasNext()) {
+          return false;
         }
-      };
+        block = blocks.next();
+        row = 0;
+      }
+      return true;
+    }
+
+    @Override
+    public Tuple2<Integer, byte[]> next() {
+      if (!hasNext()) {
+        throw new NoSuchElementException();
+      }
+      ExampleBlock current = Objects.requireNonNull(block);
+      digest
+          .putLong(Double.doubleToLongBits(current.label(row)))
+          .putLong(Double.doubleToLongBits(current.weight(row)));
+      current.forEachEntry(row, this);
+      row++;
+      byte[] hash = digest.finish();
+      return new Tuple2<>(bucket(hash), hash);
+    }
+
+    @Override
+    public void accept(int column, double value) {
+      if (value != 0) {
+        digest.putInt(column).putLong(Double.doubleToLongBits(value));
+      }
     }
   }
 

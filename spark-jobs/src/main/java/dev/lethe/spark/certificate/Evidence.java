@@ -141,28 +141,23 @@ public record Evidence(
    * Keyed digests under the key of the vault, see {@link DataDigest} and {@link KeyedDigest}.
    *
    * @param algorithm {@value #ALGORITHM}
-   * @param request of the bytes of the request file
-   * @param data of the original data; null when only corrected data was read
-   * @param correctedData of the corrected data where it was read from a file of its own; else null
+   * @param request of the request's canonical form
+   * @param data of the original examples, as the model's featurizer maps them; null when only
+   *     corrected data was read
+   * @param correctedData of the corrected examples, removed slots 0
    */
   @JsonPropertyOrder({"algorithm", "request", "data", "correctedData"})
   public record Digests(
-      String algorithm,
-      String request,
-      @Nullable DataDigest data,
-      @Nullable DataDigest correctedData) {
+      String algorithm, String request, @Nullable DataDigest data, DataDigest correctedData) {
     static final String ALGORITHM = "hmac-sha-256";
 
     public Digests {
       Require.that(ALGORITHM.equals(algorithm), "digests.algorithm must be " + ALGORITHM);
       Require.sha256(request, "digests.request");
-      Require.that(
-          data != null || correctedData != null,
-          "digests.data or digests.correctedData must be given");
+      Require.present(correctedData, "digests.correctedData");
     }
 
-    public static Digests of(
-        String request, @Nullable DataDigest data, @Nullable DataDigest correctedData) {
+    public static Digests of(String request, @Nullable DataDigest data, DataDigest correctedData) {
       return new Digests(ALGORITHM, request, data, correctedData);
     }
   }
@@ -250,7 +245,6 @@ public record Evidence(
    * @param hessianVectorProducts computed in the step
    * @param passes over the data in the step
    * @param seconds wall clock
-   * @param cgIterations of conjugate gradients; 0 for another solver
    */
   @JsonPropertyOrder({
     "step",
@@ -258,8 +252,7 @@ public record Evidence(
     "distanceBound",
     "hessianVectorProducts",
     "passes",
-    "seconds",
-    "cgIterations"
+    "seconds"
   })
   public record Step(
       int step,
@@ -267,8 +260,7 @@ public record Evidence(
       @Nullable Double distanceBound,
       long hessianVectorProducts,
       long passes,
-      double seconds,
-      long cgIterations) {
+      double seconds) {
     public Step {
       Require.count(step, "step");
       Require.nonNegative(residualNorm, "residualNorm");
@@ -278,7 +270,6 @@ public record Evidence(
       Require.count(hessianVectorProducts, "hessianVectorProducts");
       Require.count(passes, "passes");
       Require.nonNegative(seconds, "seconds");
-      Require.count(cgIterations, "cgIterations");
     }
   }
 

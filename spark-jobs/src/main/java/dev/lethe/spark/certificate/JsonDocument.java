@@ -1,6 +1,5 @@
 package dev.lethe.spark.certificate;
 
-import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
@@ -49,7 +48,6 @@ final class JsonDocument {
           .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
           .withCoercionConfig(
               LogicalType.Float, c -> c.setCoercion(CoercionInputShape.String, CoercionAction.Fail))
-          .serializationInclusion(JsonInclude.Include.ALWAYS)
           .addModule(
               new SimpleModule()
                   .addSerializer(Instant.class, new InstantSerializer())

@@ -1,10 +1,101 @@
 package dev.lethe.spark.cli;
 
-/** The command line: {@code lethe train | unlearn | verify | apply | demo}. */
-public final class Lethe {
-  private Lethe() {}
+import dev.lethe.spark.InvalidInputException;
+import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+
+/**
+ * The command line: {@code lethe train | unlearn | verify | apply | demo}.
+ *
+ * <p>The main class of the application jar. Returns normally on success: some cluster managers
+ * report a driver that calls {@code System.exit(0)} as failed.
+ */
+@Command(
+    name = "lethe",
+    mixinStandardHelpOptions = true,
+    versionProvider = Version.class,
+    synopsisSubcommandLabel = "train|unlearn|verify|apply|demo",
+    description = {
+      "",
+      "Removes features, labels and rows from a trained Spark ML model, as if it had been trained"
+          + " on the corrected data, and certifies the result.",
+      ""
+    },
+    footer = {
+      "",
+      "A first look:       lethe demo",
+      "The usual order:    lethe train -> lethe unlearn -> lethe verify -> lethe apply",
+      "Help on a command:  lethe help unlearn",
+      "",
+      "Exit codes: 0 done, and certified if a certificate was asked for; 1 unexpected failure;",
+      "2 something given cannot be used, nothing was written; 3 finished without what was asked for",
+      "(unlearn: published as not-certified, train: not converged, nothing saved); 4 verify: a claim",
+      "does not hold."
+    },
+    subcommands = {
+      TrainCommand.class,
+      UnlearnCommand.class,
+      VerifyCommand.class,
+      ApplyCommand.class,
+      DemoCommand.class,
+      CommandLine.HelpCommand.class
+    })
+public final class Lethe implements Runnable {
+  static final int FAILED = 1;
+  static final int INVALID_INPUT = 2;
+  static final int NOT_ACHIEVED = 3;
+  static final int CLAIM_BROKEN = 4;
+
+  @CommandLine.Spec private CommandLine.Model.CommandSpec spec;
 
   public static void main(String[] args) {
-    throw new UnsupportedOperationException("not yet");
+    int code = run(args);
+    if (code != 0) {
+      System.exit(code);
+    }
+  }
+
+  /** Runs a command and returns its exit code. */
+  public static int run(String... args) {
+    PrintWriter out = new PrintWriter(System.out, true, StandardCharsets.UTF_8);
+    PrintWriter err = new PrintWriter(System.err, true, StandardCharsets.UTF_8);
+    return new CommandLine(new Lethe())
+        .setOut(out)
+        .setErr(err)
+        .setCaseInsensitiveEnumValuesAllowed(true)
+        .setExecutionExceptionHandler((e, command, parsed) -> report(e, command.getErr()))
+        .execute(args);
+  }
+
+  @Override
+  public void run() {
+    throw new CommandLine.ParameterException(spec.commandLine(), "a command is missing");
+  }
+
+  /**
+   * Messages of unexpected failures may quote rows of the table: only kinds and places are shown.
+   */
+  private static int report(Exception e, PrintWriter err) {
+    if (e instanceof InvalidInputException) {
+      err.println("lethe: " + e.getMessage());
+      return INVALID_INPUT;
+    }
+    err.println("lethe: unexpected failure; messages are withheld, they may quote rows");
+    for (Throwable cause = e; cause != null; cause = cause.getCause()) {
+      err.println("  " + cause.getClass().getName());
+      for (StackTraceElement frame : cause.getStackTrace()) {
+        if (frame.getClassName().startsWith("dev.lethe.")
+            && !frame.getClassName().startsWith("dev.lethe.shaded.")) {
+          err.println("    at " + frame);
+        }
+      }
+      if (cause == cause.getCause()) {
+        break;
+      }
+    }
+    err.flush();
+    return FAILED;
   }
 }

@@ -1,0 +1,69 @@
+package dev.lethe.core.aggregate;
+
+import dev.lethe.core.linalg.CompensatedVector;
+import dev.lethe.core.model.ExampleBlock;
+
+/**
+ * sum_i w_i l(s_i, y_i) and its gradient sum_i w_i l'(s_i, y_i) x_i, sum form, no penalty.
+ *
+ * <p>Rounding: see {@link MeasurementAggregator}, which computes the same gradient with its bound.
+ */
+public final class GradientAggregator implements Aggregator<GradientAggregator> {
+  private static final long serialVersionUID = 1L;
+
+  private final transient Point point;
+  private final CompensatedVector gradient;
+  private final CompensatedVector value = new CompensatedVector(1);
+
+  public GradientAggregator(Point point) {
+    this.point = point;
+    gradient = new CompensatedVector(point.size());
+  }
+
+  @Override
+  public void add(ExampleBlock block) {
+    double[] theta = point.theta();
+    int d = point.features();
+    boolean intercept = point.intercept();
+    double offset = intercept ? theta[d] : 0;
+    for (int i = 0; i < block.rows(); i++) {
+      double w = block.weight(i);
+      double y = block.label(i);
+      double s = block.dot(i, theta) + offset;
+      double a = w * point.loss().firstDerivative(s, y);
+      block.addScaledRow(i, a, gradient);
+      if (intercept) {
+        gradient.add(d, a);
+      }
+      value.add(0, w * point.loss().value(s, y));
+    }
+  }
+
+  @Override
+  public void merge(GradientAggregator other) {
+    gradient.merge(other.gradient);
+    value.merge(other.value);
+  }
+
+  @Override
+  public GradientAggregator sealed() {
+    gradient.sealed();
+    value.sealed();
+    return this;
+  }
+
+  @Override
+  public long bytes() {
+    return 16L * gradient.size() + 256;
+  }
+
+  /** The gradient, length p. */
+  public double[] gradient() {
+    return gradient.toArray();
+  }
+
+  /** The value. */
+  public double value() {
+    return value.toArray()[0];
+  }
+}

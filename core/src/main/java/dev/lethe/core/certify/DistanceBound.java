@@ -1,0 +1,132 @@
+package dev.lethe.core.certify;
+
+import java.util.Arrays;
+
+/**
+ * A bound on ||theta - theta*||_2, where theta* is the exact minimiser of L_b(.; D') over the
+ * coordinates that are not fixed, or the reason why there is none.
+ *
+ * <p>All three rules are one lemma (proof in {@code docs/distance-bounds.md}). Let N be a positive
+ * definite matrix with H(theta) &gt;= N, let nu = ||g||_{N^-1}, and let R_N = max_i ||x_i||_{N^-1}
+ * for a self-concordant loss, or R_N = 0 if H &gt;= N at every point. If q = R_N nu &lt; 1, then
+ * theta* exists, is unique, and
+ *
+ * <pre>
+ *   ||theta - theta*||_N &lt;= nu / (1 - q)
+ * </pre>
+ *
+ * <p>This is Bach, Self-concordant analysis for logistic regression (2010), Proposition 2, with a
+ * sharper constant: q &lt;= 1/2 is required as there, and 1 / (1 - q) &lt;= 2 stands for his 4.
+ * Each |g_j| enters with its rounding bound; all results are rounded up.
+ */
+public sealed interface DistanceBound {
+
+  /** Which N proves the bound. */
+  enum Rule {
+    /** N = Lambda: ||theta - theta*|| &lt;= sqrt(sum g_j^2 / lambda_j) / sqrt(min lambda_j). */
+    STRONG_CONVEXITY("every coordinate is penalised: H >= Lambda everywhere"),
+
+    /**
+     * N = (1 - eps_c) (Lambda + h (mu, 1)(mu, 1)') with mu = c / h, for a free intercept: the
+     * curvature h of the loss determines it once the features are centred.
+     */
+    SELF_CONCORDANCE_CENTRED(
+        "free intercept, self-concordant loss: H >= Lambda + h (mu, 1)(mu, 1)' at theta"),
+
+    /** N = m D, D a power-of-four diagonal, m a certified lower eigenvalue of the scaled H. */
+    SELF_CONCORDANCE_EIGENVALUE(
+        "self-concordant loss: H >= m D at theta, m certified by a Cholesky factorisation");
+
+    private final String statement;
+
+    Rule(String statement) {
+      this.statement = statement;
+    }
+
+    /** The premise in one line, the same for all data. */
+    public String statement() {
+      return statement;
+    }
+  }
+
+  /** ||theta - theta*||_2 &lt;= distance. */
+  record Proven(double distance, Rule rule) implements DistanceBound {
+    public Proven {
+      if (!(distance >= 0 && distance < Double.POSITIVE_INFINITY)) {
+        throw new IllegalArgumentException("distance = " + distance + ": must be finite, >= 0");
+      }
+    }
+  }
+
+  /**
+   * No rule applies.
+   *
+   * @param reason fixed text without a figure of the data: may be published
+   * @param detail the figures behind it: confidential
+   */
+  record Unproven(String reason, String detail) implements DistanceBound {}
+
+  /**
+   * The bound from one pass: by strong convexity or, for a free intercept, by self-concordance.
+   *
+   * @throws IllegalArgumentException if the measurement's arrays differ in length, or a penalty, an
+   *     error bound, the curvature or a norm is negative
+   */
+  static DistanceBound of(Measurement m) {
+    return DistanceProof.of(m).fromOnePass();
+  }
+
+  /**
+   * The smallest bound that one pass or the Hessian proves.
+   *
+   * @param hessian H(theta; D') with the penalty, p x p; the triangle k &gt;= j of {@code hessian[j
+   *     * p + k]} is read
+   * @param hessianRelativeError kappa_H: every entry is within kappa_H sqrt(H_jj H_kk) of the exact
+   *     one
+   * @throws IllegalArgumentException as above, or if the Hessian is not p x p
+   */
+  static DistanceBound of(Measurement m, double[] hessian, double hessianRelativeError) {
+    DistanceProof proof = DistanceProof.of(m);
+    return smaller(proof.fromOnePass(), proof.byEigenvalue(hessian, hessianRelativeError));
+  }
+
+  /**
+   * The bound that would hold if the measured gradient were exactly zero: what rounding alone
+   * leaves. A rho below twice this is out of reach.
+   */
+  static DistanceBound reachable(Measurement m) {
+    return of(withoutGradient(m));
+  }
+
+  /** As {@link #reachable(Measurement)}, with the Hessian. */
+  static DistanceBound reachable(Measurement m, double[] hessian, double hessianRelativeError) {
+    return of(withoutGradient(m), hessian, hessianRelativeError);
+  }
+
+  private static Measurement withoutGradient(Measurement m) {
+    double[] zero = new double[m.size()];
+    Arrays.setAll(zero, j -> Double.isFinite(m.gradient()[j]) ? 0 : Double.NaN);
+    return new Measurement(
+        zero,
+        m.gradientError(),
+        m.lambda(),
+        m.fixed(),
+        m.interceptIndex(),
+        m.curvature(),
+        m.curvatureMoment(),
+        m.curvatureRelativeError(),
+        m.rowNorm(),
+        m.scaledRowNorm(),
+        m.selfConcordantLoss());
+  }
+
+  private static DistanceBound smaller(DistanceBound a, DistanceBound b) {
+    if (a instanceof Proven p && b instanceof Proven q) {
+      return p.distance() <= q.distance() ? a : b;
+    }
+    if (a instanceof Unproven p && b instanceof Unproven q) {
+      return new Unproven(p.reason() + "; " + q.reason(), p.detail() + "; " + q.detail());
+    }
+    return a instanceof Proven ? a : b;
+  }
+}

@@ -1,0 +1,78 @@
+package dev.lethe.core.model;
+
+import dev.lethe.core.linalg.CompensatedVector;
+import java.io.Serializable;
+
+/**
+ * Some rows (x_i, y_i, w_i) of a data set with d features, in primitive arrays; immutable.
+ *
+ * <p>The intercept is not stored: its x is 1. Methods that take a row do not check it and do not
+ * allocate, they are called once a row and pass.
+ */
+public abstract sealed class ExampleBlock implements Serializable permits DenseBlock, SparseBlock {
+  private static final long serialVersionUID = 1L;
+
+  private final int features;
+  private final double[] labels;
+  private final double[] weights;
+
+  ExampleBlock(int features, double[] labels, double[] weights) {
+    if (labels.length != weights.length) {
+      throw new IllegalArgumentException(labels.length + " labels, " + weights.length + " weights");
+    }
+    this.features = features;
+    this.labels = labels;
+    this.weights = weights;
+  }
+
+  /** Rows n of this block. */
+  public final int rows() {
+    return labels.length;
+  }
+
+  /** Features d, the intercept not counted. */
+  public final int features() {
+    return features;
+  }
+
+  public final double label(int row) {
+    return labels[row];
+  }
+
+  public final double weight(int row) {
+    return weights[row];
+  }
+
+  /** x_i'v over the first d entries of v; at most d products, added in a fixed order. */
+  public abstract double dot(int row, double[] v);
+
+  /** sum_j |x_ij v_j|. */
+  public abstract double absoluteDot(int row, double[] v);
+
+  /** Number of stored entries of the row, an upper bound of its nonzeros. */
+  public abstract int entries(int row);
+
+  /** sums_j += a x_ij; ends the row in {@code sums}. */
+  public abstract void addScaledRow(int row, double a, CompensatedVector sums);
+
+  /** sums_j += a |x_ij|, plainly; a must not be negative. */
+  public abstract void addScaledAbsoluteRow(int row, double a, double[] sums);
+
+  /** sums_{offset + j} += a x_ij, plainly. */
+  public abstract void addScaledRowPlainly(int row, double a, double[] sums, int offset);
+
+  /** Lower triangle of gram += a x_i x_i' (row-major, leading dimension {@code stride}). */
+  public abstract void addScaledOuterProduct(int row, double a, double[] gram, int stride);
+
+  /** Calls the consumer for each stored entry of the row. */
+  public abstract void forEachEntry(int row, EntryConsumer consumer);
+
+  /** Bytes of the arrays. */
+  public abstract long bytes();
+
+  /** Receives (column, value). */
+  @FunctionalInterface
+  public interface EntryConsumer {
+    void accept(int column, double value);
+  }
+}

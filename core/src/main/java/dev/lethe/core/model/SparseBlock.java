@@ -1,0 +1,102 @@
+package dev.lethe.core.model;
+
+import dev.lethe.core.linalg.CompensatedVector;
+
+/**
+ * Rows in compressed sparse row form: the entries of row i are at offsets[i] .. offsets[i + 1] - 1
+ * of {@code columns} (ascending within a row) and {@code values}.
+ */
+public final class SparseBlock extends ExampleBlock {
+  private static final long serialVersionUID = 1L;
+
+  private final int[] offsets;
+  private final int[] columns;
+  private final double[] values;
+
+  /** Arrays are shared, not copied. */
+  public SparseBlock(
+      int features,
+      int[] offsets,
+      int[] columns,
+      double[] values,
+      double[] labels,
+      double[] weights) {
+    super(features, labels, weights);
+    if (offsets.length != labels.length + 1
+        || columns.length != values.length
+        || offsets[labels.length] != values.length) {
+      throw new IllegalArgumentException("inconsistent compressed rows");
+    }
+    this.offsets = offsets;
+    this.columns = columns;
+    this.values = values;
+  }
+
+  @Override
+  public double dot(int row, double[] v) {
+    double sum = 0;
+    for (int k = offsets[row]; k < offsets[row + 1]; k++) {
+      sum += values[k] * v[columns[k]];
+    }
+    return sum;
+  }
+
+  @Override
+  public double absoluteDot(int row, double[] v) {
+    double sum = 0;
+    for (int k = offsets[row]; k < offsets[row + 1]; k++) {
+      sum += Math.abs(values[k] * v[columns[k]]);
+    }
+    return sum;
+  }
+
+  @Override
+  public int entries(int row) {
+    return offsets[row + 1] - offsets[row];
+  }
+
+  @Override
+  public void addScaledRow(int row, double a, CompensatedVector sums) {
+    for (int k = offsets[row]; k < offsets[row + 1]; k++) {
+      sums.add(columns[k], a * values[k]);
+    }
+    sums.endRow(false);
+  }
+
+  @Override
+  public void addScaledAbsoluteRow(int row, double a, double[] sums) {
+    for (int k = offsets[row]; k < offsets[row + 1]; k++) {
+      sums[columns[k]] += a * Math.abs(values[k]);
+    }
+  }
+
+  @Override
+  public void addScaledRowPlainly(int row, double a, double[] sums, int target) {
+    for (int k = offsets[row]; k < offsets[row + 1]; k++) {
+      sums[target + columns[k]] += a * values[k];
+    }
+  }
+
+  @Override
+  public void addScaledOuterProduct(int row, double a, double[] gram, int stride) {
+    for (int k = offsets[row]; k < offsets[row + 1]; k++) {
+      double ak = a * values[k];
+      int target = columns[k] * stride;
+      for (int l = offsets[row]; l <= k; l++) {
+        gram[target + columns[l]] += ak * values[l];
+      }
+    }
+  }
+
+  @Override
+  public void forEachEntry(int row, EntryConsumer consumer) {
+    for (int k = offsets[row]; k < offsets[row + 1]; k++) {
+      consumer.accept(columns[k], values[k]);
+    }
+  }
+
+  @Override
+  public long bytes() {
+    return 12L * values.length + 4L * offsets.length + 16L * rows();
+  }
+}

@@ -1,0 +1,33 @@
+package dev.lethe.core.objective;
+
+import dev.lethe.core.aggregate.GradientAggregator;
+import dev.lethe.core.aggregate.GramAggregator;
+import dev.lethe.core.aggregate.HessianVectorAggregator;
+import dev.lethe.core.aggregate.MeasurementAggregator;
+import dev.lethe.core.aggregate.Point;
+import dev.lethe.core.aggregate.StatisticsAggregator;
+import dev.lethe.core.loss.LossFunction;
+
+/**
+ * A data set that can be summed over: on one machine or on a cluster. Each call is one pass over
+ * the data and returns the merged aggregator.
+ */
+public interface ExampleSums {
+  /** d. */
+  int features();
+
+  /** Counts and moments. */
+  StatisticsAggregator statistics(LossFunction loss);
+
+  /** Value and gradient. */
+  GradientAggregator gradient(Point point);
+
+  /** Value, gradient, rounding bound, curvature moments. */
+  MeasurementAggregator measure(Point point);
+
+  /** The Hessian's product with a direction. */
+  HessianVectorAggregator hessianVector(Point point, double[] direction);
+
+  /** The Hessian. */
+  GramAggregator gram(Point point);
+}

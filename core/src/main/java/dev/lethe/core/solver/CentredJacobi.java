@@ -1,0 +1,54 @@
+package dev.lethe.core.solver;
+
+/**
+ * The diagonal preconditioner in centred features: M = T' D T, where T replaces the intercept b by
+ * t = b + mu'beta. Without an intercept, plain Jacobi.
+ *
+ * <p>A margin x'beta + b is (x - mu)'beta + t: centring removes what the intercept shares with
+ * every feature that has a mean, which is what makes plain Jacobi slow on raw columns (an age of 38
+ * +- 13). M^{-1} r = T^{-1} D^{-1} T^{-T} r with (T^{-T} r)_j = r_j - mu_j r_0.
+ */
+public final class CentredJacobi implements Preconditioner {
+  private final double[] diagonal;
+  private final double[] mean;
+  private final int intercept;
+
+  /**
+   * @param diagonal D, length p, positive
+   * @param mean mu, length p; the intercept's own entry is ignored
+   * @param intercept index of the intercept, or -1
+   */
+  public CentredJacobi(double[] diagonal, double[] mean, int intercept) {
+    for (int j = 0; j < diagonal.length; j++) {
+      if (!(diagonal[j] > 0 && Double.isFinite(diagonal[j]))) {
+        throw new IllegalArgumentException(
+            "the diagonal must be finite and positive; entry " + j + " is " + diagonal[j]);
+      }
+    }
+    this.diagonal = diagonal.clone();
+    this.mean = mean.clone();
+    this.intercept = intercept;
+    if (intercept >= 0) {
+      this.mean[intercept] = 0;
+    }
+  }
+
+  @Override
+  public double[] applyInverse(double[] r) {
+    double[] z = r.clone();
+    if (intercept >= 0) {
+      for (int j = 0; j < z.length; j++) {
+        z[j] -= mean[j] * r[intercept];
+      }
+    }
+    double shift = 0;
+    for (int j = 0; j < z.length; j++) {
+      z[j] /= diagonal[j];
+      shift += mean[j] * z[j];
+    }
+    if (intercept >= 0) {
+      z[intercept] -= shift;
+    }
+    return z;
+  }
+}

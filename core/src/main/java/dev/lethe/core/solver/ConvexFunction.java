@@ -1,0 +1,37 @@
+package dev.lethe.core.solver;
+
+import dev.lethe.core.linalg.LinearOperator;
+import dev.lethe.core.linalg.SymmetricMatrix;
+
+/**
+ * A twice differentiable convex function of R^p.
+ *
+ * @param <E> what an evaluation yields beside value and gradient
+ */
+public interface ConvexFunction<E extends ConvexFunction.Evaluation> {
+
+  /** Value and gradient at a point. */
+  interface Evaluation {
+    double[] point();
+
+    double value();
+
+    /** Length p. */
+    double[] gradient();
+  }
+
+  /** p. */
+  int size();
+
+  /** Value and gradient: one pass over the data. */
+  E evaluate(double[] point);
+
+  /** The Hessian at a point as an operator: one pass a product. */
+  LinearOperator hessian(double[] point);
+
+  /** The Hessian at a point as a matrix: one pass. */
+  SymmetricMatrix hessianMatrix(double[] point);
+
+  /** A preconditioner for {@link #hessian} at the evaluated point, without another pass. */
+  Preconditioner preconditioner(E evaluation);
+}

@@ -1,0 +1,148 @@
+package dev.lethe.core.unlearn;
+
+import dev.lethe.core.certify.DistanceBound;
+import dev.lethe.core.linalg.Vectors;
+import dev.lethe.core.objective.Objective;
+import dev.lethe.core.solver.NewtonSolver;
+import dev.lethe.core.solver.NewtonStep;
+import dev.lethe.core.unlearn.UnlearningResult.Outcome;
+import dev.lethe.core.unlearn.UnlearningResult.Step;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.OptionalDouble;
+
+/**
+ * The three updates, each ending with a measurement on the corrected data.
+ *
+ * <ul>
+ *   <li>first order: theta - tau g, once;
+ *   <li>second order: theta - H^{-1} g, once;
+ *   <li>refined: Newton's method from theta until the PROVEN distance to the minimiser is at most
+ *       rho.
+ * </ul>
+ */
+public final class Unlearning {
+  private final Objective objective;
+  private final double rho;
+  private final Listener listener;
+
+  /** Told of the start (step 0) and of every step. */
+  @FunctionalInterface
+  public interface Listener {
+    void measured(Step step);
+  }
+
+  /**
+   * @param objective of the corrected data
+   * @param rho the distance that must be proven, finite and positive
+   */
+  public Unlearning(Objective objective, double rho, Listener listener) {
+    if (!(rho > 0 && Double.isFinite(rho))) {
+      throw new IllegalArgumentException("rho must be finite and positive, not " + rho);
+    }
+    this.objective = objective;
+    this.rho = rho;
+    this.listener = listener;
+  }
+
+  /** One first-order step along g, the gradient (difference) on the corrected data. */
+  public UnlearningResult firstOrder(double[] start, double[] g, FirstOrderUpdate update) {
+    Recorder recorder = new Recorder();
+    recorder.record(objective.evaluate(start));
+    return recorder.end(objective.evaluate(update.apply(objective, start, g)), true);
+  }
+
+  /** One second-order step, g the gradient (difference) on the corrected data. */
+  public UnlearningResult secondOrder(double[] start, double[] g, SecondOrderUpdate update) {
+    Recorder recorder = new Recorder();
+    Objective.Measured measured = objective.evaluate(start);
+    recorder.record(measured);
+    SecondOrderUpdate.Result step = update.apply(objective, measured, g);
+    return recorder.end(objective.evaluate(step.theta()), step.solve().solved());
+  }
+
+  /**
+   * Newton steps until the proven distance is at most rho; no step at all if it is already.
+   *
+   * @throws UnreachableDistanceException after the first pass, if rho is below twice what rounding
+   *     allows
+   */
+  public UnlearningResult refined(double[] start, NewtonStep step, int maxSteps) {
+    Recorder recorder = new Recorder();
+    NewtonSolver.Result<Objective.Measured> result =
+        new NewtonSolver<Objective.Measured>(maxSteps, step, (k, measured) -> {})
+            .minimize(
+                objective,
+                start,
+                measured -> {
+                  boolean within = isWithin(recorder.record(measured));
+                  if (!within) {
+                    requireReachable(measured);
+                  }
+                  return within;
+                });
+    Outcome outcome =
+        switch (result.reason()) {
+          case CONVERGED -> Outcome.WITHIN_RHO;
+          case MAX_STEPS -> Outcome.MAX_STEPS;
+          case STAGNATED -> Outcome.ROUNDING_LIMITED;
+          case LINEAR_SOLVER_FAILED -> Outcome.LINEAR_SOLVER_FAILED;
+        };
+    return new UnlearningResult(result.evaluation(), recorder.bound, recorder.steps, outcome);
+  }
+
+  private void requireReachable(Objective.Measured measured) {
+    OptionalDouble reachable = distance(DistanceBound.reachable(measured.measurement()));
+    if (reachable.isPresent() && 2 * reachable.getAsDouble() > rho) {
+      throw new UnreachableDistanceException(rho, reachable.getAsDouble());
+    }
+  }
+
+  /** Certifies every measurement and reports it. */
+  private final class Recorder {
+    private final List<Step> steps = new ArrayList<>();
+    private DistanceBound bound = new DistanceBound.Unproven("nothing was measured", "");
+    private long begin = System.nanoTime();
+    private int passes = objective.passes();
+    private int products = objective.hessianVectorProducts();
+
+    DistanceBound record(Objective.Measured measured) {
+      bound = objective.distanceBound(measured, rho);
+      long now = System.nanoTime();
+      Step step =
+          new Step(
+              steps.size(),
+              Vectors.norm(measured.gradient()),
+              distance(bound),
+              objective.hessianVectorProducts() - products,
+              objective.passes() - passes,
+              (now - begin) / 1e9);
+      begin = now;
+      passes = objective.passes();
+      products = objective.hessianVectorProducts();
+      steps.add(step);
+      listener.measured(step);
+      return bound;
+    }
+
+    UnlearningResult end(Objective.Measured measured, boolean solved) {
+      record(measured);
+      Outcome outcome =
+          !solved
+              ? Outcome.LINEAR_SOLVER_FAILED
+              : isWithin(bound) ? Outcome.WITHIN_RHO : Outcome.ABOVE_RHO;
+      return new UnlearningResult(measured, bound, steps, outcome);
+    }
+  }
+
+  private boolean isWithin(DistanceBound bound) {
+    OptionalDouble distance = distance(bound);
+    return distance.isPresent() && distance.getAsDouble() <= rho;
+  }
+
+  static OptionalDouble distance(DistanceBound bound) {
+    return bound instanceof DistanceBound.Proven proven
+        ? OptionalDouble.of(proven.distance())
+        : OptionalDouble.empty();
+  }
+}

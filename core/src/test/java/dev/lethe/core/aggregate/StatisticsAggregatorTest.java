@@ -1,0 +1,299 @@
+package dev.lethe.core.aggregate;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import dev.lethe.core.loss.LogisticLoss;
+import dev.lethe.core.model.BlockBuilder;
+import dev.lethe.core.model.ExampleBlock;
+import dev.lethe.core.model.Statistics;
+import dev.lethe.core.testing.Exact;
+import dev.lethe.core.testing.Problem;
+import dev.lethe.core.testing.Problem.Kind;
+import dev.lethe.core.testing.Problem.Layout;
+import dev.lethe.core.testing.Serialized;
+import java.math.BigDecimal;
+import java.util.Arrays;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class StatisticsAggregatorTest {
+  private static Statistics statistics(Problem problem, Layout layout, int rowsPerBlock) {
+    StatisticsAggregator total =
+        new StatisticsAggregator(LogisticLoss.INSTANCE, problem.features());
+    for (ExampleBlock block : problem.blocks(layout, rowsPerBlock)) {
+      StatisticsAggregator part =
+          new StatisticsAggregator(LogisticLoss.INSTANCE, problem.features());
+      part.add(block);
+      total.merge(Serialized.copy(part.sealed()));
+    }
+    return total.statistics();
+  }
+
+  /** (sum w x^2 - (sum w x)^2 / W) / (W - sum w^2 / W), exactly until the divisions. */
+  private static BigDecimal variance(double[] x, double[] w) {
+    BigDecimal total = BigDecimal.ZERO;
+    BigDecimal squares = BigDecimal.ZERO;
+    BigDecimal first = BigDecimal.ZERO;
+    BigDecimal second = BigDecimal.ZERO;
+    for (int i = 0; i < x.length; i++) {
+      BigDecimal weight = Exact.of(w[i]);
+      BigDecimal wx = weight.multiply(Exact.of(x[i]));
+      total = total.add(weight);
+      squares = squares.add(weight.multiply(weight));
+      first = first.add(wx);
+      second = second.add(wx.multiply(Exact.of(x[i])));
+    }
+    return second
+        .multiply(total)
+        .subtract(first.multiply(first))
+        .divide(total.multiply(total).subtract(squares), Exact.DIGITS);
+  }
+
+  private static double[] column(Problem problem, int j) {
+    return Arrays.stream(problem.x()).mapToDouble(row -> row[j]).toArray();
+  }
+
+  private static Problem columns(int n, boolean weighted, double... meanOverDeviation) {
+    SplittableRandom random = new SplittableRandom(n);
+    double[][] x = new double[n][meanOverDeviation.length];
+    double[] y = new double[n];
+    double[] w = new double[n];
+    for (int i = 0; i < n; i++) {
+      for (int j = 0; j < meanOverDeviation.length; j++) {
+        x[i][j] = meanOverDeviation[j] + Problem.gaussian(random);
+      }
+      y[i] = i % 2;
+      w[i] = weighted ? 0.01 + random.nextDouble() : 1;
+    }
+    return new Problem(x, y, w, false, new double[meanOverDeviation.length]);
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void variance_meanFarAboveDeviation_isWithinItsClaimedError(boolean weighted) {
+    Problem problem = columns(700, weighted, 0, 1, 1e3, -1e5, 1e7, 1e9, 1e12);
+    Statistics statistics = statistics(problem, Layout.DENSE, 90);
+    for (int j = 0; j < problem.features(); j++) {
+      double error =
+          Exact.relativeError(statistics.variance()[j], variance(column(problem, j), problem.w()));
+      assertThat(error).isLessThanOrEqualTo(statistics.varianceRelativeError()[j]);
+      if (j < 5) {
+        // up to a ratio of 1e7 the variance is as good as new: 64 (700 u)^2 1e14 < 1e-10
+        assertThat(statistics.varianceRelativeError()[j]).isLessThan(1e-10);
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource(Kind.class)
+  void statistics_anyProblem_matchExactSums(Kind kind) {
+    for (Layout layout : Layout.values()) {
+      Problem problem = Problem.random(kind, 180, 7, false, 6);
+      Statistics statistics = statistics(problem, layout, 40);
+      double weight = Arrays.stream(problem.w()).sum();
+      double positive = 0;
+      for (int i = 0; i < problem.rows(); i++) {
+        positive += problem.w()[i] * problem.y()[i];
+      }
+      assertThat(statistics.rows()).isEqualTo(180);
+      assertThat(statistics.features()).isEqualTo(7);
+      assertThat(statistics.blocks()).isEqualTo(5);
+      assertThat(statistics.totalWeight()).isCloseTo(weight, within(1e-12 * weight));
+      assertThat(statistics.labelWeight()).isCloseTo(positive, within(1e-12 * weight));
+      assertThat(statistics.hasOneClass()).isFalse();
+      assertThat(statistics.invalid().any()).isFalse();
+      for (int j = 0; j < 7; j++) {
+        double[] x = column(problem, j);
+        BigDecimal exact = variance(x, problem.w());
+        assertThat(Exact.relativeError(statistics.variance()[j], exact))
+            .isLessThanOrEqualTo(statistics.varianceRelativeError()[j]);
+        assertThat(statistics.varianceRelativeError()[j]).isLessThan(1e-13);
+        double second = 0;
+        for (int i = 0; i < x.length; i++) {
+          second += problem.w()[i] * x[i] * x[i];
+        }
+        assertThat(statistics.secondMoment()[j]).isCloseTo(second, within(1e-12 * second));
+        assertThat(statistics.min()[j]).isEqualTo(Arrays.stream(x).min().getAsDouble());
+        assertThat(statistics.max()[j]).isEqualTo(Arrays.stream(x).max().getAsDouble());
+        assertThat(statistics.maxAbs(j))
+            .isEqualTo(Arrays.stream(x).map(Math::abs).max().getAsDouble());
+      }
+    }
+  }
+
+  @Test
+  void variance_oneDominatingWeight_isWithinItsClaimedError() {
+    // W - sum w^2 / W cancels: 1e12 + 1 - (1e24 + 1) / (1e12 + 1) is about 2.
+    for (double heavy : new double[] {1e3, 1e8, 1e12, 1e15, 1e18}) {
+      double[] w = {heavy, 1};
+      Problem problem =
+          new Problem(
+              new double[][] {{0.1}, {0.7}}, new double[] {0, 1}, w, false, new double[] {0});
+      Statistics statistics = statistics(problem, Layout.DENSE, 10);
+      double error = Exact.relativeError(statistics.variance()[0], variance(column(problem, 0), w));
+      assertThat(error).isLessThanOrEqualTo(statistics.varianceRelativeError()[0]);
+    }
+  }
+
+  @Test
+  void variance_beyondAllPrecision_admitsIt() {
+    // mean over deviation of 1e16: sum w x^2 would need more than twice the digits of a double.
+    double[][] x = new double[400][1];
+    for (int i = 0; i < x.length; i++) {
+      x[i][0] = 1e17 + (i == 7 ? 16 : 0);
+    }
+    double[] w = new double[x.length];
+    for (int i = 0; i < w.length; i++) {
+      w[i] = 1 + 0.1 * (i % 7);
+    }
+    Problem problem = new Problem(x, new double[x.length], w, false, new double[1]);
+    Statistics statistics = statistics(problem, Layout.DENSE, 50);
+    assertThat(statistics.isConstant(0)).isFalse();
+    assertThat(Exact.relativeError(statistics.variance()[0], variance(column(problem, 0), w)))
+        .isLessThanOrEqualTo(statistics.varianceRelativeError()[0]);
+  }
+
+  @Test
+  void variance_underflowingSquares_isWithinItsClaimedError() {
+    for (double scale : new double[] {1e-140, 1e-155, 1e-160, 1e-200}) {
+      Problem plain = columns(50, true, 0.5);
+      double[][] x = new double[50][1];
+      for (int i = 0; i < 50; i++) {
+        x[i][0] = scale * plain.x()[i][0];
+      }
+      Problem problem = new Problem(x, plain.y(), plain.w(), false, new double[1]);
+      Statistics statistics = statistics(problem, Layout.DENSE, 50);
+      assertThat(
+              Exact.relativeError(
+                  statistics.variance()[0], variance(column(problem, 0), plain.w())))
+          .isLessThanOrEqualTo(statistics.varianceRelativeError()[0]);
+    }
+  }
+
+  @Test
+  void variance_constantColumn_isExactlyZero() {
+    double[][] x = new double[333][];
+    double[] w = new double[333];
+    for (int i = 0; i < x.length; i++) {
+      x[i] = new double[] {0.1, 1e9 + 0.3, 0, -7};
+      w[i] = 1.0 / (i + 3);
+    }
+    Problem problem = new Problem(x, new double[333], w, false, new double[4]);
+    for (Layout layout : new Layout[] {Layout.DENSE, Layout.SPARSE}) {
+      Statistics statistics = statistics(problem, layout, 50);
+      assertThat(statistics.variance()).containsOnly(0);
+      assertThat(statistics.varianceRelativeError()).containsOnly(0);
+      for (int j = 0; j < 4; j++) {
+        assertThat(statistics.isConstant(j)).isTrue();
+      }
+    }
+  }
+
+  @Test
+  void variance_implicitZeros_count() {
+    BlockBuilder builder = BlockBuilder.of(4);
+    for (int i = 0; i < 6; i++) {
+      if (i % 3 == 0) {
+        builder.add(0, 3);
+        builder.add(1, -3);
+      }
+      builder.endRow(i % 2, 1);
+    }
+    StatisticsAggregator sums = new StatisticsAggregator(LogisticLoss.INSTANCE, 4);
+    sums.add(builder.build());
+    Statistics statistics = sums.statistics();
+    // 3, 0, 0, 3, 0, 0: mean 1, variance (2 * 4 + 4 * 1) / 5
+    assertThat(statistics.variance()[0]).isCloseTo(2.4, within(1e-15));
+    assertThat(statistics.variance()[1]).isCloseTo(2.4, within(1e-15));
+    assertThat(statistics.min()).containsExactly(0, -3, 0, 0);
+    assertThat(statistics.max()).containsExactly(3, 0, 0, 0);
+    assertThat(statistics.isConstant(2)).isTrue();
+  }
+
+  @Test
+  void variance_oneRow_isZero() {
+    Problem problem =
+        new Problem(new double[][] {{5}}, new double[] {1}, new double[] {2}, false, new double[1]);
+    Statistics statistics = statistics(problem, Layout.DENSE, 10);
+    assertThat(statistics.variance()).containsExactly(0);
+    assertThat(statistics.hasOneClass()).isTrue();
+  }
+
+  @Test
+  void invalidRows_areCountedAndTouchNothingElse() {
+    Problem good = columns(100, true, 3, 0);
+    double[][] x = Arrays.copyOf(good.x(), 106);
+    double[] y = Arrays.copyOf(good.y(), 106);
+    double[] w = Arrays.copyOf(good.w(), 106);
+    Arrays.fill(x, 100, 106, new double[] {1e6, -1e6});
+    Arrays.fill(w, 100, 106, 1);
+    y[100] = 2;
+    y[101] = Double.NaN;
+    w[102] = 0;
+    w[103] = -1;
+    w[104] = Double.NaN;
+    w[105] = Double.POSITIVE_INFINITY;
+    Statistics expected = statistics(good, Layout.DENSE, 30);
+    for (Layout layout : new Layout[] {Layout.DENSE, Layout.SPARSE}) {
+      Statistics statistics = statistics(new Problem(x, y, w, false, new double[2]), layout, 30);
+      assertThat(statistics.rows()).isEqualTo(106);
+      assertThat(statistics.invalid()).isEqualTo(new Statistics.Invalid(2, 4, 0, -1));
+      assertThat(statistics.invalid().any()).isTrue();
+      assertThat(statistics.variance()).isEqualTo(expected.variance());
+      assertThat(statistics.min()).isEqualTo(expected.min());
+      assertThat(statistics.max()).isEqualTo(expected.max());
+      assertThat(statistics.totalWeight()).isEqualTo(expected.totalWeight());
+    }
+  }
+
+  @Test
+  void invalidRow_constantColumn_staysConstant() {
+    Problem problem =
+        new Problem(
+            new double[][] {{5}, {5}, {5}},
+            new double[] {1, 3, 0},
+            new double[] {1, 1, 1},
+            false,
+            new double[1]);
+    Statistics statistics = statistics(problem, Layout.DENSE, 2);
+    assertThat(statistics.invalid().labels()).isEqualTo(1);
+    assertThat(statistics.isConstant(0)).isTrue();
+    assertThat(statistics.min()[0]).isEqualTo(5);
+  }
+
+  @Test
+  void invalidValues_areCountedWithTheFirstColumn() {
+    double[][] x = {
+      {1, Double.NaN, 7}, {2, 5, Double.POSITIVE_INFINITY}, {3, Double.NEGATIVE_INFINITY, 7}
+    };
+    Problem problem = new Problem(x, new double[3], new double[] {1, 1, 1}, false, new double[3]);
+    for (Layout layout : new Layout[] {Layout.DENSE, Layout.SPARSE}) {
+      Statistics statistics = statistics(problem, layout, 1);
+      assertThat(statistics.invalid()).isEqualTo(new Statistics.Invalid(0, 0, 3, 1));
+      assertThat(statistics.variance()[0]).isEqualTo(1);
+      // the entries that are there, not zeros in place of those that are not
+      assertThat(statistics.min()).containsExactly(1, 5, 7);
+      assertThat(statistics.max()).containsExactly(3, 5, 7);
+    }
+  }
+
+  @Test
+  void merge_anyPartition_givesTheSameStatisticsUpToRounding() {
+    Problem problem = Problem.random(Kind.SPARSE, 200, 5, false, 9);
+    Statistics one = statistics(problem, Layout.SPARSE, 200);
+    for (int rows : new int[] {1, 3, 64}) {
+      Statistics many = statistics(problem, Layout.DENSE, rows);
+      for (int j = 0; j < 5; j++) {
+        assertThat(many.variance()[j])
+            .isCloseTo(
+                one.variance()[j], within(2 * one.varianceRelativeError()[j] * one.variance()[j]));
+      }
+      assertThat(many.min()).isEqualTo(one.min());
+      assertThat(many.max()).isEqualTo(one.max());
+    }
+  }
+}

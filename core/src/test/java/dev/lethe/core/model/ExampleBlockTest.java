@@ -1,0 +1,207 @@
+package dev.lethe.core.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+
+import dev.lethe.core.linalg.CompensatedVector;
+import dev.lethe.core.linalg.Rounding;
+import dev.lethe.core.testing.Exact;
+import dev.lethe.core.testing.Problem;
+import dev.lethe.core.testing.Problem.Kind;
+import dev.lethe.core.testing.Problem.Layout;
+import dev.lethe.core.testing.Serialized;
+import java.math.BigDecimal;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.SplittableRandom;
+import net.jqwik.api.ForAll;
+import net.jqwik.api.Property;
+import net.jqwik.api.constraints.IntRange;
+import org.junit.jupiter.api.Test;
+
+class ExampleBlockTest {
+  private static double[] vector(int size, long seed) {
+    SplittableRandom random = new SplittableRandom(seed);
+    double[] v = new double[size];
+    Arrays.setAll(v, j -> Problem.gaussian(random));
+    return v;
+  }
+
+  private static List<double[]> entries(ExampleBlock block, int row) {
+    List<double[]> entries = new ArrayList<>();
+    block.forEachEntry(
+        row,
+        (column, value) -> {
+          if (value != 0) {
+            entries.add(new double[] {column, value});
+          }
+        });
+    return entries;
+  }
+
+  // d = 1 .. 13 covers every remainder of the dot product's unrolling by four.
+  @Property(tries = 60, seed = "7")
+  void products_denseAndSparse_matchExactSums(
+      @ForAll @IntRange(min = 1, max = 13) int d, @ForAll @IntRange(max = 1000) int seed) {
+    Problem problem = Problem.random(seed % 2 == 0 ? Kind.SPARSE : Kind.GAUSSIAN, 9, d, true, seed);
+    double[] v = vector(d + 1, seed);
+    for (Layout layout : Layout.values()) {
+      ExampleBlock block = problem.block(layout);
+      for (int i = 0; i < problem.rows(); i++) {
+        BigDecimal dot = BigDecimal.ZERO;
+        BigDecimal absolute = BigDecimal.ZERO;
+        for (int j = 0; j < d; j++) {
+          BigDecimal product = Exact.of(problem.x()[i][j]).multiply(Exact.of(v[j]));
+          dot = dot.add(product);
+          absolute = absolute.add(product.abs());
+        }
+        BigDecimal bound = absolute.multiply(Exact.of(Rounding.gamma(d)));
+        assertThat(Exact.error(block.dot(i, v), dot)).isLessThanOrEqualTo(bound);
+        assertThat(Exact.error(block.absoluteDot(i, v), absolute)).isLessThanOrEqualTo(bound);
+      }
+    }
+  }
+
+  @Property(tries = 60, seed = "8")
+  void additions_denseAndSparse_giveTheSameRow(
+      @ForAll @IntRange(min = 1, max = 13) int d, @ForAll @IntRange(max = 1000) int seed) {
+    Problem problem = Problem.random(seed % 2 == 0 ? Kind.SPARSE : Kind.GAUSSIAN, 5, d, true, seed);
+    double a = 0.7;
+    for (Layout layout : Layout.values()) {
+      ExampleBlock block = problem.block(layout);
+      for (int i = 0; i < problem.rows(); i++) {
+        double[] x = problem.x()[i];
+        CompensatedVector sums = new CompensatedVector(d + 1);
+        block.addScaledRow(i, a, sums);
+        double[] absolute = new double[d + 1];
+        block.addScaledAbsoluteRow(i, a, absolute);
+        double[] plain = new double[d + 4];
+        block.addScaledRowPlainly(i, a, plain, 3);
+        double[] gram = new double[(d + 1) * (d + 1)];
+        block.addScaledOuterProduct(i, a, gram, d + 1);
+        for (int j = 0; j < d; j++) {
+          // One product of two doubles each: the same rounding however it is stored.
+          assertThat(sums.toArray()[j]).isEqualTo(a * x[j]);
+          assertThat(absolute[j]).isEqualTo(a * Math.abs(x[j]));
+          assertThat(plain[j + 3]).isEqualTo(a * x[j]);
+          for (int k = 0; k <= d; k++) {
+            assertThat(gram[j * (d + 1) + k]).isEqualTo(k <= j ? a * x[j] * x[k] : 0);
+          }
+        }
+        assertThat(sums.toArray()[d]).isZero();
+        assertThat(sums.depth()).isEqualTo(1);
+        assertThat(absolute[d]).isZero();
+        assertThat(Arrays.copyOf(plain, 3)).containsOnly(0);
+      }
+    }
+  }
+
+  @Test
+  void build_moreThanHalfNonzero_isDense() {
+    BlockBuilder builder = new BlockBuilder(4, 10, 100);
+    for (int j = 0; j < 4; j++) {
+      builder.add(j, j < 3 ? 1.5 : 0);
+    }
+    builder.endRow(1, 2);
+    assertThat(builder.build()).isInstanceOf(DenseBlock.class);
+  }
+
+  @Test
+  void build_halfNonzero_isSparse() {
+    BlockBuilder builder = new BlockBuilder(4, 10, 100);
+    builder.add(1, 1.5);
+    builder.add(2, -1.5);
+    builder.endRow(1, 2);
+    assertThat(builder.build()).isInstanceOf(SparseBlock.class);
+  }
+
+  @Property(tries = 40, seed = "9")
+  void build_anyRows_roundTrips(
+      @ForAll @IntRange(max = 150) int n,
+      @ForAll @IntRange(min = 1, max = 40) int d,
+      @ForAll boolean sparse) {
+    Problem problem = Problem.random(sparse ? Kind.SPARSE : Kind.GAUSSIAN, n, d, false, n + d);
+    BlockBuilder builder = BlockBuilder.of(d);
+    assertThat(builder.isEmpty()).isTrue();
+    for (int repetition = 0; repetition < 2; repetition++) { // the builder can be used again
+      for (int i = 0; i < n; i++) {
+        for (int j = 0; j < d; j++) {
+          builder.add(j, problem.x()[i][j]);
+        }
+        builder.endRow(problem.y()[i], problem.w()[i]);
+      }
+      ExampleBlock block = Serialized.copy(builder.build());
+      assertThat(builder.isEmpty()).isTrue();
+      assertThat(block.rows()).isEqualTo(n);
+      assertThat(block.features()).isEqualTo(d);
+      for (int i = 0; i < n; i++) {
+        assertThat(block.label(i)).isEqualTo(problem.y()[i]);
+        assertThat(block.weight(i)).isEqualTo(problem.w()[i]);
+        double[] row = new double[d];
+        List<double[]> entries = entries(block, i);
+        entries.forEach(e -> row[(int) e[0]] = e[1]);
+        assertThat(row).isEqualTo(problem.x()[i]);
+        assertThat(block.entries(i)).isGreaterThanOrEqualTo(entries.size());
+      }
+    }
+  }
+
+  @Test
+  void isFull_atEitherLimit_isTrue() {
+    BlockBuilder byRows = new BlockBuilder(3, 2, 100);
+    byRows.endRow(0, 1);
+    assertThat(byRows.isFull()).isFalse();
+    byRows.endRow(0, 1);
+    assertThat(byRows.isFull()).isTrue();
+    BlockBuilder byEntries = new BlockBuilder(3, 100, 2);
+    byEntries.add(0, 1);
+    byEntries.add(1, 1);
+    byEntries.endRow(0, 1);
+    assertThat(byEntries.isFull()).isTrue();
+  }
+
+  @Test
+  void emptyRows_addNothingButTheirCount() {
+    BlockBuilder builder = BlockBuilder.of(3);
+    builder.endRow(1, 2);
+    builder.add(1, 4);
+    builder.endRow(0, 1);
+    builder.endRow(1, 3);
+    ExampleBlock block = builder.build();
+    assertThat(block.rows()).isEqualTo(3);
+    assertThat(block.dot(0, new double[] {1, 1, 1})).isZero();
+    assertThat(block.dot(1, new double[] {1, 1, 1})).isEqualTo(4);
+    assertThat(block.entries(2)).isZero();
+  }
+
+  @Test
+  void add_notANumber_isKept() {
+    BlockBuilder builder = BlockBuilder.of(2);
+    builder.add(0, Double.NaN);
+    builder.endRow(0, 1);
+    ExampleBlock block = builder.build();
+    assertThat(entries(block, 0)).hasSize(1);
+  }
+
+  @Test
+  void constructors_inconsistentArrays_areRefused() {
+    double[] one = {1};
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> new DenseBlock(2, new double[3], one, one));
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> new DenseBlock(1, one, one, new double[2]));
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> new SparseBlock(2, new int[] {0, 2}, new int[1], one, one, one));
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> new SparseBlock(2, new int[] {0}, new int[0], new double[0], one, one));
+  }
+
+  @Test
+  void bytes_countTheArrays() {
+    double[] two = {1, 0};
+    assertThat(new DenseBlock(3, new double[6], two, two).bytes()).isEqualTo(8 * 6 + 8 * 2 * 2);
+    assertThat(new SparseBlock(3, new int[] {0, 1, 1}, new int[1], new double[1], two, two).bytes())
+        .isEqualTo(12 + 4 * 3 + 8 * 2 * 2);
+  }
+}

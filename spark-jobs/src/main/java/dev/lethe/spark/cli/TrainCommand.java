@@ -1,0 +1,191 @@
+package dev.lethe.spark.cli;
+
+import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.job.LetheSession;
+import dev.lethe.spark.job.Summary;
+import dev.lethe.spark.job.TrainJob;
+import dev.lethe.spark.job.TrainOptions;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+@Command(
+    name = "train",
+    sortOptions = false,
+    mixinStandardHelpOptions = true,
+    description = {
+      "",
+      "Trains a binary logistic regression to a stated gradient norm and saves it as Spark ML does.",
+      "",
+      "The objective is Spark ML's own: (1/W) sum_i w_i l_i + regParam/2 sum_j (s_j theta_j)^2. With"
+          + " --like MODEL --request FILE it is the retraining from scratch on the corrected data that"
+          + " unlearning is compared with.",
+      ""
+    },
+    footer = {
+      "",
+      "Example:",
+      "  lethe train --data adult.csv --format csv --label income --reg-param 0.001 --out models/adult",
+      ""
+    })
+final class TrainCommand implements Callable<Integer> {
+  @Spec private CommandSpec spec;
+
+  @Option(names = "--data", required = true, paramLabel = "PATH", description = "The table")
+  private String data;
+
+  @Mixin private TableOptions table;
+
+  @Option(
+      names = "--label",
+      paramLabel = "COLUMN",
+      description = "The table's label column; required without --like")
+  private @Nullable String label;
+
+  @Option(
+      names = "--out",
+      required = true,
+      paramLabel = "DIR",
+      description = "Where to save the model; must not exist")
+  private String out;
+
+  @Option(
+      names = "--features",
+      paramLabel = "COLUMN",
+      split = ",",
+      description =
+          "Columns to learn from (default: all but label and weight). Strings are indexed and one-hot"
+              + " encoded, numbers and vectors are taken as they are")
+  private List<String> features = new ArrayList<>();
+
+  @Option(
+      names = "--pipeline",
+      paramLabel = "DIR",
+      description =
+          "Instead of --features: a saved Spark ML Pipeline or PipelineModel of featurizers")
+  private @Nullable String pipeline;
+
+  @Option(
+      names = "--like",
+      paramLabel = "DIR",
+      description = "Instead: featurizer and hyperparameters of this model, coefficients from zero")
+  private @Nullable String like;
+
+  @Option(
+      names = "--request",
+      paramLabel = "FILE",
+      description = "With --like: apply this request's corrections first")
+  private @Nullable String request;
+
+  @Option(
+      names = "--reg-param",
+      paramLabel = "LAMBDA",
+      description = "Spark ML's regParam, on the mean loss (default: 0.001)")
+  private @Nullable Double regParam;
+
+  @Option(
+      names = "--no-standardization",
+      description = "Penalise theta_j itself, not s_j theta_j (Spark ML's standardization = false)")
+  private boolean noStandardization;
+
+  @Option(names = "--no-intercept", description = "No intercept (Spark ML's fitIntercept = false)")
+  private boolean noIntercept;
+
+  @Option(
+      names = "--weight",
+      paramLabel = "COLUMN",
+      description = "The row weights' column (default: every row weighs 1)")
+  private @Nullable String weight;
+
+  @Option(
+      names = "--gradient-norm",
+      paramLabel = "G",
+      defaultValue = "1e-9",
+      description =
+          "Gradient norm to reach, mean form: ||grad L||_2 / W (default: 1e-9; Spark ML's own fit"
+              + " stops at about 1e-6)")
+  private double gradientNorm;
+
+  @Option(
+      names = "--test",
+      paramLabel = "PATH",
+      description = "Test data in the same format: prints metrics")
+  private @Nullable String test;
+
+  @Option(
+      names = "--evidence",
+      paramLabel = "FILE",
+      description =
+          "An evidence file of unlearn: prints the distance of its un-noised parameters to these")
+  private @Nullable String evidence;
+
+  @Mixin private SolverOptions solver;
+
+  @Override
+  public Integer call() throws Exception {
+    check();
+    TrainOptions options =
+        new TrainOptions(
+            table.source("--data", data),
+            label,
+            out,
+            like,
+            request,
+            pipeline,
+            features,
+            regParam == null ? 1e-3 : regParam,
+            !noStandardization,
+            !noIntercept,
+            weight,
+            gradientNorm,
+            table.optional("--test", test),
+            evidence,
+            solver.solver(),
+            solver.maxSteps(),
+            solver.maxCgIterations(),
+            table.partitions());
+    try (LetheSession session = LetheSession.open("Lethe train")) {
+      TrainJob.Result result = new TrainJob(options, session.spark()).run();
+      Summary.of(result, out).print(spec.commandLine().getOut());
+      return result.converged() ? 0 : Lethe.NOT_ACHIEVED;
+    }
+  }
+
+  private void check() {
+    if (like == null) {
+      if (label == null) {
+        throw new InvalidInputException("--label: required without --like");
+      }
+      if (request != null) {
+        throw new InvalidInputException(
+            "--request: needs --like, the model whose training is repeated on corrected data");
+      }
+      if (pipeline != null && !features.isEmpty()) {
+        throw new InvalidInputException("--features and --pipeline exclude each other");
+      }
+    } else if (pipeline != null
+        || !features.isEmpty()
+        || regParam != null
+        || noStandardization
+        || noIntercept
+        || weight != null) {
+      throw new InvalidInputException(
+          "--like takes featurizer and hyperparameters from the model: leave out --features,"
+              + " --pipeline, --reg-param, --no-standardization, --no-intercept and --weight");
+    }
+    if (regParam != null && !(regParam >= 0 && Double.isFinite(regParam))) {
+      throw new InvalidInputException(
+          "--reg-param " + regParam + ": must be finite and at least 0");
+    }
+    if (!(gradientNorm > 0 && Double.isFinite(gradientNorm))) {
+      throw new InvalidInputException(
+          "--gradient-norm " + gradientNorm + ": must be finite and greater than 0");
+    }
+  }
+}

@@ -1,0 +1,128 @@
+package dev.lethe.spark.cli;
+
+import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.certificate.Verdict;
+import dev.lethe.spark.data.TableSource;
+import dev.lethe.spark.job.LetheSession;
+import dev.lethe.spark.job.Summary;
+import dev.lethe.spark.job.UnlearnJob;
+import dev.lethe.spark.job.UnlearnOptions;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+@Command(
+    name = "unlearn",
+    sortOptions = false,
+    mixinStandardHelpOptions = true,
+    description = {
+      "",
+      "Changes a saved model as a request says, and publishes it with a certificate.",
+      "",
+      "Writes, all or nothing, OUT/model (Spark ML's own format) and OUT/certificate.json (public),"
+          + " and VAULT/<certificate id>/evidence.json (confidential).",
+      ""
+    },
+    footer = {
+      "",
+      "Example:",
+      "  lethe unlearn --model models/churn --data tables/customers --request hr-2026-118.yaml \\",
+      "                --out models/churn-2026-118 --vault /secure/lethe",
+      ""
+    })
+final class UnlearnCommand implements Callable<Integer> {
+  @Spec private CommandSpec spec;
+
+  @Option(
+      names = "--model",
+      required = true,
+      paramLabel = "DIR",
+      description = "The saved PipelineModel or LogisticRegressionModel (binary)")
+  private String model;
+
+  @Option(
+      names = "--data",
+      paramLabel = "PATH",
+      description = "The original table; the request's changes are applied to it")
+  private @Nullable String data;
+
+  @Option(
+      names = "--corrected",
+      paramLabel = "PATH",
+      description = "Instead of --data: the corrected table, without what was erased")
+  private @Nullable String corrected;
+
+  @Mixin private TableOptions table;
+
+  @Option(
+      names = "--label",
+      paramLabel = "COLUMN",
+      description = "The table's label column (default: the one that the model was fitted with)")
+  private @Nullable String label;
+
+  @Option(
+      names = "--request",
+      required = true,
+      paramLabel = "FILE",
+      description = "What to forget, YAML or JSON (docs/requests.md)")
+  private String request;
+
+  @Option(
+      names = "--out",
+      required = true,
+      paramLabel = "DIR",
+      description = "Where to publish; must not exist")
+  private String out;
+
+  @Option(
+      names = "--vault",
+      required = true,
+      paramLabel = "DIR",
+      description = "Where the confidential evidence goes; never below OUT or the model")
+  private String vault;
+
+  @Option(
+      names = "--test",
+      paramLabel = "PATH",
+      description = "Test data in the same format: metrics before and after go into the evidence")
+  private @Nullable String test;
+
+  @Mixin private SolverOptions solver;
+
+  @Override
+  public Integer call() throws Exception {
+    if ((data == null) == (corrected == null)) {
+      throw new InvalidInputException(
+          "exactly one of --data and --corrected must be given, not "
+              + (data == null ? "none" : "both"));
+    }
+    TableSource source =
+        data != null
+            ? table.source("--data", data)
+            : table.source("--corrected", java.util.Objects.requireNonNull(corrected));
+    UnlearnOptions options =
+        new UnlearnOptions(
+            model,
+            source,
+            data == null,
+            label,
+            request,
+            out,
+            vault,
+            table.optional("--test", test),
+            solver.solver(),
+            solver.maxSteps(),
+            solver.maxCgIterations(),
+            table.partitions());
+    try (LetheSession session = LetheSession.open("Lethe unlearn")) {
+      UnlearnJob.Result result = new UnlearnJob(options, session.spark()).run();
+      Summary.of(result, out, vault).print(spec.commandLine().getOut());
+      boolean asked = result.evidence().measurement().rho() != null;
+      return asked && result.certificate().verdict() != Verdict.CERTIFIED ? Lethe.NOT_ACHIEVED : 0;
+    }
+  }
+}

@@ -1,0 +1,114 @@
+package dev.lethe.spark.cli;
+
+import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.job.LetheSession;
+import dev.lethe.spark.job.Summary;
+import dev.lethe.spark.job.VerifyJob;
+import dev.lethe.spark.job.VerifyOptions;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+@Command(
+    name = "verify",
+    sortOptions = false,
+    mixinStandardHelpOptions = true,
+    description = {
+      "",
+      "Checks a certificate against a model; with the vault and the data, recomputes all of it.",
+      "",
+      "With --certificate and --model alone: digests and the arithmetic of the claims. With --vault"
+          + " and the data: the keyed digests, the gradient on the corrected data, its rounding bound,"
+          + " the distance bound, and that the published parameters differ from the un-noised ones as"
+          + " N(0, sigma^2 I) would. No code of the update is used.",
+      ""
+    },
+    footer = {
+      "",
+      "Example:",
+      "  lethe verify --certificate models/churn-2026-118/certificate.json \\",
+      "               --model models/churn-2026-118/model",
+      ""
+    })
+final class VerifyCommand implements Callable<Integer> {
+  @Spec private CommandSpec spec;
+
+  @Option(
+      names = "--certificate",
+      required = true,
+      paramLabel = "FILE",
+      description = "The public certificate")
+  private String certificate;
+
+  @Option(
+      names = "--model",
+      required = true,
+      paramLabel = "DIR",
+      description = "The published model")
+  private String model;
+
+  @Option(
+      names = "--vault",
+      paramLabel = "DIR",
+      description = "The vault that holds the evidence: recompute everything")
+  private @Nullable String vault;
+
+  @Option(
+      names = "--data",
+      paramLabel = "PATH",
+      description = "The original table, with --vault and --request")
+  private @Nullable String data;
+
+  @Option(
+      names = "--corrected",
+      paramLabel = "PATH",
+      description = "Instead of --data: the corrected table")
+  private @Nullable String corrected;
+
+  @Mixin private TableOptions table;
+
+  @Option(
+      names = "--label",
+      paramLabel = "COLUMN",
+      description = "The table's label column (default: the one that the model was fitted with)")
+  private @Nullable String label;
+
+  @Option(names = "--request", paramLabel = "FILE", description = "The request, with --data")
+  private @Nullable String request;
+
+  @Override
+  public Integer call() throws Exception {
+    if (vault == null && (data != null || corrected != null || request != null)) {
+      throw new InvalidInputException(
+          "--data, --corrected and --request need --vault: they are checked against the evidence");
+    }
+    if (vault != null && (data == null) == (corrected == null)) {
+      throw new InvalidInputException(
+          "--vault needs exactly one of --data and --corrected, not "
+              + (data == null ? "none" : "both"));
+    }
+    if (data != null && request == null) {
+      throw new InvalidInputException(
+          "--data needs --request: the corrected data is recomputed from both");
+    }
+    VerifyOptions options =
+        new VerifyOptions(
+            certificate,
+            model,
+            vault,
+            data != null ? table.source("--data", data) : table.optional("--corrected", corrected),
+            data == null,
+            label,
+            request,
+            table.partitions());
+    try (LetheSession session = LetheSession.open("Lethe verify")) {
+      VerifyJob.Result result = new VerifyJob(options, session.spark()).run();
+      Summary.of(result).print(spec.commandLine().getOut());
+      return result.passed() ? 0 : Lethe.CLAIM_BROKEN;
+    }
+  }
+}

@@ -1,0 +1,72 @@
+package dev.lethe.spark.data;
+
+import dev.lethe.spark.InvalidInputException;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import org.apache.hadoop.fs.Path;
+import org.apache.spark.sql.DataFrameReader;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+
+/**
+ * A table as a Spark data source reads it.
+ *
+ * @param option the command line option that named it, for messages
+ * @param path where it is
+ * @param format a Spark data source: parquet, csv, json, orc, libsvm, delta...
+ * @param options the source's options
+ */
+public record TableSource(String option, String path, String format, Map<String, String> options) {
+  private static final Set<String> FILES =
+      Set.of("parquet", "csv", "json", "orc", "libsvm", "text");
+
+  public TableSource {
+    options = Map.copyOf(options);
+  }
+
+  /**
+   * The table, not read yet. CSV has a header and inferred types unless the options say otherwise.
+   *
+   * @throws InvalidInputException if the path does not exist or the source cannot be opened
+   */
+  public Dataset<Row> read(SparkSession spark) {
+    Map<String, String> settings = new TreeMap<>(String.CASE_INSENSITIVE_ORDER);
+    if (format.equals("csv")) {
+      settings.put("header", "true");
+      settings.put("inferSchema", "true");
+    }
+    settings.putAll(options);
+    if (FILES.contains(format)) {
+      requireExists(spark);
+    }
+    try {
+      DataFrameReader reader = spark.read().format(format).options(settings);
+      return reader.load(path);
+    } catch (Exception e) { // AnalysisException is checked in bytecode only
+      throw new InvalidInputException(
+          option + " " + path + ": cannot be read as " + format + ": " + firstLine(e), e);
+    }
+  }
+
+  private void requireExists(SparkSession spark) {
+    Path file = new Path(path);
+    try {
+      if (file.getFileSystem(spark.sparkContext().hadoopConfiguration()).globStatus(file) == null
+          || file.getFileSystem(spark.sparkContext().hadoopConfiguration()).globStatus(file).length
+              == 0) {
+        throw new InvalidInputException(option + " " + path + ": does not exist");
+      }
+    } catch (java.io.IOException | IllegalArgumentException e) {
+      throw new InvalidInputException(option + " " + path + ": " + firstLine(e), e);
+    }
+  }
+
+  static String firstLine(Throwable e) {
+    String message = e.getMessage();
+    return message == null
+        ? e.getClass().getSimpleName()
+        : message.lines().findFirst().orElse(e.getClass().getSimpleName());
+  }
+}

@@ -1,0 +1,242 @@
+package dev.lethe.spark.featurizer;
+
+import dev.lethe.spark.InvalidInputException;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.List;
+import java.util.Locale;
+import java.util.stream.Collectors;
+import org.apache.spark.ml.Model;
+import org.apache.spark.ml.PipelineModel;
+import org.apache.spark.ml.PredictionModel;
+import org.apache.spark.ml.Transformer;
+import org.apache.spark.ml.classification.OneVsRestModel;
+import org.apache.spark.ml.feature.StringIndexerModel;
+import org.apache.spark.ml.tuning.CrossValidatorModel;
+import org.apache.spark.ml.tuning.TrainValidationSplitModel;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A saved Spark ML model, split into the fitted stages that make its feature vector, the predictor,
+ * and the stages behind it.
+ *
+ * <p>Nested {@link PipelineModel}s are flattened here; {@link #publish} puts them back.
+ *
+ * <p>A stage with {@code handleInvalid = "skip"} (StringIndexerModel, VectorAssembler, Bucketizer,
+ * VectorIndexerModel, VectorSizeHint) drops rows in {@link #transform}; those rows take no part in
+ * training or unlearning, as they took none when Spark ML fitted the model.
+ */
+public final class Featurizer {
+  private final Transformer model;
+  private final List<Transformer> stages;
+  private final Model<?> predictor;
+  private final List<Transformer> stagesAfter;
+
+  private Featurizer(
+      Transformer model,
+      List<Transformer> stages,
+      Model<?> predictor,
+      List<Transformer> stagesAfter) {
+    this.model = model;
+    this.stages = List.copyOf(stages);
+    this.predictor = predictor;
+    this.stagesAfter = List.copyOf(stagesAfter);
+  }
+
+  /**
+   * Splits a model.
+   *
+   * @param model a PipelineModel with exactly one predictor, or a predictor alone
+   * @throws InvalidInputException if there is no predictor or more than one
+   */
+  public static Featurizer of(Transformer model) {
+    List<Transformer> all = new ArrayList<>();
+    flatten(model, all);
+    List<Model<?>> predictors = new ArrayList<>();
+    int at = -1;
+    for (int i = 0; i < all.size(); i++) {
+      Transformer stage = all.get(i);
+      if (stage instanceof CrossValidatorModel || stage instanceof TrainValidationSplitModel) {
+        throw new InvalidInputException(
+            "the model contains "
+                + StageColumns.name(stage)
+                + ", which wraps the fitted model; save its bestModel and give that");
+      }
+      if (stage instanceof PredictionModel<?, ?> || stage instanceof OneVsRestModel) {
+        predictors.add((Model<?>) stage);
+        at = i;
+      }
+    }
+    if (predictors.size() != 1) {
+      throw new InvalidInputException(
+          "the model must contain exactly one predictor (a Spark ML classification or regression"
+              + " model), found "
+              + (predictors.isEmpty() ? "none" : predictors.size() + ": " + names(predictors))
+              + "; its stages are "
+              + (all.isEmpty() ? "none" : names(all)));
+    }
+    return new Featurizer(
+        model, all.subList(0, at), predictors.get(0), all.subList(at + 1, all.size()));
+  }
+
+  /** The stages before the predictor, flattened, in order. */
+  public List<Transformer> stages() {
+    return stages;
+  }
+
+  /** The predictor. */
+  public Model<?> predictor() {
+    return predictor;
+  }
+
+  /** The stages behind the predictor (IndexToString, for example), flattened, in order. */
+  public List<Transformer> stagesAfter() {
+    return stagesAfter;
+  }
+
+  /** The vector column that the predictor reads. */
+  public String featuresCol() {
+    String column = StageColumns.string(predictor, "featuresCol");
+    if (column == null) {
+      throw new InvalidInputException(
+          "predictor " + StageColumns.name(predictor) + " names no featuresCol");
+    }
+    return column;
+  }
+
+  /** The label column that the predictor was fitted on, made by {@link #labelStages} if any. */
+  public @Nullable String labelCol() {
+    return StageColumns.string(predictor, "labelCol");
+  }
+
+  /** The weight column that the predictor was fitted on; null if the rows had no weights. */
+  public @Nullable String weightCol() {
+    String column = StageColumns.string(predictor, "weightCol");
+    return column == null || column.isEmpty() ? null : column;
+  }
+
+  /** The number of slots of the feature vector, from the predictor. */
+  public int numFeatures() {
+    return predictor instanceof PredictionModel<?, ?> prediction
+        ? prediction.numFeatures()
+        : ((OneVsRestModel) predictor).models()[0].numFeatures();
+  }
+
+  /**
+   * The stages that make the predictor's label from a column of the table: StringIndexerModels, in
+   * pipeline order; empty if the label is a column of the table.
+   *
+   * @throws InvalidInputException if another kind of stage makes the label
+   */
+  public List<StringIndexerModel> labelStages() {
+    Deque<StringIndexerModel> found = new ArrayDeque<>();
+    traceLabel(found);
+    return List.copyOf(found);
+  }
+
+  /**
+   * The column of the table that the label comes from: {@link #labelCol}, or the input of the first
+   * of the {@link #labelStages}; null if the predictor has no label column.
+   *
+   * @throws InvalidInputException if another kind of stage than a StringIndexerModel makes the
+   *     label
+   */
+  public @Nullable String tableLabelColumn() {
+    return traceLabel(new ArrayDeque<>());
+  }
+
+  private @Nullable String traceLabel(Deque<StringIndexerModel> found) {
+    String column = labelCol();
+    for (int i = stages.size() - 1; i >= 0 && column != null; i--) {
+      Transformer stage = stages.get(i);
+      int output = indexOf(StageColumns.outputs(stage), column);
+      if (output < 0) {
+        continue;
+      }
+      if (!(stage instanceof StringIndexerModel indexer)) {
+        throw new InvalidInputException(
+            "label column '"
+                + column
+                + "' is made by stage "
+                + StageColumns.name(stage)
+                + "; only a StringIndexerModel may make the label, so that a label in the table can"
+                + " be mapped");
+      }
+      found.addFirst(indexer);
+      column = StageColumns.inputs(indexer).get(output);
+    }
+    return column;
+  }
+
+  /** The rows with every column that the featurizer stages make; lazy, like any Spark ML stage. */
+  public Dataset<Row> transform(Dataset<Row> rows) {
+    return transform(stages, rows);
+  }
+
+  /** The rows through other stages, for example those that a removal publishes. */
+  public static Dataset<Row> transform(List<Transformer> stages, Dataset<Row> rows) {
+    Dataset<Row> out = rows;
+    for (Transformer stage : stages) {
+      out = stage.transform(out);
+    }
+    return out;
+  }
+
+  /**
+   * The model to save: this one with other featurizer stages and another predictor, everything else
+   * (stages behind, nesting, uids) as it was.
+   *
+   * @param newStages one for each of {@link #stages}, in order
+   * @param newPredictor instead of {@link #predictor}
+   * @return a PipelineModel if the model was one, else the new predictor
+   */
+  public Transformer publish(List<Transformer> newStages, Transformer newPredictor) {
+    if (newStages.size() != stages.size()) {
+      throw new IllegalArgumentException(
+          "expected " + stages.size() + " featurizer stages, got " + newStages.size());
+    }
+    Deque<Transformer> leaves = new ArrayDeque<>(newStages);
+    leaves.add(newPredictor);
+    leaves.addAll(stagesAfter);
+    return rebuild(model, leaves);
+  }
+
+  private static Transformer rebuild(Transformer node, Deque<Transformer> leaves) {
+    if (!(node instanceof PipelineModel pipeline)) {
+      return leaves.removeFirst();
+    }
+    Transformer[] children = pipeline.stages();
+    Transformer[] rebuilt = new Transformer[children.length];
+    for (int i = 0; i < children.length; i++) {
+      rebuilt[i] = rebuild(children[i], leaves);
+    }
+    return new PipelineModel(pipeline.uid(), rebuilt);
+  }
+
+  private static void flatten(Transformer node, List<Transformer> leaves) {
+    if (node instanceof PipelineModel pipeline) {
+      for (Transformer child : pipeline.stages()) {
+        flatten(child, leaves);
+      }
+    } else {
+      leaves.add(node);
+    }
+  }
+
+  private static int indexOf(List<String> columns, String column) {
+    String lower = column.toLowerCase(Locale.ROOT);
+    for (int i = 0; i < columns.size(); i++) {
+      if (columns.get(i).toLowerCase(Locale.ROOT).equals(lower)) {
+        return i;
+      }
+    }
+    return -1;
+  }
+
+  private static String names(List<? extends Transformer> stages) {
+    return stages.stream().map(StageColumns::name).collect(Collectors.joining(", "));
+  }
+}

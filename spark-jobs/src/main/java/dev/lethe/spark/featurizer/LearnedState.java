@@ -1,0 +1,41 @@
+package dev.lethe.spark.featurizer;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.apache.spark.ml.Transformer;
+
+/**
+ * The featurizer stages whose state was computed from the data that the model was fitted on: label
+ * lists, means, vocabularies. A certificate does not cover them, and says so by uid and class.
+ *
+ * <p>A stage that Lethe does not know is taken to be learned.
+ *
+ * @param stages in pipeline order
+ */
+public record LearnedState(List<Stage> stages) {
+
+  /**
+   * One stage.
+   *
+   * @param uid the stage's uid
+   * @param className its class, fully qualified
+   * @param note why it counts
+   */
+  public record Stage(String uid, String className, String note) {}
+
+  public LearnedState {
+    stages = List.copyOf(stages);
+  }
+
+  public static LearnedState of(List<Transformer> stages) {
+    List<Stage> learned = new ArrayList<>();
+    for (Transformer stage : stages) {
+      StageSupport support = StageSupport.of(stage);
+      String note = support == null ? "unknown stage, taken to be learned" : support.learned().note;
+      if (support == null || support.learned() != StageSupport.Learned.NO) {
+        learned.add(new Stage(stage.uid(), stage.getClass().getName(), note));
+      }
+    }
+    return new LearnedState(learned);
+  }
+}

@@ -1,0 +1,123 @@
+package dev.lethe.spark.job;
+
+import dev.lethe.core.loss.LogisticLoss;
+import dev.lethe.core.loss.LossFunction;
+import dev.lethe.core.model.Statistics;
+import dev.lethe.core.objective.Objective;
+import dev.lethe.core.objective.Penalty;
+import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.data.ExampleTable;
+import dev.lethe.spark.ml.LogisticModel;
+import java.util.BitSet;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+
+/**
+ * The learning problem on given data: cached examples, their statistics, and the model's objective
+ * on them. Coordinates are fixed at 0 where a feature was removed, and where a column is constant:
+ * Spark ML gives such a column the coefficient 0.
+ */
+final class CorrectedProblem implements AutoCloseable {
+  static final LossFunction LOSS = LogisticLoss.INSTANCE;
+
+  private final CachedExamples examples;
+  private final Statistics statistics;
+  private final Objective objective;
+  private final BitSet removed;
+
+  private CorrectedProblem(
+      CachedExamples examples, Statistics statistics, Objective objective, BitSet removed) {
+    this.examples = examples;
+    this.statistics = statistics;
+    this.objective = objective;
+    this.removed = removed;
+  }
+
+  /**
+   * Reads and caches the data, one pass.
+   *
+   * @param featurized the corrected rows after the featurizer
+   * @param removed slots that the request removes
+   * @param place names the data, for messages
+   */
+  static CorrectedProblem open(
+      Dataset<Row> featurized,
+      ExampleTable.Columns columns,
+      LogisticModel model,
+      BitSet removed,
+      int partitions,
+      Progress progress,
+      String place) {
+    columns.check(featurized, place);
+    progress.phase("reading the corrected data");
+    CachedExamples examples =
+        CachedExamples.of(featurized, columns, model.features(), removed, partitions, progress);
+    try {
+      Statistics statistics = examples.statistics(LOSS, columns, place);
+      if (statistics.hasOneClass()) {
+        throw new InvalidInputException(
+            place
+                + ": column '"
+                + columns.label()
+                + "': the corrected data has one class only; a model needs rows of both");
+      }
+      Penalty penalty = penalty(model, statistics);
+      boolean[] fixed = new boolean[penalty.size()];
+      for (int j = 0; j < model.features(); j++) {
+        fixed[j] = removed.get(j) || statistics.isConstant(j);
+      }
+      Objective objective =
+          new Objective(
+              examples.sums(),
+              statistics,
+              LOSS,
+              model.fitIntercept(),
+              penalty,
+              new double[penalty.size()],
+              fixed);
+      return new CorrectedProblem(examples, statistics, objective, removed);
+    } catch (RuntimeException e) {
+      examples.close();
+      throw e;
+    }
+  }
+
+  static Penalty penalty(LogisticModel model, Statistics statistics) {
+    return Penalty.sparkMl(
+        statistics, model.regParam(), model.standardization(), model.fitIntercept());
+  }
+
+  Objective objective() {
+    return objective;
+  }
+
+  Statistics statistics() {
+    return statistics;
+  }
+
+  CachedExamples examples() {
+    return examples;
+  }
+
+  /** Slots that the request removes. */
+  BitSet removed() {
+    return removed;
+  }
+
+  /** theta with 0 at the fixed coordinates. */
+  double[] restricted(double[] theta) {
+    double[] start = theta.clone();
+    boolean[] fixed = objective.fixed();
+    for (int j = 0; j < start.length; j++) {
+      if (fixed[j]) {
+        start[j] = 0;
+      }
+    }
+    return start;
+  }
+
+  @Override
+  public void close() {
+    examples.close();
+  }
+}

@@ -1,0 +1,89 @@
+package dev.lethe.spark.job;
+
+import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.data.ExampleTable;
+import dev.lethe.spark.featurizer.Featurizer;
+import dev.lethe.spark.ml.LogisticModel;
+import dev.lethe.spark.request.LabelDomain;
+import java.util.Arrays;
+import java.util.List;
+import org.apache.spark.ml.Transformer;
+import org.apache.spark.ml.classification.LogisticRegressionModel;
+import org.apache.spark.ml.feature.StringIndexerModel;
+import org.apache.spark.sql.SparkSession;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A model that Lethe can work on.
+ *
+ * @param path where it was loaded from
+ * @param transformer the whole model
+ * @param featurizer its stages around the predictor
+ * @param logistic the predictor
+ */
+record LoadedModel(
+    String path, Transformer transformer, Featurizer featurizer, LogisticModel logistic) {
+
+  /**
+   * @param option the command line option that named it, for messages
+   * @throws InvalidInputException if it does not exist or is not supported
+   */
+  static LoadedModel load(SparkSession spark, String option, String path) {
+    return of(ModelStore.loadModel(spark, option, path), option, path);
+  }
+
+  static LoadedModel of(Transformer model, String option, String path) {
+    Featurizer featurizer = Featurizer.of(model);
+    if (!(featurizer.predictor() instanceof LogisticRegressionModel predictor)) {
+      throw new InvalidInputException(
+          option
+              + " "
+              + path
+              + ": its predictor is a "
+              + featurizer.predictor().getClass().getName()
+              + "; supported is a binary LogisticRegressionModel");
+    }
+    return new LoadedModel(
+        path, model, featurizer, LogisticModel.of(predictor, option + " " + path));
+  }
+
+  /**
+   * The table's label column: the one given, or the one that the model was fitted with.
+   *
+   * @throws InvalidInputException if the given one is not what the model's label indexer reads
+   */
+  String tableLabel(@Nullable String given) {
+    String own = featurizer.tableLabelColumn();
+    String fitted = own == null ? logistic.labelColumn() : own;
+    if (given == null || given.equalsIgnoreCase(fitted)) {
+      return fitted;
+    }
+    if (!featurizer.labelStages().isEmpty()) {
+      throw new InvalidInputException(
+          "--label " + given + ": the model's label indexer reads column '" + fitted + "'");
+    }
+    return given;
+  }
+
+  /** The columns of a featurised table. */
+  ExampleTable.Columns columns(String tableLabel) {
+    String label = featurizer.labelStages().isEmpty() ? tableLabel : logistic.labelColumn();
+    return new ExampleTable.Columns(logistic.featuresColumn(), label, logistic.weightColumn());
+  }
+
+  /** The labels that a corrected row may have, as they stand in the table. */
+  LabelDomain labelDomain() {
+    List<StringIndexerModel> indexers = featurizer.labelStages();
+    if (indexers.isEmpty()) {
+      return LabelDomain.classes(2);
+    }
+    StringIndexerModel indexer = indexers.get(0);
+    String label = featurizer.tableLabelColumn();
+    String[] inputs =
+        indexer.isSet(indexer.inputCols())
+            ? indexer.getInputCols()
+            : new String[] {indexer.getInputCol()};
+    int at = Arrays.asList(inputs).indexOf(label);
+    return LabelDomain.indexed(List.of(indexer.labelsArray()[Math.max(at, 0)]));
+  }
+}

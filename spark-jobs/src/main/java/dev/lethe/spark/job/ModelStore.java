@@ -1,0 +1,89 @@
+package dev.lethe.spark.job;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.lethe.spark.InvalidInputException;
+import java.io.IOException;
+import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.Path;
+import org.apache.spark.ml.Pipeline;
+import org.apache.spark.ml.PipelineModel;
+import org.apache.spark.ml.PipelineStage;
+import org.apache.spark.ml.Transformer;
+import org.apache.spark.ml.classification.LogisticRegressionModel;
+import org.apache.spark.ml.util.MLWritable;
+import org.apache.spark.sql.SparkSession;
+
+/** Spark ML models as Spark ML's own writer left them. */
+final class ModelStore {
+  private ModelStore() {}
+
+  /**
+   * Loads a saved PipelineModel or LogisticRegressionModel.
+   *
+   * @param option the command line option that named it, for messages
+   */
+  static Transformer loadModel(SparkSession spark, String option, String path) {
+    String type = savedClass(spark, option, path);
+    return switch (type) {
+      case "org.apache.spark.ml.PipelineModel" -> PipelineModel.load(path);
+      case "org.apache.spark.ml.classification.LogisticRegressionModel" ->
+          LogisticRegressionModel.load(path);
+      default ->
+          throw new InvalidInputException(
+              option
+                  + " "
+                  + path
+                  + ": is a "
+                  + type
+                  + "; supported are PipelineModel with a binary LogisticRegressionModel, and"
+                  + " LogisticRegressionModel");
+    };
+  }
+
+  /** Loads a saved Pipeline, not fitted yet, or PipelineModel. */
+  static PipelineStage loadPipeline(SparkSession spark, String option, String path) {
+    String type = savedClass(spark, option, path);
+    return switch (type) {
+      case "org.apache.spark.ml.PipelineModel" -> PipelineModel.load(path);
+      case "org.apache.spark.ml.Pipeline" -> Pipeline.load(path);
+      default ->
+          throw new InvalidInputException(
+              option + " " + path + ": is a " + type + "; allowed are Pipeline and PipelineModel");
+    };
+  }
+
+  /** Saves a model by Spark ML's own writer into a directory that is not published yet. */
+  static void save(Transformer model, Path directory) throws IOException {
+    if (!(model instanceof MLWritable writable)) {
+      throw new InvalidInputException(
+          "the model's class " + model.getClass().getName() + " cannot be saved by Spark ML");
+    }
+    writable.write().overwrite().save(directory.toString());
+  }
+
+  private static String savedClass(SparkSession spark, String option, String path) {
+    Path metadata = new Path(path, "metadata");
+    try {
+      FileSystem files = metadata.getFileSystem(spark.sparkContext().hadoopConfiguration());
+      if (!files.exists(new Path(path))) {
+        throw new InvalidInputException(option + " " + path + ": does not exist");
+      }
+      if (!files.exists(metadata)) {
+        throw new InvalidInputException(
+            option + " " + path + ": is not a saved Spark ML model: it has no folder 'metadata'");
+      }
+      JsonNode document =
+          new ObjectMapper().readTree(spark.read().text(metadata.toString()).first().getString(0));
+      JsonNode type = document == null ? null : document.get("class");
+      if (type == null) {
+        throw new InvalidInputException(
+            option + " " + path + ": is not a saved Spark ML model: its metadata names no class");
+      }
+      return type.asText();
+    } catch (IOException | IllegalArgumentException e) {
+      throw new InvalidInputException(
+          option + " " + path + ": cannot be read: " + e.getMessage(), e);
+    }
+  }
+}

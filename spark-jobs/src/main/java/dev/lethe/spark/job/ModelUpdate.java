@@ -1,0 +1,123 @@
+package dev.lethe.spark.job;
+
+import dev.lethe.core.aggregate.Point;
+import dev.lethe.core.objective.Objective;
+import dev.lethe.core.solver.NewtonStep;
+import dev.lethe.core.unlearn.FirstOrderUpdate;
+import dev.lethe.core.unlearn.GradientDifference;
+import dev.lethe.core.unlearn.SecondOrderUpdate;
+import dev.lethe.core.unlearn.Unlearning;
+import dev.lethe.core.unlearn.UnlearningResult;
+import dev.lethe.core.unlearn.UnreachableDistanceException;
+import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.data.ExampleTable;
+import dev.lethe.spark.request.Request;
+import java.util.BitSet;
+import java.util.OptionalDouble;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+
+/** The update of one model's parameters, by the method that the request names. */
+record ModelUpdate(
+    UnlearnOptions options,
+    CorrectedProblem problem,
+    RequestedChange change,
+    ExampleTable.Columns columns,
+    LoadedModel model,
+    Progress progress) {
+
+  /** rho where the request asks for no certificate. */
+  static final double DEFAULT_RHO = 1e-6;
+
+  /**
+   * Relative residual of the second-order system; H^{-1} g is a closed form, not a step on the way.
+   */
+  private static final double SECOND_ORDER_TOLERANCE = 1e-10;
+
+  /**
+   * Updates the parameters and measures the result on the corrected data.
+   *
+   * @throws InvalidInputException if rho is out of reach
+   */
+  UnlearningResult run() {
+    Objective objective = problem.objective();
+    Request request = change.request();
+    double rho = request.certificate() == null ? DEFAULT_RHO : request.certificate().rho();
+    double[] theta = model.logistic().parameters();
+    double[] start = problem.restricted(theta);
+    Unlearning unlearning = new Unlearning(objective, rho, step -> progress.step(step, rho));
+    NewtonStep step =
+        new NewtonStep(options.solver(objective.size()), options.maxCgIterations(), progress);
+    progress.phase("step 0");
+    try {
+      return SparkFailures.sanitized(
+          options.place(),
+          () ->
+              switch (request.method()) {
+                case REFINED -> unlearning.refined(start, step, options.maxSteps());
+                case SECOND_ORDER ->
+                    unlearning.secondOrder(
+                        start,
+                        direction(theta, start),
+                        new SecondOrderUpdate(step, SECOND_ORDER_TOLERANCE));
+                case FIRST_ORDER ->
+                    unlearning.firstOrder(
+                        start, direction(theta, start), new FirstOrderUpdate(tau(request)));
+              });
+    } catch (UnreachableDistanceException e) {
+      throw new InvalidInputException(options.request() + ": certificate." + e.getMessage(), e);
+    } catch (ArithmeticException e) {
+      throw new InvalidInputException(options.request() + ": " + e.getMessage(), e);
+    }
+  }
+
+  private static OptionalDouble tau(Request request) {
+    return request.tau() == null ? OptionalDouble.empty() : OptionalDouble.of(request.tau());
+  }
+
+  /**
+   * The right-hand side of the closed forms: G + (lambda' - lambda) .* theta, or the measured
+   * gradient if only the corrected table is there.
+   */
+  private double[] direction(double[] theta, double[] start) {
+    Objective objective = problem.objective();
+    Dataset<Row> all = change.original();
+    if (all == null) {
+      return objective.evaluate(start).gradient();
+    }
+    progress.phase("gradient difference");
+    Point point =
+        new Point(
+            CorrectedProblem.LOSS,
+            model.logistic().features(),
+            model.logistic().fitIntercept(),
+            theta);
+    try (CachedExamples original = examples(all, new BitSet())) {
+      double[] g =
+          change.touchesAllRows()
+              ? GradientDifference.of(original.sums(), problem.examples().sums(), point)
+              : touchedDifference(point);
+      return GradientDifference.ofObjective(
+          g,
+          CorrectedProblem.penalty(
+              model.logistic(),
+              original.statistics(CorrectedProblem.LOSS, columns, options.place())),
+          objective.penalty(),
+          theta,
+          objective.fixed());
+    }
+  }
+
+  /** G from the touched rows alone, which the source reads by a filter where it can. */
+  private double[] touchedDifference(Point point) {
+    try (CachedExamples original = examples(change.touchedOriginal(), new BitSet());
+        CachedExamples corrected = examples(change.touchedCorrected(), problem.removed())) {
+      return GradientDifference.of(original.sums(), corrected.sums(), point);
+    }
+  }
+
+  private CachedExamples examples(Dataset<Row> featurized, BitSet removed) {
+    return CachedExamples.of(
+        featurized, columns, model.logistic().features(), removed, options.partitions(), progress);
+  }
+}

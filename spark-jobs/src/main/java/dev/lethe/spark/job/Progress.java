@@ -1,0 +1,121 @@
+package dev.lethe.spark.job;
+
+import dev.lethe.core.solver.ConjugateGradient;
+import dev.lethe.core.unlearn.UnlearningResult;
+import java.io.Console;
+import java.io.PrintStream;
+import java.util.Locale;
+
+/**
+ * Says on the console how far a job is: what is being done, the residual, the target, the time
+ * left. Quiet when the console is not a terminal. Also words the descriptions of Spark jobs.
+ */
+public final class Progress implements ConjugateGradient.Listener {
+  private final PrintStream terminal;
+  private final boolean enabled;
+  private final String name;
+  private String phase = "";
+  private long solveStart;
+
+  private Progress(String name, PrintStream terminal, boolean enabled) {
+    this.name = name;
+    this.terminal = terminal;
+    this.enabled = enabled;
+  }
+
+  /**
+   * On standard error, if both ends are a terminal.
+   *
+   * @param name begins Spark's job descriptions: the command and the request's id, no personal data
+   */
+  public static Progress onTerminal(String name) {
+    return new Progress(name, System.err, isTerminal());
+  }
+
+  @SuppressWarnings("SystemConsoleNull") // from JDK 22 on Console.isTerminal tells
+  private static boolean isTerminal() {
+    Console console = System.console();
+    if (console == null) {
+      return false;
+    }
+    try {
+      return (boolean) Console.class.getMethod("isTerminal").invoke(console);
+    } catch (ReflectiveOperationException e) {
+      return true; // before JDK 22 a console is a terminal
+    }
+  }
+
+  /** Begins a phase. */
+  public void phase(String what) {
+    phase = what;
+    line(what);
+  }
+
+  /** For Spark's job descriptions. */
+  public String description() {
+    return phase.isEmpty() ? name : name + ", " + phase;
+  }
+
+  /** Reports a step of training and begins the next. */
+  public void training(int step, double gradientNorm, double target) {
+    line(
+        String.format(
+            Locale.ROOT, "step %d: gradient norm %.3e (target %.1e)", step, gradientNorm, target));
+    phase = "step " + (step + 1);
+  }
+
+  /** Reports how many rows the request touches. */
+  public void matched(long rows) {
+    line("the request touches " + rows + " rows");
+  }
+
+  /** Reports a measured step and begins the next. */
+  public void step(UnlearningResult.Step step, double rho) {
+    line(
+        String.format(
+            Locale.ROOT,
+            "step %d: gradient norm %.3e, proven distance %s (target %.1e), %d products, %.2f s",
+            step.step(),
+            step.gradientNorm(),
+            step.distance().isPresent()
+                ? String.format(Locale.ROOT, "%.3e", step.distance().getAsDouble())
+                : "none",
+            rho,
+            step.products(),
+            step.seconds()));
+    phase = "step " + (step.step() + 1);
+  }
+
+  @Override
+  public void iteration(int iteration, double relativeResidual, double tolerance) {
+    if (iteration == 0) {
+      solveStart = System.nanoTime();
+    }
+    if (!enabled) {
+      return;
+    }
+    double elapsed = (System.nanoTime() - solveStart) / 1e9;
+    // The residual falls about geometrically: what is left is to what is done as the logarithms
+    // are.
+    double done = -Math.log(relativeResidual);
+    double left =
+        iteration > 0 && done > 0
+            ? elapsed * Math.max(0, Math.log(relativeResidual / tolerance)) / done
+            : Double.NaN;
+    terminal.printf(
+        Locale.ROOT,
+        "\r\u001b[K%s: conjugate gradient %d, residual %.2e, target %.2e%s",
+        phase,
+        iteration,
+        relativeResidual,
+        tolerance,
+        Double.isNaN(left) ? "" : String.format(Locale.ROOT, ", about %.1f s left", left));
+    terminal.flush();
+  }
+
+  private void line(String text) {
+    if (enabled) {
+      terminal.printf("\r\u001b[K%s%n", text);
+    }
+  }
+}

@@ -1,0 +1,80 @@
+package dev.lethe.spark.job;
+
+import dev.lethe.spark.certificate.AtomicPublication;
+import dev.lethe.spark.certificate.Certificate;
+import dev.lethe.spark.certificate.Evidence;
+import dev.lethe.spark.certificate.ModelDigest;
+import dev.lethe.spark.certificate.Vault;
+import dev.lethe.spark.certificate.VaultKey;
+import java.io.IOException;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.Path;
+import org.apache.spark.ml.Transformer;
+import org.apache.spark.sql.SparkSession;
+
+/**
+ * One release: OUT/model and OUT/certificate.json, and the evidence in the vault. The rename of OUT
+ * is the commit: before it nothing is published, and the evidence of a release that failed is taken
+ * back.
+ */
+final class Release implements AutoCloseable {
+  private static final String MODEL = "model";
+  private static final String CERTIFICATE = "certificate.json";
+
+  private final Configuration configuration;
+  private final AtomicPublication publication;
+  private final Vault vault;
+
+  private Release(Configuration configuration, AtomicPublication publication, Vault vault) {
+    this.configuration = configuration;
+    this.publication = publication;
+    this.vault = vault;
+  }
+
+  /** Checks the places to write to; writes nothing. */
+  static Release open(SparkSession spark, String out, String vault, String model)
+      throws IOException {
+    Configuration configuration = spark.sparkContext().hadoopConfiguration();
+    AtomicPublication.check(configuration, out);
+    Vault opened = Vault.open(configuration, vault, out, model);
+    return new Release(configuration, AtomicPublication.begin(configuration, out), opened);
+  }
+
+  VaultKey vaultKey() throws IOException {
+    return vault.createKeyIfAbsent();
+  }
+
+  void saveModel(Transformer model) throws IOException {
+    ModelStore.save(model, staged(MODEL));
+  }
+
+  /** The model as it was saved. */
+  LoadedModel reload(SparkSession spark) {
+    return LoadedModel.load(spark, "--out", staged(MODEL).toString());
+  }
+
+  ModelDigest modelDigest() throws IOException {
+    return ModelDigest.of(configuration, staged(MODEL).toString());
+  }
+
+  /** Writes the evidence, then publishes. */
+  void commit(Certificate certificate, Evidence evidence) throws IOException {
+    publication.write(CERTIFICATE, certificate.toJson());
+    vault.writeEvidence(evidence);
+    try {
+      publication.commit();
+    } catch (RuntimeException e) {
+      vault.deleteEvidence(certificate.certificateId());
+      throw e;
+    }
+  }
+
+  private Path staged(String name) {
+    return publication.resolve(name);
+  }
+
+  @Override
+  public void close() throws IOException {
+    publication.close();
+  }
+}

@@ -1,0 +1,178 @@
+package dev.lethe.spark.job;
+
+import dev.lethe.core.certify.DistanceBound;
+import dev.lethe.core.linalg.Vectors;
+import dev.lethe.core.model.ExampleBlock;
+import dev.lethe.core.objective.Objective;
+import dev.lethe.core.solver.LinearSolver;
+import dev.lethe.core.unlearn.UnlearningResult;
+import dev.lethe.spark.certificate.Certificate;
+import dev.lethe.spark.certificate.Claim;
+import dev.lethe.spark.certificate.DataDigest;
+import dev.lethe.spark.certificate.Evidence;
+import dev.lethe.spark.certificate.ModelDigest;
+import dev.lethe.spark.certificate.Reason;
+import dev.lethe.spark.certificate.Scope;
+import dev.lethe.spark.certificate.Software;
+import dev.lethe.spark.certificate.VaultKey;
+import dev.lethe.spark.data.ExampleTable;
+import dev.lethe.spark.featurizer.LearnedState;
+import dev.lethe.spark.ml.LogisticModel;
+import dev.lethe.spark.request.Request;
+import java.time.Instant;
+import java.util.BitSet;
+import java.util.List;
+import java.util.Locale;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.jspecify.annotations.Nullable;
+
+/** Words the certificate and the evidence of one release. */
+record ReleaseDocuments(
+    SparkSession spark,
+    UnlearnOptions options,
+    CorrectedProblem problem,
+    RequestedChange change,
+    LoadedModel model,
+    String label,
+    UnlearningResult unlearning,
+    Progress progress) {
+
+  Certificate certified(Claim claim, ModelDigest digest) {
+    return Certificate.certified(
+        Certificate.newId(),
+        change.request().id(),
+        Instant.now(),
+        claim,
+        scope(),
+        digest,
+        Software.running(BuildInfo.version(), spark.version()));
+  }
+
+  Certificate notCertified(Reason reason, ModelDigest digest) {
+    return Certificate.notCertified(
+        Certificate.newId(),
+        change.request().id(),
+        Instant.now(),
+        reason,
+        scope(),
+        digest,
+        Software.running(BuildInfo.version(), spark.version()));
+  }
+
+  private Scope scope() {
+    List<String> learned =
+        LearnedState.of(model.featurizer().stages()).stages().stream()
+            .map(stage -> stage.className() + " " + stage.uid())
+            .toList();
+    return Scope.frozenFeaturizer(
+        change.request().method().word(),
+        learned,
+        problem.removed().stream().boxed().toList(),
+        problem.objective().size());
+  }
+
+  /** The evidence; one or two passes for the digests. */
+  Evidence evidence(
+      String certificateId,
+      LinearSolver solver,
+      VaultKey key,
+      Evidence.@Nullable Metrics before,
+      Evidence.@Nullable Metrics after,
+      double seconds) {
+    Request request = change.request();
+    LogisticModel logistic = model.logistic();
+    Objective objective = problem.objective();
+    Objective.Measured end = unlearning.end();
+    boolean standardized = logistic.standardization();
+    return new Evidence(
+        Evidence.SCHEMA_VERSION,
+        certificateId,
+        request.id(),
+        Evidence.Digests.of(
+            key.digest("request", request.canonicalBytes()),
+            original(key),
+            digest(problem.examples().blocks(), key)),
+        new Evidence.Objective(
+            CorrectedProblem.LOSS.name(),
+            "lambda_j = W regParam"
+                + (standardized ? " s_j^2, s_j the unbiased weighted standard deviation" : "")
+                + (logistic.fitIntercept() ? "; the intercept is not penalised" : ""),
+            logistic.regParam(),
+            standardized,
+            logistic.fitIntercept(),
+            problem.statistics().rows(),
+            logistic.features(),
+            objective.size(),
+            problem.statistics().totalWeight()),
+        request.method().word(),
+        solver.toString().toLowerCase(Locale.ROOT),
+        end.point(),
+        fixed(objective.fixed()),
+        new Evidence.Measurement(
+            Vectors.norm(end.gradient()),
+            Vectors.norm(end.measurement().gradientError()),
+            unlearning.distance().isPresent() ? unlearning.distance().getAsDouble() : null,
+            unlearning.bound() instanceof DistanceBound.Proven proven
+                ? proven.rule().statement()
+                : ((DistanceBound.Unproven) unlearning.bound()).reason(),
+            request.certificate() == null ? null : request.certificate().rho()),
+        unlearning.steps().stream().map(ReleaseDocuments::step).toList(),
+        new Evidence.Totals(objective.passes(), objective.hessianVectorProducts(), seconds),
+        before,
+        after,
+        new Evidence.Inputs(
+            options.model(),
+            options.corrected() ? null : options.table().path(),
+            options.corrected() ? options.table().path() : null,
+            options.table().format(),
+            options.table().options(),
+            label,
+            logistic.weightColumn(),
+            problem.examples().partitions()));
+  }
+
+  private static Evidence.Step step(UnlearningResult.Step step) {
+    return new Evidence.Step(
+        step.step(),
+        step.gradientNorm(),
+        step.distance().isPresent() ? step.distance().getAsDouble() : null,
+        step.products(),
+        step.passes(),
+        step.seconds());
+  }
+
+  private @Nullable DataDigest original(VaultKey key) {
+    Dataset<Row> rows = change.original();
+    if (rows == null) {
+      return null;
+    }
+    return digest(
+        ExampleTable.blocks(
+            ExampleTable.examples(rows, model.columns(label)),
+            model.logistic().features(),
+            new BitSet()),
+        key);
+  }
+
+  private DataDigest digest(JavaRDD<ExampleBlock> examples, VaultKey key) {
+    progress.phase("keyed digest of the data");
+    spark.sparkContext().setJobDescription(progress.description());
+    try {
+      return SparkFailures.sanitized(
+          options.place(), () -> DataDigest.of(spark, examples, model.logistic().features(), key));
+    } finally {
+      spark.sparkContext().setJobDescription(null);
+    }
+  }
+
+  private static int[] fixed(boolean[] mask) {
+    BitSet set = new BitSet();
+    for (int j = 0; j < mask.length; j++) {
+      set.set(j, mask[j]);
+    }
+    return set.stream().toArray();
+  }
+}

@@ -1,0 +1,172 @@
+package dev.lethe.spark.job;
+
+import dev.lethe.core.solver.NewtonSolver;
+import dev.lethe.spark.certificate.Certificate;
+import dev.lethe.spark.certificate.Evidence;
+import dev.lethe.spark.certificate.Verdict;
+import java.io.PrintWriter;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What a job says on standard output when it ends, for the operator. It shows residuals and times:
+ * treat it like the evidence.
+ */
+public record Summary(List<String> lines) {
+
+  public static Summary of(UnlearnJob.Result result, String out, String vault) {
+    Certificate certificate = result.certificate();
+    Evidence evidence = result.evidence();
+    Evidence.Objective objective = evidence.objective();
+    List<String> lines = new ArrayList<>();
+    lines.add(field("request", certificate.requestId()));
+    lines.add(
+        field(
+            "corrected data",
+            "%,d rows, %,d features, %d removed",
+            objective.n(),
+            objective.d(),
+            certificate.zeroCoefficients().size()));
+    lines.add(field("method", "%s, solver %s", certificate.method(), evidence.solver()));
+    lines.add("");
+    lines.add("  step  gradient norm  proven distance  products  passes  seconds");
+    for (Evidence.Step step : evidence.steps()) {
+      lines.add(
+          format(
+              "  %4d  %13.3e  %15s  %8d  %6d  %7.2f",
+              step.step(),
+              step.residualNorm(),
+              step.distanceBound() == null ? "-" : format("%.3e", step.distanceBound()),
+              step.hessianVectorProducts(),
+              step.passes(),
+              step.seconds()));
+    }
+    lines.add("");
+    lines.add(
+        field(
+            "gradient norm",
+            "%.3e, its rounding bound %.1e",
+            evidence.measurement().gradientNorm(),
+            evidence.measurement().roundingBound()));
+    lines.add(field("distance rule", evidence.measurement().distanceRule()));
+    if (certificate.verdict() == Verdict.CERTIFIED) {
+      lines.add(
+          field(
+              "verdict",
+              "certified: epsilon %s, delta %s, rho %s, sigma %s",
+              String.valueOf(certificate.epsilon()),
+              String.valueOf(certificate.delta()),
+              String.valueOf(certificate.rho()),
+              String.valueOf(certificate.sigma())));
+    } else {
+      lines.add(
+          field(
+              "verdict",
+              "not-certified: %s",
+              certificate.reason() == null ? "" : certificate.reason().text()));
+    }
+    metrics(lines, "test before", evidence.metricsBefore());
+    metrics(lines, "test after", evidence.metricsAfter());
+    lines.add(
+        field(
+            "cost",
+            "%d passes, %d Hessian-vector products, %.2f s",
+            evidence.totals().passes(),
+            evidence.totals().hessianVectorProducts(),
+            evidence.totals().seconds()));
+    lines.add(field("model", out + "/model"));
+    lines.add(field("certificate", out + "/certificate.json"));
+    lines.add(field("evidence", vault + "/" + certificate.certificateId() + "/evidence.json"));
+    return new Summary(lines);
+  }
+
+  public static Summary of(TrainJob.Result result, String out) {
+    List<String> lines = new ArrayList<>();
+    lines.add(
+        field(
+            "data",
+            "%,d rows, %,d features, %d removed",
+            result.rows(),
+            result.features(),
+            result.removedFeatures()));
+    lines.add("");
+    lines.add("  step  gradient norm  length  products  seconds");
+    for (NewtonSolver.Step step : result.steps()) {
+      lines.add(
+          format(
+              "  %4d  %13.3e  %6.4f  %8d  %7.2f",
+              step.step(), step.gradientNorm(), step.length(), step.products(), step.seconds()));
+    }
+    lines.add("");
+    lines.add(
+        field(
+            "gradient norm",
+            "%.3e mean form, %.3e sum form, rounding bound %.1e (sum)",
+            result.gradientNorm(),
+            result.gradientNormSum(),
+            result.roundingBound()));
+    metrics(lines, "test", result.metrics());
+    if (result.distance() != null) {
+      lines.add(
+          field("distance", "%.3e to the un-noised parameters of the evidence", result.distance()));
+    }
+    lines.add(field("cost", "%d passes, %.2f s", result.passes(), result.seconds()));
+    lines.add(
+        result.converged()
+            ? field("model", out)
+            : field(
+                "not converged",
+                "the gradient norm was not reached, nothing was saved; raise --gradient-norm or"
+                    + " --max-steps"));
+    return new Summary(lines);
+  }
+
+  public static Summary of(VerifyJob.Result result) {
+    List<String> lines = new ArrayList<>();
+    for (var check : result.checks()) {
+      lines.add(
+          format("  %-4s  %-34s %s", check.passed() ? "ok" : "FAIL", check.name(), check.detail()));
+    }
+    lines.add("");
+    lines.add(
+        field(
+            "verified",
+            result.passed()
+                ? "all "
+                    + result.checks().size()
+                    + " checks hold; the certificate says "
+                    + result.verdict()
+                : "NO: a claim does not hold"));
+    return new Summary(lines);
+  }
+
+  public void print(PrintWriter out) {
+    for (String line : lines) {
+      out.println(line.stripTrailing());
+    }
+    out.flush();
+  }
+
+  private static void metrics(List<String> lines, String name, Evidence.@Nullable Metrics metrics) {
+    if (metrics != null) {
+      lines.add(
+          field(
+              name,
+              "accuracy %.4f, area under ROC %s, log loss %.4f, %,d rows",
+              metrics.accuracy(),
+              metrics.areaUnderROC() == null ? "-" : format("%.4f", metrics.areaUnderROC()),
+              metrics.logLoss(),
+              metrics.n()));
+    }
+  }
+
+  private static String field(String name, String value, Object... arguments) {
+    return format("%-15s  ", name) + (arguments.length == 0 ? value : format(value, arguments));
+  }
+
+  private static String format(String pattern, Object... arguments) {
+    return String.format(Locale.ROOT, pattern, arguments);
+  }
+}

@@ -1,0 +1,219 @@
+package dev.lethe.spark.job;
+
+import dev.lethe.core.linalg.Vectors;
+import dev.lethe.core.objective.Objective;
+import dev.lethe.core.solver.LinearSolver;
+import dev.lethe.core.solver.NewtonSolver;
+import dev.lethe.core.solver.NewtonStep;
+import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.certificate.AtomicPublication;
+import dev.lethe.spark.certificate.Evidence;
+import dev.lethe.spark.data.ExampleTable;
+import dev.lethe.spark.request.Request;
+import java.io.IOException;
+import java.util.BitSet;
+import java.util.List;
+import java.util.Objects;
+import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.Path;
+import org.apache.spark.ml.PipelineStage;
+import org.apache.spark.ml.Transformer;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * {@code lethe train}: minimises Spark ML's logistic objective from zero to a stated gradient norm
+ * and saves a Spark ML model. With {@code --like} and {@code --request} it is the retraining from
+ * scratch that unlearning is compared with.
+ */
+public final class TrainJob {
+  private final TrainOptions options;
+  private final SparkSession spark;
+
+  public TrainJob(TrainOptions options, SparkSession spark) {
+    this.options = options;
+    this.spark = spark;
+  }
+
+  /**
+   * @param converged whether the gradient norm was reached; nothing is saved otherwise
+   * @param parameters coefficients, then the intercept if there is one
+   * @param gradientNorm reached, mean form
+   * @param gradientNormSum reached, sum form
+   * @param roundingBound of the gradient, 2-norm, sum form
+   * @param rows n
+   * @param features d
+   * @param removedFeatures slots fixed at zero by the request
+   * @param steps Newton steps
+   * @param passes over the data
+   * @param distance to the evidence's un-noised parameters, if one was given
+   * @param metrics on the test data, if given
+   */
+  public record Result(
+      boolean converged,
+      double[] parameters,
+      double gradientNorm,
+      double gradientNormSum,
+      double roundingBound,
+      long rows,
+      int features,
+      int removedFeatures,
+      List<NewtonSolver.Step> steps,
+      int passes,
+      double seconds,
+      @Nullable Double distance,
+      Evidence.@Nullable Metrics metrics) {}
+
+  /**
+   * Runs the job.
+   *
+   * @throws InvalidInputException if something given cannot be used; nothing is written then
+   */
+  public Result run() throws IOException {
+    long begin = System.nanoTime();
+    Progress progress = Progress.onTerminal("Lethe train");
+    try (AtomicPublication publication =
+        AtomicPublication.begin(spark.sparkContext().hadoopConfiguration(), options.out())) {
+      Dataset<Row> table = options.table().read(spark);
+      LoadedModel model;
+      Dataset<Row> featurized;
+      BitSet removed = new BitSet();
+      List<Transformer> stages;
+      String label;
+      if (options.like() != null) {
+        model = LoadedModel.load(spark, "--like", options.like());
+        label = model.tableLabel(options.label());
+        if (options.request() == null) {
+          featurized = model.featurizer().transform(table);
+          stages = model.featurizer().stages();
+        } else {
+          Request request = RequestedChange.readRequest(spark, options.request());
+          RequestedChange change =
+              RequestedChange.check(
+                  spark,
+                  request,
+                  options.request(),
+                  model,
+                  options.table(),
+                  false,
+                  label,
+                  progress);
+          featurized = change.corrected();
+          removed = change.removedSlots();
+          stages = change.removal().publishedStages();
+        }
+      } else {
+        String given = Objects.requireNonNull(options.label());
+        label = given;
+        PipelineStage pipeline =
+            options.pipeline() == null
+                ? TrainingPipeline.ofRawColumns(options, given, table)
+                : ModelStore.loadPipeline(spark, "--pipeline", options.pipeline());
+        model =
+            LoadedModel.of(
+                SparkFailures.sanitized(
+                    place(), () -> TrainingPipeline.fit(options, given, table, pipeline)),
+                "--data",
+                options.table().path());
+        featurized = model.featurizer().transform(table);
+        stages = model.featurizer().stages();
+      }
+      ExampleTable.Columns columns = model.columns(label);
+      try (CorrectedProblem problem =
+          CorrectedProblem.open(
+              featurized,
+              columns,
+              model.logistic(),
+              removed,
+              options.partitions(),
+              progress,
+              place())) {
+        NewtonSolver.Result<Objective.Measured> fit = minimize(problem, progress);
+        Objective.Measured end = fit.evaluation();
+        double weight = problem.statistics().totalWeight();
+        Evidence.@Nullable Metrics metrics = null;
+        if (fit.converged()) {
+          Transformer trained =
+              model.featurizer().publish(stages, model.logistic().withParameters(end.point()));
+          ModelStore.save(trained, publication.staging());
+          metrics = metrics(LoadedModel.of(trained, "--out", options.out()), label);
+          publication.commit();
+        }
+        return new Result(
+            fit.converged(),
+            end.point(),
+            Vectors.norm(end.gradient()) / weight,
+            Vectors.norm(end.gradient()),
+            Vectors.norm(end.measurement().gradientError()),
+            problem.statistics().rows(),
+            model.logistic().features(),
+            removed.cardinality(),
+            fit.steps(),
+            problem.objective().passes(),
+            (System.nanoTime() - begin) / 1e9,
+            distance(end.point()),
+            metrics);
+      }
+    }
+  }
+
+  private String place() {
+    return "--data " + options.table().path();
+  }
+
+  private NewtonSolver.Result<Objective.Measured> minimize(
+      CorrectedProblem problem, Progress progress) {
+    Objective objective = problem.objective();
+    LinearSolver solver =
+        options.solver() == null ? LinearSolver.auto(objective.size()) : options.solver();
+    double target = options.gradientNorm() * problem.statistics().totalWeight();
+    NewtonSolver<Objective.Measured> newton =
+        new NewtonSolver<>(
+            options.maxSteps(),
+            new NewtonStep(solver, options.maxCgIterations(), progress),
+            (step, measured) -> progress.training(step, Vectors.norm(measured.gradient()), target));
+    return SparkFailures.sanitized(
+        place(),
+        () ->
+            newton.minimize(
+                objective,
+                new double[objective.size()],
+                measured -> Vectors.norm(measured.gradient()) <= target));
+  }
+
+  private Evidence.@Nullable Metrics metrics(LoadedModel model, String label) {
+    return options.test() == null
+        ? null
+        : TestMetrics.of(
+            model.transformer(),
+            model.logistic(),
+            model.columns(label).label(),
+            options.test().read(spark));
+  }
+
+  private @Nullable Double distance(double[] theta) throws IOException {
+    if (options.evidence() == null) {
+      return null;
+    }
+    Path path = new Path(options.evidence());
+    FileSystem files = path.getFileSystem(spark.sparkContext().hadoopConfiguration());
+    if (!files.exists(path)) {
+      throw new InvalidInputException("--evidence " + path + ": does not exist");
+    }
+    try (var in = files.open(path)) {
+      double[] other = Evidence.read(in.readAllBytes(), options.evidence()).unnoisedParameters();
+      if (other.length != theta.length) {
+        throw new InvalidInputException(
+            "--evidence "
+                + path
+                + ": has "
+                + other.length
+                + " parameters, this model "
+                + theta.length);
+      }
+      return Vectors.distance(theta, other);
+    }
+  }
+}

@@ -1,0 +1,49 @@
+package dev.lethe.spark.job;
+
+import dev.lethe.core.solver.LinearSolver;
+import dev.lethe.spark.data.TableSource;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What {@code lethe train} is given.
+ *
+ * @param table the data
+ * @param label the table's label column
+ * @param out directory to save the model into; must not exist
+ * @param like a model whose featurizer and hyperparameters are used (retraining), or null
+ * @param request a request whose corrections are applied first, with {@code like} only, or null
+ * @param pipeline a saved Pipeline or PipelineModel of featurizer stages, or null
+ * @param features raw columns to use, or empty for all but label and weight; without {@code like}
+ *     and {@code pipeline}
+ * @param regParam Spark ML's, on the mean form; null with {@code like}
+ * @param standardization Spark ML's
+ * @param fitIntercept Spark ML's
+ * @param weight the weight column, or null
+ * @param gradientNorm the mean-form gradient norm to reach: ||grad L||_2 / W
+ * @param test test data, or null
+ * @param evidence an evidence file to compare the parameters with, or null
+ * @param solver of the Newton systems, or null to choose
+ * @param maxSteps Newton steps
+ * @param maxCgIterations in one Newton step
+ * @param partitions 0 for the source's own
+ */
+public record TrainOptions(
+    TableSource table,
+    @Nullable String label,
+    String out,
+    @Nullable String like,
+    @Nullable String request,
+    @Nullable String pipeline,
+    List<String> features,
+    double regParam,
+    boolean standardization,
+    boolean fitIntercept,
+    @Nullable String weight,
+    double gradientNorm,
+    @Nullable TableSource test,
+    @Nullable String evidence,
+    @Nullable LinearSolver solver,
+    int maxSteps,
+    int maxCgIterations,
+    int partitions) {}

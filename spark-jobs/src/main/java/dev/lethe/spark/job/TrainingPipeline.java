@@ -1,0 +1,182 @@
+package dev.lethe.spark.job;
+
+import dev.lethe.spark.InvalidInputException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.stream.Stream;
+import org.apache.spark.ml.Pipeline;
+import org.apache.spark.ml.PipelineModel;
+import org.apache.spark.ml.PipelineStage;
+import org.apache.spark.ml.Transformer;
+import org.apache.spark.ml.classification.LogisticRegressionModel;
+import org.apache.spark.ml.feature.OneHotEncoder;
+import org.apache.spark.ml.feature.StringIndexer;
+import org.apache.spark.ml.feature.VectorAssembler;
+import org.apache.spark.ml.linalg.SQLDataTypes;
+import org.apache.spark.ml.linalg.Vector;
+import org.apache.spark.ml.linalg.Vectors;
+import org.apache.spark.ml.param.Params;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.types.BooleanType;
+import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.types.NumericType;
+import org.apache.spark.sql.types.StringType;
+import org.apache.spark.sql.types.StructField;
+
+/**
+ * A model to train: fitted featurizer stages and a LogisticRegressionModel with zero coefficients
+ * that carries the hyperparameters.
+ */
+final class TrainingPipeline {
+  static final String FEATURES = "features";
+  private static final String INDEXED_LABEL = "label_index";
+
+  private TrainingPipeline() {}
+
+  /** Fits the featurizer that the options describe; Spark ML's own fit of each stage. */
+  static Transformer fit(
+      TrainOptions options, String label, Dataset<Row> table, PipelineStage given) {
+    PipelineModel featurizer =
+        given instanceof PipelineModel fitted ? fitted : ((Pipeline) given).fit(table);
+    Dataset<Row> featurized = featurizer.transform(table.limit(1));
+    String featuresColumn = lastVectorColumn(featurizer, featurized);
+    List<Transformer> stages = new ArrayList<>(Arrays.asList(featurizer.stages()));
+    Row first = featurized.select(featuresColumn).head();
+    int features = first.<Vector>getAs(0).size();
+    return append(options, stages, features, featuresColumn, labelOf(featurized, label));
+  }
+
+  private static String labelOf(Dataset<Row> featurized, String label) {
+    return Arrays.asList(featurized.columns()).contains(INDEXED_LABEL) ? INDEXED_LABEL : label;
+  }
+
+  private static String lastVectorColumn(PipelineModel featurizer, Dataset<Row> featurized) {
+    for (int k = featurizer.stages().length - 1; k >= 0; k--) {
+      Transformer stage = featurizer.stages()[k];
+      if (((Params) stage).hasParam("outputCol")) {
+        String column =
+            (String) ((Params) stage).getOrDefault(((Params) stage).getParam("outputCol"));
+        for (StructField field : featurized.schema().fields()) {
+          if (field.name().equals(column) && field.dataType().equals(SQLDataTypes.VectorType())) {
+            return column;
+          }
+        }
+      }
+    }
+    throw new InvalidInputException("--pipeline: no stage makes a vector of features");
+  }
+
+  private static PipelineModel append(
+      TrainOptions options,
+      List<Transformer> stages,
+      int features,
+      String featuresColumn,
+      String labelColumn) {
+    LogisticRegressionModel model =
+        new LogisticRegressionModel(
+            "logreg_lethe_"
+                + java.util.UUID.randomUUID().toString().replace("-", "").substring(0, 12),
+            Vectors.zeros(features),
+            0);
+    model.set(model.regParam(), options.regParam());
+    model.set(model.elasticNetParam(), 0.0);
+    model.set(model.standardization(), options.standardization());
+    model.set(model.fitIntercept(), options.fitIntercept());
+    model.set(model.labelCol(), labelColumn);
+    model.set(model.featuresCol(), featuresColumn);
+    model.set(model.family(), "binomial");
+    if (options.weight() != null) {
+      model.set(model.weightCol(), options.weight());
+    }
+    stages.add(model);
+    return new PipelineModel(
+        "pipeline_lethe_" + model.uid().substring("logreg_lethe_".length()),
+        stages.toArray(Transformer[]::new));
+  }
+
+  /**
+   * The featurizer that Lethe makes of raw columns: strings and booleans are indexed and one-hot
+   * encoded, numbers are taken as they are, a string label is indexed in alphabetical order.
+   */
+  static Pipeline ofRawColumns(TrainOptions options, String label, Dataset<Row> table) {
+    List<String> numeric = new ArrayList<>();
+    List<String> categorical = new ArrayList<>();
+    List<String> wanted = options.features();
+    for (String name : wanted) {
+      field(table, name, "--features");
+    }
+    for (StructField field : table.schema().fields()) {
+      String name = field.name();
+      boolean reserved = name.equalsIgnoreCase(label) || name.equalsIgnoreCase(options.weight());
+      boolean chosen = wanted.isEmpty() || wanted.stream().anyMatch(name::equalsIgnoreCase);
+      if (chosen && reserved && !wanted.isEmpty()) {
+        throw new InvalidInputException(
+            "--features: column '" + name + "' is the label or the weight");
+      }
+      if (!chosen || reserved) {
+        continue;
+      }
+      DataType type = field.dataType();
+      if (type instanceof StringType) {
+        categorical.add(name);
+      } else if (type instanceof NumericType
+          || type instanceof BooleanType
+          || type.equals(SQLDataTypes.VectorType())) {
+        numeric.add(name);
+      } else {
+        throw new InvalidInputException(
+            "--features: column '"
+                + name
+                + "' is "
+                + type.catalogString()
+                + "; allowed are numbers, booleans, strings and vectors");
+      }
+    }
+    List<PipelineStage> stages = new ArrayList<>();
+    if (field(table, label, "--label").dataType() instanceof StringType) {
+      stages.add(
+          new StringIndexer()
+              .setInputCol(label)
+              .setOutputCol(INDEXED_LABEL)
+              .setStringOrderType("alphabetAsc"));
+    }
+    if (!categorical.isEmpty()) {
+      stages.add(
+          new StringIndexer()
+              .setInputCols(categorical.toArray(String[]::new))
+              .setOutputCols(suffixed(categorical, "_index")));
+      stages.add(
+          new OneHotEncoder()
+              .setInputCols(suffixed(categorical, "_index"))
+              .setOutputCols(suffixed(categorical, "_onehot")));
+    }
+    stages.add(
+        new VectorAssembler()
+            .setInputCols(
+                Stream.concat(numeric.stream(), Arrays.stream(suffixed(categorical, "_onehot")))
+                    .toArray(String[]::new))
+            .setOutputCol(FEATURES + "_lethe"));
+    return new Pipeline().setStages(stages.toArray(PipelineStage[]::new));
+  }
+
+  private static String[] suffixed(List<String> names, String suffix) {
+    return names.stream().map(name -> name + suffix).toArray(String[]::new);
+  }
+
+  private static StructField field(Dataset<Row> table, String name, String option) {
+    for (StructField field : table.schema().fields()) {
+      if (field.name().toLowerCase(Locale.ROOT).equals(name.toLowerCase(Locale.ROOT))) {
+        return field;
+      }
+    }
+    throw new InvalidInputException(
+        option
+            + ": column '"
+            + name
+            + "' does not exist; there are "
+            + String.join(", ", table.columns()));
+  }
+}

@@ -1,0 +1,197 @@
+package dev.lethe.spark.job;
+
+import dev.lethe.core.certify.DistanceBound;
+import dev.lethe.core.certify.GaussianMechanism;
+import dev.lethe.core.certify.GaussianNoise;
+import dev.lethe.core.certify.PublicationGrid;
+import dev.lethe.core.linalg.Vectors;
+import dev.lethe.core.objective.Objective;
+import dev.lethe.core.unlearn.UnlearningResult;
+import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.certificate.Certificate;
+import dev.lethe.spark.certificate.Claim;
+import dev.lethe.spark.certificate.Evidence;
+import dev.lethe.spark.certificate.Reason;
+import dev.lethe.spark.data.ExampleTable;
+import dev.lethe.spark.request.CertificateTerms;
+import dev.lethe.spark.request.Method;
+import dev.lethe.spark.request.Request;
+import java.io.IOException;
+import org.apache.spark.ml.Transformer;
+import org.apache.spark.sql.SparkSession;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * {@code lethe unlearn}: changes a saved model as if it had been trained on the corrected data.
+ *
+ * <ol>
+ *   <li>check the request, the model, the table and the places to write to;
+ *   <li>read the corrected rows into blocks, one pass;
+ *   <li>update the parameters until their distance to the minimiser on the corrected data is proven
+ *       to be at most rho;
+ *   <li>add noise, and publish model and certificate; the evidence goes into the vault.
+ * </ol>
+ */
+public final class UnlearnJob {
+  private final UnlearnOptions options;
+  private final SparkSession spark;
+
+  public UnlearnJob(UnlearnOptions options, SparkSession spark) {
+    this.options = options;
+    this.spark = spark;
+  }
+
+  /** Everything that the job found; confidential but for the certificate. */
+  public record Result(
+      Certificate certificate,
+      Evidence evidence,
+      UnlearningResult unlearning,
+      double[] published) {}
+
+  /**
+   * Runs the job.
+   *
+   * @throws InvalidInputException if something given cannot be used; nothing is written then
+   */
+  public Result run() throws IOException {
+    long begin = System.nanoTime();
+    Request request = RequestedChange.readRequest(spark, options.request());
+    Progress progress = Progress.onTerminal("Lethe unlearn " + request.id());
+    LoadedModel model = LoadedModel.load(spark, "--model", options.model());
+    requireGridFits(request.certificate(), model.logistic().parameters());
+    try (Release release = Release.open(spark, options.out(), options.vault(), options.model())) {
+      String label = model.tableLabel(options.label());
+      RequestedChange change =
+          RequestedChange.check(
+              spark,
+              request,
+              options.request(),
+              model,
+              options.table(),
+              options.corrected(),
+              label,
+              progress);
+      Evidence.@Nullable Metrics before = metrics(model, label);
+      ExampleTable.Columns columns = model.columns(label);
+      try (CorrectedProblem problem =
+          CorrectedProblem.open(
+              change.corrected(),
+              columns,
+              model.logistic(),
+              change.removedSlots(),
+              options.partitions(),
+              progress,
+              options.place())) {
+        UnlearningResult unlearning =
+            new ModelUpdate(options, problem, change, columns, model, progress).run();
+        return publish(release, problem, change, model, label, unlearning, before, progress, begin);
+      }
+    }
+  }
+
+  /**
+   * Refuses terms whose noise the grid of the published parameters would not hide, before any pass.
+   */
+  private void requireGridFits(@Nullable CertificateTerms terms, double[] theta) {
+    if (terms == null) {
+      return;
+    }
+    GaussianMechanism mechanism = mechanism(terms, theta.length);
+    double largest = Vectors.maxAbs(theta);
+    if (!PublicationGrid.of(mechanism.sigma()).fits(largest)) {
+      throw new InvalidInputException(
+          options.request()
+              + ": certificate.rho = "
+              + terms.rho()
+              + ": its noise, sigma = "
+              + mechanism.sigma()
+              + ", is below 100 steps of the grid that hides the last bits of a published double."
+              + " The smallest rho for this epsilon, delta and model is "
+              + PublicationGrid.smallestRho(terms.epsilon(), terms.delta(), largest));
+    }
+  }
+
+  private GaussianMechanism mechanism(CertificateTerms terms, int parameters) {
+    try {
+      return GaussianMechanism.calibrate(terms.epsilon(), terms.delta(), terms.rho(), parameters);
+    } catch (IllegalArgumentException e) {
+      throw new InvalidInputException(options.request() + ": certificate: " + e.getMessage(), e);
+    }
+  }
+
+  private Evidence.@Nullable Metrics metrics(LoadedModel model, String label) {
+    return options.test() == null
+        ? null
+        : TestMetrics.of(
+            model.transformer(),
+            model.logistic(),
+            model.columns(label).label(),
+            options.test().read(spark));
+  }
+
+  private Result publish(
+      Release release,
+      CorrectedProblem problem,
+      RequestedChange change,
+      LoadedModel model,
+      String label,
+      UnlearningResult unlearning,
+      Evidence.@Nullable Metrics before,
+      Progress progress,
+      long begin)
+      throws IOException {
+    progress.phase("publishing");
+    Request request = change.request();
+    CertificateTerms terms = request.certificate();
+    Objective objective = problem.objective();
+    double[] theta = unlearning.end().point();
+    double[] published = theta;
+    Claim claim = null;
+    if (terms != null && unlearning.outcome() == UnlearningResult.Outcome.WITHIN_RHO) {
+      requireGridFits(terms, theta);
+      GaussianMechanism mechanism = mechanism(terms, theta.length);
+      PublicationGrid grid = PublicationGrid.of(mechanism.sigma());
+      published =
+          GaussianNoise.publish(
+              theta, objective.fixed(), mechanism.sigma(), grid, GaussianNoise.cryptographic());
+      claim =
+          new Claim(terms.epsilon(), terms.delta(), terms.rho(), mechanism.sigma(), grid.step());
+    }
+    Transformer publishedModel =
+        model
+            .featurizer()
+            .publish(
+                change.removal().publishedStages(), model.logistic().withParameters(published));
+    release.saveModel(publishedModel);
+    LoadedModel reloaded = release.reload(spark);
+    Evidence.@Nullable Metrics after = metrics(reloaded, label);
+    ReleaseDocuments documents =
+        new ReleaseDocuments(spark, options, problem, change, model, label, unlearning, progress);
+    Certificate certificate =
+        claim == null
+            ? documents.notCertified(reason(request, unlearning), release.modelDigest())
+            : documents.certified(claim, release.modelDigest());
+    Evidence evidence =
+        documents.evidence(
+            certificate.certificateId(),
+            options.solver(objective.size()),
+            release.vaultKey(),
+            before,
+            after,
+            (System.nanoTime() - begin) / 1e9);
+    release.commit(certificate, evidence);
+    return new Result(certificate, evidence, unlearning, published);
+  }
+
+  private static Reason reason(Request request, UnlearningResult unlearning) {
+    if (request.certificate() == null) {
+      return Reason.CERTIFICATE_NOT_REQUESTED;
+    }
+    if (request.method() != Method.REFINED) {
+      return Reason.METHOD_WITHOUT_TARGET;
+    }
+    return unlearning.bound() instanceof DistanceBound.Proven
+        ? Reason.DISTANCE_NOT_PROVEN
+        : Reason.NO_DISTANCE_BOUND;
+  }
+}

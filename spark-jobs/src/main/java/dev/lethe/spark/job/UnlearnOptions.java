@@ -1,0 +1,46 @@
+package dev.lethe.spark.job;
+
+import dev.lethe.core.solver.LinearSolver;
+import dev.lethe.spark.data.TableSource;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What {@code lethe unlearn} is given.
+ *
+ * @param model directory of the saved model
+ * @param table the data
+ * @param corrected whether {@code table} is the corrected data already
+ * @param label the table's label column, or null for the one that the model was fitted with
+ * @param request the request file
+ * @param out directory to publish into; must not exist
+ * @param vault directory for the confidential evidence
+ * @param test test data, or null
+ * @param solver of the Newton systems, or null to choose by the number of coordinates
+ * @param maxSteps of the refinement
+ * @param maxCgIterations in one Newton step
+ * @param partitions 0 for the source's own
+ */
+public record UnlearnOptions(
+    String model,
+    TableSource table,
+    boolean corrected,
+    @Nullable String label,
+    String request,
+    String out,
+    String vault,
+    @Nullable TableSource test,
+    @Nullable LinearSolver solver,
+    int maxSteps,
+    int maxCgIterations,
+    int partitions) {
+
+  /** Names the data, for messages. */
+  String place() {
+    return table.option() + " " + table.path();
+  }
+
+  /** The solver for p coordinates. */
+  LinearSolver solver(int size) {
+    return solver == null ? LinearSolver.auto(size) : solver;
+  }
+}

@@ -1,0 +1,299 @@
+package dev.lethe.spark.job;
+
+import dev.lethe.core.certify.DistanceBound;
+import dev.lethe.core.certify.GaussianMechanism;
+import dev.lethe.core.certify.NoiseTest;
+import dev.lethe.core.linalg.Vectors;
+import dev.lethe.core.objective.Objective;
+import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.certificate.Certificate;
+import dev.lethe.spark.certificate.Check;
+import dev.lethe.spark.certificate.ClaimCheck;
+import dev.lethe.spark.certificate.DataDigest;
+import dev.lethe.spark.certificate.Evidence;
+import dev.lethe.spark.certificate.ModelDigest;
+import dev.lethe.spark.certificate.Vault;
+import dev.lethe.spark.certificate.VaultKey;
+import dev.lethe.spark.certificate.Verdict;
+import dev.lethe.spark.data.ExampleTable;
+import dev.lethe.spark.data.TableSource;
+import dev.lethe.spark.request.Corrections;
+import dev.lethe.spark.request.Request;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.BitSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Set;
+import java.util.TreeSet;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.Path;
+import org.apache.spark.ml.Transformer;
+import org.apache.spark.ml.param.Params;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * {@code lethe verify}: checks a certificate. Uses the published model, the evidence and the data;
+ * no solver and no update.
+ */
+public final class VerifyJob {
+  private final VerifyOptions options;
+  private final SparkSession spark;
+
+  public VerifyJob(VerifyOptions options, SparkSession spark) {
+    this.options = options;
+    this.spark = spark;
+  }
+
+  /** Every check, and the verdict that the certificate states. */
+  public record Result(List<Check> checks, String verdict) {
+    public boolean passed() {
+      return checks.stream().allMatch(Check::passed);
+    }
+  }
+
+  /**
+   * Runs the checks.
+   *
+   * @throws InvalidInputException if something given cannot be read
+   */
+  public Result run() throws IOException {
+    Certificate certificate = certificate();
+    LoadedModel model = LoadedModel.load(spark, "--model", options.model());
+    double[] published = model.logistic().parameters();
+    List<Check> checks =
+        new ArrayList<>(
+            ClaimCheck.check(
+                certificate,
+                ModelDigest.of(configuration(), options.model()),
+                published,
+                (epsilon, delta, rho) ->
+                    GaussianMechanism.calibrate(epsilon, delta, rho, published.length).sigma()));
+    if (options.vault() != null) {
+      checks.addAll(
+          recompute(
+              certificate,
+              model,
+              published,
+              options.vault(),
+              java.util.Objects.requireNonNull(options.table())));
+    }
+    return new Result(
+        checks, certificate.verdict() == Verdict.CERTIFIED ? "certified" : "not-certified");
+  }
+
+  private Configuration configuration() {
+    return spark.sparkContext().hadoopConfiguration();
+  }
+
+  private Certificate certificate() throws IOException {
+    Path path = new Path(options.certificate());
+    FileSystem files = path.getFileSystem(configuration());
+    if (!files.exists(path)) {
+      throw new InvalidInputException("--certificate " + path + ": does not exist");
+    }
+    try (var in = files.open(path)) {
+      return Certificate.read(in.readAllBytes(), options.certificate());
+    }
+  }
+
+  private List<Check> recompute(
+      Certificate certificate,
+      LoadedModel model,
+      double[] published,
+      String vaultPath,
+      TableSource source)
+      throws IOException {
+    Progress progress = Progress.onTerminal("Lethe verify " + certificate.requestId());
+    Vault vault = Vault.open(configuration(), vaultPath, options.model());
+    VaultKey key = vault.key();
+    Evidence evidence = vault.readEvidence(certificate.certificateId());
+    List<Check> checks = new ArrayList<>();
+    checks.add(
+        new Check(
+            "evidence is of this certificate",
+            evidence.certificateId().equals(certificate.certificateId())
+                && evidence.requestId().equals(certificate.requestId())
+                && evidence.method().equals(certificate.method()),
+            "certificate, request and method"));
+    String label =
+        model.tableLabel(
+            options.label() == null ? evidence.inputs().labelColumn() : options.label());
+    ExampleTable.Columns columns = model.columns(label);
+    Dataset<Row> corrected = corrected(model, source, label, checks, evidence, key);
+    BitSet removed = new BitSet();
+    certificate.zeroCoefficients().forEach(removed::set);
+    String place = source.option() + " " + source.path();
+    try (CorrectedProblem problem =
+        CorrectedProblem.open(
+            model.featurizer().transform(corrected),
+            columns,
+            model.logistic(),
+            removed,
+            options.partitions(),
+            progress,
+            place)) {
+      checks.add(
+          new Check(
+              "corrected data digest",
+              DataDigest.of(spark, problem.examples().blocks(), model.logistic().features(), key)
+                  .equals(evidence.digests().correctedData()),
+              "keyed digest over all corrected examples"));
+      checks.addAll(measure(certificate, evidence, problem, progress));
+    }
+    checks.add(noise(certificate, evidence, published));
+    return checks;
+  }
+
+  /** The corrected rows: as given, or the original ones with the request's changes. */
+  private Dataset<Row> corrected(
+      LoadedModel model,
+      TableSource source,
+      String label,
+      List<Check> checks,
+      Evidence evidence,
+      VaultKey key) {
+    Dataset<Row> table = source.read(spark);
+    Request request = null;
+    if (options.request() != null) {
+      request = RequestedChange.readRequest(spark, options.request());
+      checks.add(
+          new Check(
+              "request digest",
+              key.digest("request", request.canonicalBytes()).equals(evidence.digests().request()),
+              "keyed digest of the request"));
+    }
+    Dataset<Row> complete =
+        RequestedChange.withPlaceholders(table, model.featurizer(), columnsRead(model, table));
+    if (options.corrected()) {
+      return complete;
+    }
+    return Corrections.of(
+            spark,
+            java.util.Objects.requireNonNull(request),
+            complete.schema(),
+            label,
+            model.logistic().weightColumn(),
+            String.valueOf(options.request()))
+        .corrected(complete);
+  }
+
+  /** Raw columns that the published featurizer reads and the table may lack. */
+  private static Set<String> columnsRead(LoadedModel model, Dataset<Row> table) {
+    Set<String> made = new TreeSet<>(Arrays.asList(table.columns()));
+    Set<String> read = new TreeSet<>();
+    for (Transformer stage : model.featurizer().stages()) {
+      for (String input : columns(stage, "inputCol", "inputCols")) {
+        if (!made.contains(input)) {
+          read.add(input);
+        }
+      }
+      made.addAll(columns(stage, "outputCol", "outputCols"));
+    }
+    // The label is not a feature: a table without it is refused later.
+    String label = model.featurizer().tableLabelColumn();
+    if (label != null) {
+      read.remove(label);
+    }
+    return read;
+  }
+
+  private static List<String> columns(Params stage, String single, String several) {
+    if (stage.hasParam(several) && stage.isDefined(stage.getParam(several))) {
+      return Arrays.asList((String[]) stage.getOrDefault(stage.getParam(several)));
+    }
+    if (stage.hasParam(single) && stage.isDefined(stage.getParam(single))) {
+      return List.of((String) stage.getOrDefault(stage.getParam(single)));
+    }
+    return List.of();
+  }
+
+  private List<Check> measure(
+      Certificate certificate, Evidence evidence, CorrectedProblem problem, Progress progress) {
+    Objective objective = problem.objective();
+    List<Check> checks = new ArrayList<>();
+    Evidence.Objective stated = evidence.objective();
+    checks.add(
+        new Check(
+            "objective",
+            stated.n() == problem.statistics().rows()
+                && stated.p() == objective.size()
+                && Math.abs(stated.totalWeight() - problem.statistics().totalWeight())
+                    <= 1e-12 * stated.totalWeight(),
+            stated.n() + " rows, " + stated.p() + " parameters"));
+    checks.add(
+        new Check(
+            "coordinates held at zero",
+            Arrays.equals(fixed(objective.fixed()), evidence.fixedCoordinates()),
+            evidence.fixedCoordinates().length + " removed or constant"));
+    if (!checks.get(1).passed()) {
+      return checks;
+    }
+    progress.phase("measuring the gradient");
+    double rho = certificate.rho() == null ? ModelUpdate.DEFAULT_RHO : certificate.rho();
+    Objective.Measured measured = objective.evaluate(evidence.unnoisedParameters());
+    double norm = Vectors.norm(measured.gradient());
+    double rounding = Vectors.norm(measured.measurement().gradientError());
+    Evidence.Measurement recorded = evidence.measurement();
+    checks.add(
+        new Check(
+            "gradient norm as recorded",
+            Math.abs(norm - recorded.gradientNorm()) <= rounding + recorded.roundingBound(),
+            String.format(
+                Locale.ROOT,
+                "%.3e, recorded %.3e, rounding %.1e",
+                norm,
+                recorded.gradientNorm(),
+                rounding)));
+    if (certificate.verdict() == Verdict.CERTIFIED) {
+      DistanceBound bound = objective.distanceBound(measured, rho);
+      boolean proven = bound instanceof DistanceBound.Proven distance && distance.distance() <= rho;
+      checks.add(
+          new Check(
+              "distance to the minimiser",
+              proven,
+              bound instanceof DistanceBound.Proven distance
+                  ? String.format(Locale.ROOT, "%.3e <= rho = %s", distance.distance(), rho)
+                  : ((DistanceBound.Unproven) bound).reason()));
+    }
+    return checks;
+  }
+
+  private static int[] fixed(boolean[] mask) {
+    BitSet set = new BitSet();
+    for (int j = 0; j < mask.length; j++) {
+      set.set(j, mask[j]);
+    }
+    return set.stream().toArray();
+  }
+
+  private static Check noise(Certificate certificate, Evidence evidence, double[] published) {
+    double[] unnoised = evidence.unnoisedParameters();
+    @Nullable Double sigma = certificate.sigma();
+    if (sigma == null) {
+      return new Check(
+          "no noise", Arrays.equals(published, unnoised), "published as they were computed");
+    }
+    boolean[] fixed = new boolean[published.length];
+    for (int j : evidence.fixedCoordinates()) {
+      fixed[j] = true;
+    }
+    NoiseTest test =
+        NoiseTest.of(published, unnoised, fixed, sigma, NoiseTest.DEFAULT_FALSE_REJECTION_RATE);
+    return new Check(
+        "noise is N(0, sigma^2 I)",
+        test.passed(),
+        String.format(
+            Locale.ROOT,
+            "%d coordinates; p-values %.2g (squares), %.2g (maximum), %.2g (mean)",
+            test.count(),
+            test.sumOfSquares(),
+            test.maximum(),
+            test.mean()));
+  }
+}

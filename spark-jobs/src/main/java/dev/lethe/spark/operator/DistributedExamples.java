@@ -1,0 +1,108 @@
+package dev.lethe.spark.operator;
+
+import dev.lethe.core.aggregate.Aggregator;
+import dev.lethe.core.aggregate.GradientAggregator;
+import dev.lethe.core.aggregate.GramAggregator;
+import dev.lethe.core.aggregate.HessianVectorAggregator;
+import dev.lethe.core.aggregate.MeasurementAggregator;
+import dev.lethe.core.aggregate.Point;
+import dev.lethe.core.aggregate.StatisticsAggregator;
+import dev.lethe.core.loss.LossFunction;
+import dev.lethe.core.model.ExampleBlock;
+import dev.lethe.core.objective.ExampleSums;
+import java.io.Serializable;
+import java.util.function.Supplier;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.broadcast.Broadcast;
+
+/**
+ * Partitions of example blocks on a cluster. A pass is one Spark job and one broadcast, which is
+ * destroyed when the job ends. Partitions are merged in their order, so the same partitioning gives
+ * the same bits.
+ */
+public final class DistributedExamples implements ExampleSums {
+  private final JavaSparkContext context;
+  private final JavaRDD<ExampleBlock> blocks;
+  private final int features;
+  private final Supplier<String> description;
+
+  /**
+   * @param blocks ordered within each partition
+   * @param description begins every job description of these passes; no personal data
+   */
+  public DistributedExamples(
+      JavaRDD<ExampleBlock> blocks, int features, Supplier<String> description) {
+    this.context = JavaSparkContext.fromSparkContext(blocks.context());
+    this.blocks = blocks;
+    this.features = features;
+    this.description = description;
+  }
+
+  /** What a pass makes of the broadcast arguments: a new aggregator for each partition. */
+  @FunctionalInterface
+  interface AggregatorFactory<T, A extends Aggregator<A>> extends Serializable {
+    A create(T arguments);
+  }
+
+  /** A point and a direction; not a record, see {@link Point}. */
+  private static final class Ray implements Serializable {
+    private static final long serialVersionUID = 1L;
+    private final Point point;
+    private final double[] direction;
+
+    Ray(Point point, double[] direction) {
+      this.point = point;
+      this.direction = direction;
+    }
+  }
+
+  @Override
+  public int features() {
+    return features;
+  }
+
+  @Override
+  public StatisticsAggregator statistics(LossFunction loss) {
+    return pass(
+        "counts and moments",
+        new Point(loss, features, false, new double[features]),
+        p -> new StatisticsAggregator(p.loss(), p.features()));
+  }
+
+  @Override
+  public GradientAggregator gradient(Point point) {
+    return pass("gradient", point, GradientAggregator::new);
+  }
+
+  @Override
+  public MeasurementAggregator measure(Point point) {
+    return pass("gradient with its rounding bound", point, MeasurementAggregator::new);
+  }
+
+  @Override
+  public HessianVectorAggregator hessianVector(Point point, double[] direction) {
+    return pass(
+        "Hessian-vector product",
+        new Ray(point, direction),
+        ray -> new HessianVectorAggregator(ray.point, ray.direction));
+  }
+
+  @Override
+  public GramAggregator gram(Point point) {
+    return pass("Hessian", point, GramAggregator::new);
+  }
+
+  private <T extends Serializable, A extends Aggregator<A>> A pass(
+      String what, T arguments, AggregatorFactory<T, A> factory) {
+    context.sc().setJobDescription(description.get() + ": " + what);
+    Broadcast<T> broadcast = context.broadcast(arguments);
+    try {
+      return OrderedAggregation.run(
+          blocks, new PartitionSum<>(broadcast, factory), factory.create(arguments));
+    } finally {
+      broadcast.destroy();
+      context.sc().setJobDescription(null);
+    }
+  }
+}

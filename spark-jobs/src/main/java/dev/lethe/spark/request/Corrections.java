@@ -1,0 +1,774 @@
+package dev.lethe.spark.request;
+
+import dev.lethe.spark.InvalidInputException;
+import java.io.Serializable;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+import org.apache.spark.SparkContext;
+import org.apache.spark.api.java.function.Function2;
+import org.apache.spark.ml.linalg.SQLDataTypes;
+import org.apache.spark.sql.Column;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.functions;
+import org.apache.spark.sql.types.BinaryType;
+import org.apache.spark.sql.types.BooleanType;
+import org.apache.spark.sql.types.ByteType;
+import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.DateType;
+import org.apache.spark.sql.types.DecimalType;
+import org.apache.spark.sql.types.DoubleType;
+import org.apache.spark.sql.types.FloatType;
+import org.apache.spark.sql.types.IntegerType;
+import org.apache.spark.sql.types.LongType;
+import org.apache.spark.sql.types.NumericType;
+import org.apache.spark.sql.types.ShortType;
+import org.apache.spark.sql.types.StringType;
+import org.apache.spark.sql.types.StructField;
+import org.apache.spark.sql.types.StructType;
+import org.apache.spark.sql.types.TimestampNTZType;
+import org.apache.spark.sql.types.TimestampType;
+import org.apache.spark.sql.types.UserDefinedType;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What a {@link Request} does to a table of raw columns.
+ *
+ * <ul>
+ *   <li>Every expression ({@code where}, {@code set}, {@code to}) sees the ORIGINAL row, whatever
+ *       the other changes do. A condition that is NULL does not match.
+ *   <li>Where several changes set the same column of the same row, the last in the file wins. A row
+ *       that any {@code removeRows} matches is removed, whatever else matches it.
+ *   <li>A value is cast to its column's type by Spark's ANSI rules in every session. It is refused
+ *       when it does not convert, overflows, would lose a fraction in an integer column, is NaN or
+ *       infinite, or is NULL where the original is not; only {@code NULL} written as such replaces
+ *       a value by NULL.
+ *   <li>The label is changed by {@code relabel} only, and never to NULL. A new value of the weight
+ *       column is greater than 0.
+ *   <li>Every change matches at least one row.
+ * </ul>
+ *
+ * <p>Made on the driver; not serializable. Names of columns are compared as the session's resolver
+ * does ({@code spark.sql.caseSensitive}). Messages name file and key, never an expression or a
+ * value of the table.
+ */
+public final class Corrections {
+  private final String file;
+  private final StructType schema;
+  private final List<RowChange> rowChanges;
+  private final List<FeatureRef> removedFeatures;
+
+  /** One change of rows: a condition and, unless it removes them, new values. */
+  private record RowChange(
+      String place,
+      String wherePlace,
+      @Nullable String where,
+      Set<String> readByWhere,
+      boolean removes,
+      List<Assignment> assignments) {
+    Column matches() {
+      return where == null ? functions.lit(true) : functions.expr(where);
+    }
+  }
+
+  /**
+   * A new value of a column.
+   *
+   * @param raw SQL of the expression as the request has it
+   * @param value SQL of the same cast to the column's type, NULL where that fails
+   */
+  private record Assignment(
+      String place,
+      StructField field,
+      String raw,
+      String value,
+      DataType rawType,
+      boolean label,
+      boolean weight) {
+    Column original() {
+      return functions.col(quoted(field.name()));
+    }
+  }
+
+  /** A condition on a new value under which the request is refused. */
+  private record Fault(String place, String complaint, Column flag) {}
+
+  private Corrections(
+      String file,
+      StructType schema,
+      List<RowChange> rowChanges,
+      List<FeatureRef> removedFeatures) {
+    this.file = file;
+    this.schema = schema;
+    this.rowChanges = List.copyOf(rowChanges);
+    this.removedFeatures = List.copyOf(removedFeatures);
+  }
+
+  /**
+   * Checks all that can be checked without reading data.
+   *
+   * <p>A slot of a vector column that {@code schema} does not have is left to the featurizer, whose
+   * stages may produce that column.
+   *
+   * @param spark the session that is active on this thread, here and in the other methods
+   * @param schema the table's raw columns
+   * @param labelColumn the raw label column
+   * @param weightColumn the raw weight column, or null
+   * @param fileName the request's file, for messages
+   * @throws InvalidInputException if an expression is refused or does not resolve, a column is
+   *     unknown, a type does not fit, or changes contradict each other
+   */
+  public static Corrections of(
+      SparkSession spark,
+      Request request,
+      StructType schema,
+      String labelColumn,
+      @Nullable String weightColumn,
+      String fileName) {
+    return new Analysis(spark, schema, labelColumn, weightColumn, fileName).of(request);
+  }
+
+  /** Turns a request into row changes; holds what every step of that needs. */
+  private static final class Analysis {
+    private final SparkSession spark;
+    private final StructType schema;
+    private final String file;
+    private final boolean caseSensitive;
+    private final StructField label;
+    private final @Nullable StructField weight;
+
+    Analysis(
+        SparkSession spark,
+        StructType schema,
+        String labelColumn,
+        @Nullable String weightColumn,
+        String file) {
+      this.spark = spark;
+      this.schema = schema;
+      this.file = file;
+      this.caseSensitive = Boolean.parseBoolean(spark.conf().get("spark.sql.caseSensitive"));
+      this.label = require("label column '" + labelColumn + "'", labelColumn);
+      this.weight =
+          weightColumn == null
+              ? null
+              : require("weight column '" + weightColumn + "'", weightColumn);
+    }
+
+    Corrections of(Request request) {
+      List<RowChange> rowChanges = new ArrayList<>();
+      LinkedHashSet<FeatureRef> removed = new LinkedHashSet<>();
+      for (int i = 0; i < request.changes().size(); i++) {
+        Change change = request.changes().get(i);
+        String place = "changes[" + i + "]." + change.key();
+        if (change instanceof Change.RemoveFeatures remove) {
+          for (int j = 0; j < remove.features().size(); j++) {
+            removed.add(removedFeature(remove.features().get(j), place + "[" + j + "]"));
+          }
+        } else if (change instanceof Change.ReplaceFeatures replace) {
+          rowChanges.add(
+              rowChange(place, replace.where(), false, assignments(replace, place + ".set")));
+        } else if (change instanceof Change.Relabel relabel) {
+          rowChanges.add(
+              rowChange(
+                  place,
+                  relabel.where(),
+                  false,
+                  List.of(assignment(place + ".to", label, relabel.to()))));
+        } else if (change instanceof Change.RemoveRows rows) {
+          rowChanges.add(rowChange(place, rows.where(), true, List.of()));
+        }
+      }
+      for (RowChange change : rowChanges) {
+        for (Assignment assignment : change.assignments()) {
+          for (FeatureRef feature : removed) {
+            if (same(feature.column(), assignment.field().name())) {
+              throw refuse(
+                  assignment.place(),
+                  "sets a column that the same request removes by removeFeatures; drop one of the"
+                      + " two");
+            }
+          }
+        }
+      }
+      return new Corrections(file, schema, rowChanges, List.copyOf(removed));
+    }
+
+    private RowChange rowChange(
+        String place, @Nullable String where, boolean removes, List<Assignment> assignments) {
+      String wherePlace = place + (where == null ? "" : ".where");
+      Set<String> columns = Set.of();
+      if (where != null) {
+        String at = file + ": " + wherePlace;
+        SqlExpressions.check(at, where);
+        SqlExpressions.Resolved resolved = SqlExpressions.resolve(spark, schema, at, where);
+        if (!(resolved.type() instanceof BooleanType)) {
+          throw refuse(
+              wherePlace, "must be a condition (boolean), not " + typeName(resolved.type()));
+        }
+        columns = resolved.columns();
+      }
+      return new RowChange(place, wherePlace, where, columns, removes, assignments);
+    }
+
+    private List<Assignment> assignments(Change.ReplaceFeatures replace, String place) {
+      List<Assignment> assignments = new ArrayList<>();
+      Set<String> set = new HashSet<>();
+      for (Map.Entry<String, String> entry : replace.set().entrySet()) {
+        StructField field = column(entry.getKey(), place);
+        String at = place + "." + FeatureRef.ofColumn(field.name());
+        if (same(field.name(), label.name())) {
+          throw refuse(at, "is the label column; a label is changed by relabel");
+        }
+        if (!set.add(field.name())) {
+          throw refuse(at, "is set twice");
+        }
+        assignments.add(assignment(at, field, entry.getValue()));
+      }
+      return assignments;
+    }
+
+    private Assignment assignment(String place, StructField field, String sql) {
+      String at = file + ": " + place;
+      SqlExpressions.check(at, sql);
+      DataType from = SqlExpressions.resolve(spark, schema, at, sql).type();
+      DataType to = field.dataType();
+      boolean isLabel = same(field.name(), label.name());
+      String raw = SqlExpressions.embedded(sql);
+      String value = raw;
+      if (isLabel
+          && !(to instanceof NumericType
+              || to instanceof StringType
+              || to instanceof BooleanType)) {
+        throw refuse(place, "the label column has type " + typeName(to) + ", not a label's");
+      }
+      if (from.equals(DataTypes.NullType)) {
+        if (isLabel) {
+          throw refuse(place, "a label must not be NULL");
+        }
+        if (!field.nullable()) {
+          throw refuse(place, "the column does not allow NULL");
+        }
+        value = castsToAtomic(to) ? "CAST(NULL AS " + to.sql() + ")" : "NULL";
+      } else if (!sameType(from, to)) {
+        if (!castsToAtomic(to)) {
+          throw refuse(place, "yields " + typeName(from) + "; the column is " + typeName(to));
+        }
+        value = "try_cast(" + raw + " AS " + to.sql() + ")";
+        SqlExpressions.resolve(spark, schema, at, value);
+      }
+      boolean isWeight = weight != null && same(field.name(), weight.name());
+      return new Assignment(place, field, raw, value, from, isLabel, isWeight);
+    }
+
+    private FeatureRef removedFeature(FeatureRef feature, String place) {
+      if (feature.isSlot() && find(feature.column()).isEmpty()) {
+        return feature;
+      }
+      StructField field = column(feature.column(), place);
+      if (feature.isSlot() && !field.dataType().equals(SQLDataTypes.VectorType())) {
+        throw refuse(
+            place,
+            "names a slot of a column of type "
+                + typeName(field.dataType())
+                + "; only a vector column has slots");
+      }
+      if (same(field.name(), label.name())) {
+        throw refuse(place, "is the label column; it is not a feature");
+      }
+      if (weight != null && same(field.name(), weight.name())) {
+        throw refuse(place, "is the weight column; it is not a feature");
+      }
+      return new FeatureRef(field.name(), feature.index(), feature.attribute());
+    }
+
+    private StructField column(String name, String place) {
+      List<StructField> found = find(name);
+      if (found.size() == 1) {
+        return found.get(0);
+      }
+      if (found.size() > 1) {
+        throw refuse(
+            place,
+            RequestReader.name(name) + " names several columns; " + SqlExpressions.columns(schema));
+      }
+      throw refuse(
+          place,
+          RequestReader.name(name)
+              + " is not a top-level column of the data; "
+              + SqlExpressions.columns(schema));
+    }
+
+    private StructField require(String what, String name) {
+      List<StructField> found = find(name);
+      if (found.size() != 1) {
+        throw new InvalidInputException(
+            what
+                + (found.isEmpty()
+                    ? " is not in the data; "
+                    : " is more than one column of the data; ")
+                + SqlExpressions.columns(schema));
+      }
+      return found.get(0);
+    }
+
+    private List<StructField> find(String name) {
+      List<StructField> found = new ArrayList<>();
+      for (StructField field : schema.fields()) {
+        if (same(field.name(), name)) {
+          found.add(field);
+        }
+      }
+      return found;
+    }
+
+    private boolean same(String a, String b) {
+      return caseSensitive ? a.equals(b) : a.equalsIgnoreCase(b);
+    }
+
+    private InvalidInputException refuse(String place, String complaint) {
+      return new InvalidInputException(file + ": " + place + ": " + complaint);
+    }
+  }
+
+  /** The features that the model must no longer have, each once, as the data spell them. */
+  public List<FeatureRef> removedFeatures() {
+    return removedFeatures;
+  }
+
+  /** Whether any change changes rows; if not, corrected and original data are the same. */
+  public boolean hasRowChanges() {
+    return !rowChanges.isEmpty();
+  }
+
+  /** Whether a change has no condition, so that every row is touched. */
+  public boolean touchesAllRows() {
+    return rowChanges.stream().anyMatch(c -> c.where() == null);
+  }
+
+  /**
+   * The corrected table: rows removed, values replaced; the same columns in the same order with the
+   * same types and metadata.
+   *
+   * @param original the table, with the columns that {@link #of} was given
+   */
+  public Dataset<Row> corrected(Dataset<Row> original) {
+    requireSchema(original);
+    if (!hasRowChanges()) {
+      return original;
+    }
+    Dataset<Row> kept = original;
+    for (RowChange change : rowChanges) {
+      if (change.removes()) {
+        kept = kept.filter(functions.not(orFalse(change.matches())));
+      }
+    }
+    Column[] columns = new Column[schema.size()];
+    for (int i = 0; i < columns.length; i++) {
+      columns[i] = corrected(schema.fields()[i]);
+    }
+    return kept.select(columns);
+  }
+
+  private Column corrected(StructField field) {
+    Column original = functions.col(quoted(field.name()));
+    @Nullable Column cases = null;
+    // CASE takes the first branch that matches: the last change of the file comes first.
+    for (int i = rowChanges.size() - 1; i >= 0; i--) {
+      RowChange change = rowChanges.get(i);
+      for (Assignment a : change.assignments()) {
+        if (a.field().name().equals(field.name())) {
+          Column value = functions.expr(a.value());
+          cases =
+              cases == null
+                  ? functions.when(change.matches(), value)
+                  : cases.when(change.matches(), value);
+        }
+      }
+    }
+    return cases == null ? original : cases.otherwise(original).as(field.name(), field.metadata());
+  }
+
+  /**
+   * The original rows that some change matches, and no others. The condition is the disjunction of
+   * the {@code where}s as they stand, so that a source which supports it reads only what it must.
+   */
+  public Dataset<Row> touchedOriginal(Dataset<Row> original) {
+    requireSchema(original);
+    if (touchesAllRows()) {
+      return original;
+    }
+    Column any = functions.lit(false);
+    for (int i = 0; i < rowChanges.size(); i++) {
+      Column matches = rowChanges.get(i).matches();
+      any = i == 0 ? matches : any.or(matches);
+    }
+    return original.filter(any);
+  }
+
+  /** The rows of {@link #touchedOriginal} after correction; removed ones are absent. */
+  public Dataset<Row> touchedCorrected(Dataset<Row> original) {
+    return corrected(touchedOriginal(original));
+  }
+
+  /** As {@link #inspect(Dataset, LabelDomain)} with {@link LabelDomain#any()}. */
+  public Impact inspect(Dataset<Row> original) {
+    return inspect(original, LabelDomain.any());
+  }
+
+  /**
+   * Counts what the request matches and checks every new value, in one Spark job that reads the
+   * touched rows only (none when the request changes no row).
+   *
+   * @param labels what a new label may be
+   * @throws InvalidInputException if a change matches no row, a new value is refused, or an
+   *     expression fails on some row
+   */
+  public Impact inspect(Dataset<Row> original, LabelDomain labels) {
+    requireSchema(original);
+    if (!hasRowChanges()) {
+      return new Impact(0, 0, List.of());
+    }
+    List<Column> flags = new ArrayList<>();
+    Column removed = functions.lit(false);
+    for (RowChange change : rowChanges) {
+      if (change.removes()) {
+        removed = removed.or(orFalse(change.matches()));
+      }
+    }
+    flags.add(functions.lit(true));
+    flags.add(removed);
+    List<Fault> faults = new ArrayList<>();
+    for (RowChange change : rowChanges) {
+      flags.add(change.matches());
+      faults.addAll(faults(change, labels));
+    }
+    faults.forEach(f -> flags.add(f.flag()));
+    long[] counts;
+    try {
+      counts = count(touchedOriginal(original), flags, "inspect the rows of the request");
+    } catch (Exception e) {
+      throw evaluationFailure(e, original, labels);
+    }
+    List<Impact.Matched> matched = new ArrayList<>();
+    for (int i = 0; i < rowChanges.size(); i++) {
+      RowChange change = rowChanges.get(i);
+      long rows = counts[2 + i];
+      if (rows == 0) {
+        throw refuse(
+            change.wherePlace(),
+            change.where() == null
+                ? "the data have no row"
+                : "matches no row of the data (NULL counts as no match)");
+      }
+      matched.add(new Impact.Matched(change.place(), rows));
+    }
+    for (int i = 0; i < faults.size(); i++) {
+      long rows = counts[2 + rowChanges.size() + i];
+      if (rows > 0) {
+        Fault fault = faults.get(i);
+        throw refuse(fault.place(), fault.complaint() + " in " + rows + " matched row(s)");
+      }
+    }
+    return new Impact(counts[0], counts[1], matched);
+  }
+
+  /**
+   * Refuses a table, said to be corrected, that still has rows which a {@code removeRows} matches;
+   * one Spark job, or none when no condition can be checked.
+   *
+   * <p>A condition cannot be checked when the table lacks a column that it reads, or when the
+   * request itself sets such a column: a kept row may then match it legitimately.
+   *
+   * @return the places of the conditions that could not be checked
+   * @throws InvalidInputException if rows that should have been removed are there
+   */
+  public List<String> checkCorrected(Dataset<Row> corrected) {
+    Set<String> present = new HashSet<>();
+    SparkSession spark = corrected.sparkSession();
+    boolean caseSensitive = Boolean.parseBoolean(spark.conf().get("spark.sql.caseSensitive"));
+    for (String name : corrected.schema().fieldNames()) {
+      present.add(fold(name, caseSensitive));
+    }
+    for (RowChange change : rowChanges) {
+      for (Assignment a : change.assignments()) {
+        present.remove(fold(a.field().name(), caseSensitive));
+      }
+    }
+    List<String> unchecked = new ArrayList<>();
+    List<RowChange> checked = new ArrayList<>();
+    for (RowChange change : rowChanges) {
+      if (change.removes()) {
+        boolean readable =
+            change.readByWhere().stream().allMatch(c -> present.contains(fold(c, caseSensitive)));
+        if (readable) {
+          checked.add(change);
+        } else {
+          unchecked.add(change.wherePlace());
+        }
+      }
+    }
+    if (checked.isEmpty()) {
+      return unchecked;
+    }
+    List<Column> flags = new ArrayList<>();
+    for (RowChange change : checked) {
+      if (change.where() != null) {
+        SqlExpressions.resolve(
+            spark,
+            corrected.schema(),
+            file + ": " + change.wherePlace() + " on the corrected data",
+            change.where());
+      }
+      flags.add(change.matches());
+    }
+    long[] counts;
+    try {
+      counts = count(corrected, flags, "look for removed rows in the corrected data");
+    } catch (Exception e) {
+      throw withoutValues(e, "the conditions of removeRows on the corrected data");
+    }
+    for (int i = 0; i < counts.length; i++) {
+      if (counts[i] > 0) {
+        throw refuse(
+            checked.get(i).wherePlace(),
+            counts[i]
+                + " row(s) of the corrected data still match; they must be removed from it before"
+                + " (lethe apply writes a corrected table)");
+      }
+    }
+    return unchecked;
+  }
+
+  private static List<Fault> faults(RowChange change, LabelDomain labels) {
+    List<Fault> faults = new ArrayList<>();
+    for (Assignment a : change.assignments()) {
+      if (a.rawType().equals(DataTypes.NullType)) {
+        if (a.weight()) {
+          add(faults, change, a, "the new weight is NULL", functions.lit(true));
+        }
+        continue;
+      }
+      DataType type = a.field().dataType();
+      Column raw = functions.expr(a.raw());
+      Column value = functions.expr(a.value());
+      boolean cast = !a.raw().equals(a.value());
+      if (cast) {
+        add(
+            faults,
+            change,
+            a,
+            "the new value does not convert to " + type.catalogString(),
+            raw.isNotNull().and(value.isNull()));
+      }
+      boolean neverNull = a.label() || a.weight() || !a.field().nullable();
+      add(
+          faults,
+          change,
+          a,
+          "the new value is NULL",
+          neverNull ? raw.isNull() : raw.isNull().and(a.original().isNotNull()));
+      if (type instanceof DoubleType || type instanceof FloatType) {
+        Column magnitude = functions.abs(value);
+        add(
+            faults,
+            change,
+            a,
+            "the new value is NaN or infinite",
+            // In Spark's order NaN is above every number, infinity included.
+            magnitude.geq(Double.POSITIVE_INFINITY));
+      }
+      if (cast && isFractional(a.rawType()) && isIntegral(type)) {
+        add(
+            faults,
+            change,
+            a,
+            "the new value is not an integer, and the column is " + type.catalogString(),
+            functions.not(value.cast(DataTypes.DoubleType).eqNullSafe(raw.cast("double"))));
+      }
+      if (a.weight() && type instanceof NumericType) {
+        add(faults, change, a, "the new weight is not greater than 0", value.leq(0));
+      }
+      if (a.label()) {
+        add(
+            faults,
+            change,
+            a,
+            "the new label is not " + labels.description(),
+            labels.violated(a.value()));
+      }
+    }
+    return faults;
+  }
+
+  /** The value is evaluated where the condition matches and nowhere else. */
+  private static void add(
+      List<Fault> faults, RowChange change, Assignment a, String complaint, Column fault) {
+    faults.add(new Fault(a.place(), complaint, functions.when(change.matches(), fault)));
+  }
+
+  /**
+   * Counts, for every flag, the rows where it is true. An RDD action, because adaptive execution
+   * makes two jobs of a SQL aggregate.
+   */
+  private static long[] count(Dataset<Row> rows, List<Column> flags, String description) {
+    Column[] columns = new Column[flags.size()];
+    for (int i = 0; i < columns.length; i++) {
+      columns[i] = orFalse(flags.get(i)).as("flag" + i);
+    }
+    SparkContext context = rows.sparkSession().sparkContext();
+    @Nullable String before = context.getLocalProperty("spark.job.description");
+    context.setJobDescription("lethe: " + description);
+    try {
+      return rows.select(columns)
+          .toJavaRDD()
+          .aggregate(new long[columns.length], new CountFlags(), new AddCounts());
+    } finally {
+      context.setLocalProperty("spark.job.description", before);
+    }
+  }
+
+  private static final class CountFlags implements Function2<long[], Row, long[]>, Serializable {
+    private static final long serialVersionUID = 1L;
+
+    @Override
+    public long[] call(long[] counts, Row flags) {
+      for (int i = 0; i < counts.length; i++) {
+        if (flags.getBoolean(i)) {
+          counts[i]++;
+        }
+      }
+      return counts;
+    }
+  }
+
+  private static final class AddCounts implements Function2<long[], long[], long[]>, Serializable {
+    private static final long serialVersionUID = 1L;
+
+    @Override
+    public long[] call(long[] left, long[] right) {
+      for (int i = 0; i < left.length; i++) {
+        left[i] += right[i];
+      }
+      return left;
+    }
+  }
+
+  /**
+   * Finds the expression that fails, one at a time; this costs jobs on the way to an error only.
+   */
+  private RuntimeException evaluationFailure(
+      Exception failure, Dataset<Row> original, LabelDomain labels) {
+    if (dataError(failure) == null) {
+      return unchecked(failure);
+    }
+    for (RowChange change : rowChanges) {
+      try {
+        count(original, List.of(change.matches()), "find the expression that fails");
+      } catch (Exception e) {
+        return withoutValues(e, change.wherePlace());
+      }
+      for (Fault fault : faults(change, labels)) {
+        try {
+          count(original, List.of(fault.flag()), "find the expression that fails");
+        } catch (Exception e) {
+          return withoutValues(e, fault.place());
+        }
+      }
+    }
+    return withoutValues(failure, "the changes");
+  }
+
+  /** Spark's messages about a row quote its values: only the error class is kept. */
+  private RuntimeException withoutValues(Exception e, String place) {
+    @Nullable String condition = dataError(e);
+    if (condition == null) {
+      return unchecked(e);
+    }
+    return refuse(place, "cannot be evaluated on some row of the data (" + condition + ")");
+  }
+
+  /** The error class of the innermost Spark error, or null if no row is to blame. */
+  private static @Nullable String dataError(Throwable e) {
+    @Nullable String found = null;
+    Set<Throwable> seen = new HashSet<>();
+    for (@Nullable Throwable t = e; t != null && seen.add(t); t = t.getCause()) {
+      String condition = SqlExpressions.condition(t);
+      if (!condition.isEmpty()) {
+        found = condition;
+      } else if (t instanceof ArithmeticException
+          || t instanceof NumberFormatException
+          || t instanceof java.time.DateTimeException) {
+        found = t.getClass().getSimpleName().toUpperCase(Locale.ROOT);
+      }
+    }
+    return found;
+  }
+
+  private static RuntimeException unchecked(Exception e) {
+    return e instanceof RuntimeException r ? r : new IllegalStateException(e);
+  }
+
+  private InvalidInputException refuse(String place, String complaint) {
+    return new InvalidInputException(file + ": " + place + ": " + complaint);
+  }
+
+  private void requireSchema(Dataset<Row> original) {
+    if (!List.of(original.schema().fieldNames()).equals(List.of(schema.fieldNames()))) {
+      throw new IllegalArgumentException(
+          "the table has the columns "
+              + List.of(original.schema().fieldNames())
+              + ", not those of the corrections, "
+              + List.of(schema.fieldNames()));
+    }
+  }
+
+  private static Column orFalse(Column condition) {
+    return functions.coalesce(condition, functions.lit(false));
+  }
+
+  private static String quoted(String column) {
+    return "`" + column.replace("`", "``") + "`";
+  }
+
+  private static String fold(String name, boolean caseSensitive) {
+    return caseSensitive ? name : name.toLowerCase(Locale.ROOT);
+  }
+
+  /** Equal but for nullability inside; a vector is not the struct that it is stored as. */
+  private static boolean sameType(DataType a, DataType b) {
+    boolean userDefined = a instanceof UserDefinedType || b instanceof UserDefinedType;
+    return a.equals(b) || (!userDefined && a.catalogString().equals(b.catalogString()));
+  }
+
+  private static String typeName(DataType type) {
+    return type.equals(SQLDataTypes.VectorType()) ? "vector" : type.catalogString();
+  }
+
+  private static boolean castsToAtomic(DataType to) {
+    return to instanceof NumericType
+        || to instanceof StringType
+        || to instanceof BooleanType
+        || to instanceof DateType
+        || to instanceof TimestampType
+        || to instanceof TimestampNTZType
+        || to instanceof BinaryType;
+  }
+
+  private static boolean isFractional(DataType type) {
+    return type instanceof DoubleType || type instanceof FloatType || type instanceof DecimalType;
+  }
+
+  private static boolean isIntegral(DataType type) {
+    return type instanceof ByteType
+        || type instanceof ShortType
+        || type instanceof IntegerType
+        || type instanceof LongType;
+  }
+}

@@ -1,0 +1,431 @@
+package dev.lethe.spark.request;
+
+import dev.lethe.spark.InvalidInputException;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+import java.util.function.Consumer;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.apache.spark.SparkThrowable;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.catalyst.FunctionIdentifier;
+import org.apache.spark.sql.catalyst.analysis.FunctionRegistry;
+import org.apache.spark.sql.catalyst.analysis.Star;
+import org.apache.spark.sql.catalyst.analysis.UnresolvedFunction;
+import org.apache.spark.sql.catalyst.expressions.Alias;
+import org.apache.spark.sql.catalyst.expressions.Attribute;
+import org.apache.spark.sql.catalyst.expressions.Cast;
+import org.apache.spark.sql.catalyst.expressions.Expression;
+import org.apache.spark.sql.catalyst.expressions.ExpressionInfo;
+import org.apache.spark.sql.catalyst.expressions.Generator;
+import org.apache.spark.sql.catalyst.expressions.Literal;
+import org.apache.spark.sql.catalyst.expressions.PlanExpression;
+import org.apache.spark.sql.catalyst.expressions.RuntimeReplaceable;
+import org.apache.spark.sql.catalyst.expressions.UserDefinedExpression;
+import org.apache.spark.sql.catalyst.expressions.WindowExpression;
+import org.apache.spark.sql.catalyst.expressions.aggregate.AggregateFunction;
+import org.apache.spark.sql.catalyst.parser.CatalystSqlParser;
+import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
+import org.apache.spark.sql.functions;
+import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.types.DateType;
+import org.apache.spark.sql.types.StringType;
+import org.apache.spark.sql.types.StructType;
+import org.apache.spark.sql.types.TimestampNTZType;
+import org.apache.spark.sql.types.TimestampType;
+import org.jspecify.annotations.Nullable;
+import scala.jdk.javaapi.CollectionConverters;
+
+/**
+ * Decides whether a SQL expression of a request may run. The expression must be a function of the
+ * original row alone: the same row gives the same value today, tomorrow and on every executor.
+ *
+ * <p>Two checks. On the parse tree: every function is one of Spark's built-in ones in an allowed
+ * group (so that a function which a later Spark adds in another group is refused, not admitted) and
+ * none is on the list of those that depend on chance, time, session or input file; no subquery,
+ * alias, star, window or parameter. On the tree that Spark resolves against an empty table with the
+ * columns of the data: the expression is deterministic, no user-defined function or session
+ * variable hides behind a built-in name or a column name, and no constant is turned into a date by
+ * a word that means the present ({@code 'now'}, {@code 'today'}, ...).
+ *
+ * <p>What remains dependent on the session, as in every Spark SQL statement, is {@code
+ * spark.sql.session.timeZone} and {@code spark.sql.ansi.enabled}.
+ *
+ * <p>Messages never quote the expression; they give the kind of problem, the character it starts at
+ * and the name of a built-in function.
+ */
+final class SqlExpressions {
+  private static final Set<String> ALLOWED_GROUPS =
+      Set.of(
+          "array_funcs",
+          "bitwise_funcs",
+          "collection_funcs",
+          "conditional_funcs",
+          "conversion_funcs",
+          "datetime_funcs",
+          "hash_funcs",
+          "json_funcs",
+          "lambda_funcs",
+          "map_funcs",
+          "math_funcs",
+          "predicate_funcs",
+          "string_funcs",
+          "struct_funcs",
+          "url_funcs");
+
+  /** Functions that are refused by name, whatever their group, and why. */
+  private static final Map<String, String> REFUSED =
+      Map.ofEntries(
+          Map.entry("rand", "is not deterministic"),
+          Map.entry("randn", "is not deterministic"),
+          Map.entry("random", "is not deterministic"),
+          Map.entry("randstr", "is not deterministic"),
+          Map.entry("uniform", "is not deterministic"),
+          Map.entry("uuid", "is not deterministic"),
+          Map.entry("shuffle", "is not deterministic"),
+          Map.entry("monotonically_increasing_id", "is not deterministic"),
+          Map.entry("spark_partition_id", "is not deterministic"),
+          Map.entry("input_file_name", "depends on the input file"),
+          Map.entry("input_file_block_start", "depends on the input file"),
+          Map.entry("input_file_block_length", "depends on the input file"),
+          Map.entry("now", "depends on the current time"),
+          Map.entry("curdate", "depends on the current time"),
+          Map.entry("current_date", "depends on the current time"),
+          Map.entry("current_time", "depends on the current time"),
+          Map.entry("current_timestamp", "depends on the current time"),
+          Map.entry("localtimestamp", "depends on the current time"),
+          Map.entry("current_timezone", "depends on the session"),
+          Map.entry("current_user", "depends on the session"),
+          Map.entry("current_catalog", "depends on the session"),
+          Map.entry("current_database", "depends on the session"),
+          Map.entry("current_schema", "depends on the session"),
+          Map.entry("session_user", "depends on the session"),
+          Map.entry("user", "depends on the session"),
+          Map.entry("version", "depends on the session"),
+          Map.entry("reflect", "calls arbitrary code"),
+          Map.entry("try_reflect", "calls arbitrary code"),
+          Map.entry("java_method", "calls arbitrary code"),
+          Map.entry("raise_error", "raises an error"),
+          Map.entry("assert_true", "raises an error"),
+          Map.entry("window", "is not a function of one row"),
+          Map.entry("session_window", "is not a function of one row"),
+          Map.entry("window_time", "is not a function of one row"),
+          Map.entry("json_tuple", "yields several columns"));
+
+  private static final Map<String, String> GROUP_COMPLAINTS =
+      Map.of(
+          "agg_funcs", "is an aggregate",
+          "window_funcs", "is a window function",
+          "generator_funcs", "yields several rows");
+
+  private static final int MAX_NESTING = 100;
+
+  /**
+   * Strings, quoted names, comments, words and brackets; possessive, so that it cannot overflow.
+   */
+  private static final Pattern TOKEN =
+      Pattern.compile(
+          "'(?:[^'\\\\]|\\\\.)*+'|\"(?:[^\"\\\\]|\\\\.)*+\"|`[^`]*+`|--[^\\n]*+"
+              + "|/\\*(?:[^*]|\\*(?!/))*+\\*/|\\w++|[\\[\\]()]",
+          Pattern.DOTALL);
+
+  /** A date or time literal that begins with a digit or a sign is no word such as 'today'. */
+  private static final Pattern FIXED_DATE_TIME =
+      Pattern.compile("(?is)[a-z_]+\\s*['\"]\\s*[0-9+-].*");
+
+  private static final Pattern PRESENT = Pattern.compile("(?i)now|today|tomorrow|yesterday");
+
+  private SqlExpressions() {}
+
+  /** An expression that Spark resolved: its type and the columns it reads, in its own spelling. */
+  record Resolved(DataType type, Set<String> columns) {}
+
+  /**
+   * The check on the parse tree.
+   *
+   * @param place file and key for messages, {@code request.yaml: changes[1].relabel.where}
+   * @throws InvalidInputException if {@code sql} is refused
+   */
+  static void check(String place, String sql) {
+    if (nesting(sql) > MAX_NESTING) {
+      throw refuse(place, "nested too deeply; at most " + MAX_NESTING + " levels are allowed");
+    }
+    Expression tree = parse(place, sql);
+    try {
+      walk(tree, e -> checkParsed(place, sql, e));
+    } catch (StackOverflowError e) {
+      throw refuse(place, "nested too deeply");
+    }
+    // The text is embedded in parentheses later: a comment that is left open must not escape.
+    parse(place, embedded(sql));
+  }
+
+  /**
+   * The depth of brackets and CASEs outside strings and comments. Spark's parser takes minutes for
+   * some thousand levels.
+   */
+  private static int nesting(String sql) {
+    int depth = 0;
+    int deepest = 0;
+    Matcher token = TOKEN.matcher(sql);
+    while (token.find()) {
+      switch (token.group().toLowerCase(Locale.ROOT)) {
+        case "(", "[", "case" -> deepest = Math.max(deepest, ++depth);
+        case ")", "]", "end" -> depth--;
+        default -> {}
+      }
+    }
+    return deepest;
+  }
+
+  /** {@code sql} in parentheses; the line break ends a trailing comment. */
+  static String embedded(String sql) {
+    return "(" + sql + "\n)";
+  }
+
+  private static Expression parse(String place, String sql) {
+    try {
+      return new CatalystSqlParser().parseExpression(sql);
+    } catch (StackOverflowError e) {
+      throw refuse(place, "nested too deeply");
+    } catch (Exception e) {
+      throw refuse(place, "not a Spark SQL expression" + parseDetail(e));
+    }
+  }
+
+  private static String parseDetail(Throwable e) {
+    String at = "";
+    if (e instanceof org.apache.spark.sql.catalyst.parser.ParseException p
+        && p.start().startPosition().isDefined()
+        && p.line().isDefined()) {
+      at = " (syntax error near line " + p.line().get() + " of the expression)";
+    }
+    return at;
+  }
+
+  private static void checkParsed(String place, String sql, Expression e) {
+    String kind = e.getClass().getSimpleName();
+    if (e instanceof UnresolvedFunction f) {
+      checkFunction(place, f);
+    } else if (e instanceof PlanExpression || kind.contains("Subquery")) {
+      throw refuse(place, "subqueries are not allowed");
+    } else if (e instanceof Alias || kind.endsWith("Alias")) {
+      throw refuse(place, "an alias (AS) is not allowed");
+    } else if (e instanceof Star || kind.equals("UnresolvedRegex")) {
+      throw refuse(place, "* is not allowed; name the columns");
+    } else if (e instanceof WindowExpression || kind.contains("Window")) {
+      throw refuse(place, "window functions are not allowed");
+    } else if (kind.contains("Parameter") || kind.contains("UnresolvedIdentifier")) {
+      throw refuse(place, "parameter markers and IDENTIFIER() are not allowed");
+    } else if (e instanceof Literal literal
+        && isDateTime(literal.dataType())
+        && !FIXED_DATE_TIME.matcher(source(sql, e)).matches()) {
+      throw refuse(
+          place,
+          "a date or time literal must be written in digits, such as DATE '2026-01-31', not as a"
+              + " word for the present");
+    }
+  }
+
+  private static void checkFunction(String place, UnresolvedFunction f) {
+    List<String> parts = CollectionConverters.asJava(f.nameParts());
+    String name = parts.get(parts.size() - 1).toLowerCase(Locale.ROOT);
+    FunctionIdentifier id = new FunctionIdentifier(name);
+    FunctionRegistry builtin = FunctionRegistry.builtin();
+    if (parts.size() != 1 || !builtin.functionExists(id)) {
+      throw refuse(place, "only Spark's built-in functions are allowed" + at(f));
+    }
+    ExpressionInfo info = builtin.lookupFunction(id).get();
+    @Nullable String reason = REFUSED.get(name);
+    if (reason == null && name.equals("unix_timestamp") && f.arguments().isEmpty()) {
+      reason = "without arguments depends on the current time";
+    }
+    if (reason == null && (f.isDistinct() || f.filter().isDefined())) {
+      reason = "is used as an aggregate";
+    }
+    if (reason == null && !ALLOWED_GROUPS.contains(info.getGroup())) {
+      reason = GROUP_COMPLAINTS.getOrDefault(info.getGroup(), "is not among the allowed functions");
+    }
+    if (reason != null) {
+      throw refuse(
+          place,
+          "function '"
+              + name
+              + "' "
+              + reason
+              + at(f)
+              + "; an expression must be a deterministic function of its own row");
+    }
+  }
+
+  /**
+   * The check on the resolved tree.
+   *
+   * @param sql an expression that {@link #check} admitted, or one built around it
+   * @param schema the columns it may use
+   * @throws InvalidInputException if Spark cannot resolve it or it is refused
+   */
+  static Resolved resolve(SparkSession spark, StructType schema, String place, String sql) {
+    LogicalPlan plan;
+    DataType type;
+    try {
+      Dataset<Row> result =
+          spark.createDataFrame(List.<Row>of(), schema).select(functions.expr(sql));
+      plan = result.queryExecution().analyzed();
+      if (result.schema().size() != 1) {
+        throw refuse(place, "must yield one column");
+      }
+      type = result.schema().fields()[0].dataType();
+    } catch (InvalidInputException e) {
+      throw e;
+    } catch (StackOverflowError e) {
+      throw refuse(place, "nested too deeply");
+    } catch (Exception e) {
+      throw refuse(place, analysisComplaint(e, schema));
+    }
+    String shape = plan.getClass().getSimpleName();
+    List<LogicalPlan> below = CollectionConverters.asJava(plan.children());
+    if (!shape.equals("Project") || below.size() != 1 || !below.get(0).children().isEmpty()) {
+      throw refuse(place, "must be a function of one row: no aggregate, window or explode");
+    }
+    Set<String> columns = new LinkedHashSet<>();
+    for (Expression root : CollectionConverters.asJava(plan.expressions())) {
+      if (!root.deterministic()) {
+        throw refuse(place, "is not deterministic");
+      }
+      try {
+        walk(root, e -> checkResolved(place, e));
+      } catch (StackOverflowError e) {
+        throw refuse(place, "nested too deeply");
+      }
+      for (Attribute column : CollectionConverters.asJava(root.references())) {
+        columns.add(column.name());
+      }
+    }
+    return new Resolved(type, columns);
+  }
+
+  private static void checkResolved(String place, Expression e) {
+    String kind = e.getClass().getSimpleName();
+    if (e instanceof UserDefinedExpression) {
+      throw refuse(place, "user-defined functions are not allowed");
+    }
+    if (kind.startsWith("Current") || kind.startsWith("LocalTimestamp") || kind.equals("Now")) {
+      throw refuse(place, "depends on the current time or session");
+    }
+    if (kind.equals("VariableReference")) {
+      throw refuse(place, "session variables are not allowed");
+    }
+    if (e instanceof PlanExpression
+        || e instanceof AggregateFunction
+        || e instanceof Generator
+        || e instanceof WindowExpression) {
+      throw refuse(place, "must be a function of one row: no aggregate, window or explode");
+    }
+    if (e instanceof Cast cast
+        && isDateTime(cast.dataType())
+        && cast.child().dataType() instanceof StringType
+        && cast.child().foldable()) {
+      checkConstant(place, cast.child());
+    }
+  }
+
+  /** Spark's optimizer replaces a constant string such as 'today', cast to a date, by the date. */
+  private static void checkConstant(String place, Expression constant) {
+    @Nullable Object value;
+    try {
+      value = constant.eval(null);
+    } catch (RuntimeException e) {
+      throw refuse(place, "a computed constant is used as a date or time; write a literal");
+    }
+    if (value != null && PRESENT.matcher(value.toString()).find()) {
+      throw refuse(place, "a date or time constant that means the present is not allowed");
+    }
+  }
+
+  private static String analysisComplaint(Throwable e, StructType schema) {
+    String condition = condition(e);
+    if (condition.startsWith("UNRESOLVED_COLUMN")) {
+      return "names a column that the data do not have; "
+          + columns(schema)
+          + " (a string needs single quotes)";
+    }
+    if (condition.startsWith("AMBIGUOUS")) {
+      return "names a column that the data have more than once; " + columns(schema);
+    }
+    return "cannot be resolved against the columns of the data ("
+        + (condition.isEmpty() ? "no error class" : condition)
+        + "); "
+        + columns(schema);
+  }
+
+  /** Spark's error class, which never contains values; empty if there is none. */
+  static String condition(Throwable e) {
+    if (e instanceof SparkThrowable s) {
+      // Deprecated since 4.0 in favour of getCondition, which 3.5 does not have.
+      @SuppressWarnings("deprecation")
+      @Nullable String condition = s.getErrorClass();
+      return condition == null ? "" : condition;
+    }
+    return "";
+  }
+
+  /** The columns with their types, at most 50 of them. */
+  static String columns(StructType schema) {
+    StringBuilder list = new StringBuilder("columns are: ");
+    int shown = Math.min(50, schema.size());
+    for (int i = 0; i < shown; i++) {
+      list.append(i == 0 ? "" : ", ").append(schema.fields()[i].name());
+    }
+    if (shown < schema.size()) {
+      list.append(" and ").append(schema.size() - shown).append(" more");
+    }
+    return list.toString();
+  }
+
+  private static boolean isDateTime(DataType type) {
+    return type instanceof DateType
+        || type instanceof TimestampType
+        || type instanceof TimestampNTZType;
+  }
+
+  private static void walk(Expression e, Consumer<Expression> visit) {
+    visit.accept(e);
+    if (e instanceof RuntimeReplaceable replaceable && e.resolved()) {
+      // What runs is the replacement: to_date('x') is a cast, which its children do not show.
+      walk(replaceable.replacement(), visit);
+      return;
+    }
+    for (Expression child : CollectionConverters.asJava(e.children())) {
+      walk(child, visit);
+    }
+  }
+
+  /** The part of the expression's text that {@code e} was parsed from; all of it if unknown. */
+  private static String source(String sql, Expression e) {
+    if (e.origin().startIndex().isDefined() && e.origin().stopIndex().isDefined()) {
+      int from = (Integer) e.origin().startIndex().get();
+      int to = (Integer) e.origin().stopIndex().get() + 1;
+      // The parser counts code points.
+      if (0 <= from && from < to && to <= sql.codePointCount(0, sql.length())) {
+        return sql.substring(sql.offsetByCodePoints(0, from), sql.offsetByCodePoints(0, to));
+      }
+    }
+    return sql;
+  }
+
+  private static String at(Expression e) {
+    return e.origin().startIndex().isDefined()
+        ? " (character " + ((Integer) e.origin().startIndex().get() + 1) + ")"
+        : "";
+  }
+
+  private static InvalidInputException refuse(String place, String complaint) {
+    return new InvalidInputException(place + ": " + complaint);
+  }
+}
