@@ -50,8 +50,13 @@ final class CorrectedProblem implements AutoCloseable {
       String place) {
     columns.check(featurized, place);
     progress.phase("reading the corrected data");
+    // Planned here already: adaptive execution runs the shuffle before the first pass.
     CachedExamples examples =
-        CachedExamples.of(featurized, columns, model.features(), removed, partitions, progress);
+        SparkFailures.sanitized(
+            place,
+            () ->
+                CachedExamples.of(
+                    featurized, columns, model.features(), removed, partitions, progress));
     try {
       Statistics statistics = examples.statistics(LOSS, columns, place);
       if (statistics.hasOneClass()) {
