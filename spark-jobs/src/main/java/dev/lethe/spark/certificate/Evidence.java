@@ -347,7 +347,7 @@ public record Evidence(
         Pattern.compile(
             "(?i)secret|passw|pwd|token|credential|signature|auth|account[._-]?key"
                 + "|(access|api|private|shared|encryption|storage)[._-]?key|\\bsas\\b");
-    private static final Pattern USER_INFO = Pattern.compile("(?<=://)[^/@]*@");
+    private static final Pattern USER_INFO = Pattern.compile("(?<=://)[^/@]*:[^/@]*@");
     private static final Pattern HTTP_QUERY = Pattern.compile("(?<=^https?://.{1,4096}[?]).*");
     private static final Pattern JDBC_REST = Pattern.compile("(?<=^jdbc:[a-z0-9]{1,32}:).*");
 

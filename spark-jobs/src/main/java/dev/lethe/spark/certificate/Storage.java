@@ -64,7 +64,8 @@ abstract sealed class Storage {
    */
   static Path path(String text, String parameter) {
     try {
-      return new Path(text);
+      // Twice: normalising "a/." gives "a/", whose slash only the next reading takes away.
+      return new Path(new Path(text).toString());
     } catch (IllegalArgumentException e) {
       throw new InvalidInputException(parameter + ": \"" + text + "\" is not a path", e);
     }

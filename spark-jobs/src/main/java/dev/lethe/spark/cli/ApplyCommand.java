@@ -14,20 +14,21 @@ import picocli.CommandLine.Spec;
     name = "apply",
     sortOptions = false,
     mixinStandardHelpOptions = true,
+    versionProvider = Version.class,
+    usageHelpWidth = 100,
+    descriptionHeading = "%n",
+    optionListHeading = "%n",
+    footerHeading = "%n",
     description = {
-      "",
       "Writes the corrected table, so that tomorrow's retraining does not bring the data back.",
       "",
       "Rows are removed and values replaced as the request says; columns that it removes as features"
-          + " are dropped.",
-      ""
+          + " are dropped."
     },
     footer = {
-      "",
       "Example:",
       "  lethe apply --data tables/customers --label churned --request hr-2026-118.yaml \\",
-      "              --out tables/customers-corrected",
-      ""
+      "              --out tables/customers-corrected"
     })
 final class ApplyCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;

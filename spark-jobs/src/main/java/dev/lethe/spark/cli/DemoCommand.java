@@ -26,13 +26,15 @@ import picocli.CommandLine.Spec;
     name = "demo",
     sortOptions = false,
     mixinStandardHelpOptions = true,
+    versionProvider = Version.class,
+    usageHelpWidth = 100,
+    descriptionHeading = "%n",
+    optionListHeading = "%n",
     description = {
-      "",
       "Trains on embedded real data, removes three features, verifies. Under a minute.",
       "",
       "The data: Pima Indians Diabetes (768 x 8, NIDDK). The demo runs the other commands as you would"
-          + " and shows each of them.",
-      ""
+          + " and shows each of them."
     })
 final class DemoCommand implements Callable<Integer> {
   private static final String DATA = "/dev/lethe/demo/pima-indians-diabetes.csv";

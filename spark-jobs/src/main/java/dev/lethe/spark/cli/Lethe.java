@@ -15,24 +15,29 @@ import picocli.CommandLine.Command;
 @Command(
     name = "lethe",
     mixinStandardHelpOptions = true,
+    usageHelpWidth = 100,
+    descriptionHeading = "%n",
+    optionListHeading = "%n",
+    commandListHeading = "%nCommands:%n",
+    footerHeading = "%n",
     versionProvider = Version.class,
     synopsisSubcommandLabel = "train|unlearn|verify|apply|demo",
     description = {
-      "",
       "Removes features, labels and rows from a trained Spark ML model, as if it had been trained"
-          + " on the corrected data, and certifies the result.",
-      ""
+          + " on the corrected data, and certifies the result."
     },
     footer = {
-      "",
       "A first look:       lethe demo",
       "The usual order:    lethe train -> lethe unlearn -> lethe verify -> lethe apply",
       "Help on a command:  lethe help unlearn",
       "",
-      "Exit codes: 0 done, and certified if a certificate was asked for; 1 unexpected failure;",
-      "2 something given cannot be used, nothing was written; 3 finished without what was asked for",
-      "(unlearn: published as not-certified, train: not converged, nothing saved); 4 verify: a claim",
-      "does not hold."
+      "Exit codes:",
+      "  0  done, and certified if a certificate was asked for",
+      "  1  unexpected failure",
+      "  2  something given cannot be used, nothing was written",
+      "  3  finished without what was asked for: unlearn published as not-certified, train saved"
+          + " nothing",
+      "  4  verify: a claim does not hold"
     },
     subcommands = {
       TrainCommand.class,

@@ -19,20 +19,22 @@ import picocli.CommandLine.Spec;
     name = "train",
     sortOptions = false,
     mixinStandardHelpOptions = true,
+    versionProvider = Version.class,
+    usageHelpWidth = 100,
+    descriptionHeading = "%n",
+    optionListHeading = "%n",
+    footerHeading = "%n",
     description = {
-      "",
       "Trains a binary logistic regression to a stated gradient norm and saves it as Spark ML does.",
       "",
       "The objective is Spark ML's own: (1/W) sum_i w_i l_i + regParam/2 sum_j (s_j theta_j)^2. With"
           + " --like MODEL --request FILE it is the retraining from scratch on the corrected data that"
-          + " unlearning is compared with.",
-      ""
+          + " unlearning is compared with."
     },
     footer = {
-      "",
       "Example:",
-      "  lethe train --data adult.csv --format csv --label income --reg-param 0.001 --out models/adult",
-      ""
+      "  lethe train --data adult.csv --format csv --label income --reg-param 0.001 \\",
+      "              --out models/adult"
     })
 final class TrainCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
@@ -61,7 +63,7 @@ final class TrainCommand implements Callable<Integer> {
       split = ",",
       description =
           "Columns to learn from (default: all but label and weight). Strings are indexed and one-hot"
-              + " encoded, numbers and vectors are taken as they are")
+              + " encoded; numbers, booleans and vectors are taken as they are")
   private List<String> features = new ArrayList<>();
 
   @Option(

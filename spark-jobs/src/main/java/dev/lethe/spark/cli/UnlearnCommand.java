@@ -19,20 +19,21 @@ import picocli.CommandLine.Spec;
     name = "unlearn",
     sortOptions = false,
     mixinStandardHelpOptions = true,
+    versionProvider = Version.class,
+    usageHelpWidth = 100,
+    descriptionHeading = "%n",
+    optionListHeading = "%n",
+    footerHeading = "%n",
     description = {
-      "",
       "Changes a saved model as a request says, and publishes it with a certificate.",
       "",
       "Writes, all or nothing, OUT/model (Spark ML's own format) and OUT/certificate.json (public),"
-          + " and VAULT/<certificate id>/evidence.json (confidential).",
-      ""
+          + " and VAULT/<certificate id>/evidence.json (confidential)."
     },
     footer = {
-      "",
       "Example:",
       "  lethe unlearn --model models/churn --data tables/customers --request hr-2026-118.yaml \\",
-      "                --out models/churn-2026-118 --vault /secure/lethe",
-      ""
+      "                --out models/churn-2026-118 --vault /secure/lethe"
     })
 final class UnlearnCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;

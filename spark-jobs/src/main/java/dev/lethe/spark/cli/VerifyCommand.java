@@ -17,22 +17,23 @@ import picocli.CommandLine.Spec;
     name = "verify",
     sortOptions = false,
     mixinStandardHelpOptions = true,
+    versionProvider = Version.class,
+    usageHelpWidth = 100,
+    descriptionHeading = "%n",
+    optionListHeading = "%n",
+    footerHeading = "%n",
     description = {
-      "",
       "Checks a certificate against a model; with the vault and the data, recomputes all of it.",
       "",
       "With --certificate and --model alone: digests and the arithmetic of the claims. With --vault"
           + " and the data: the keyed digests, the gradient on the corrected data, its rounding bound,"
           + " the distance bound, and that the published parameters differ from the un-noised ones as"
-          + " N(0, sigma^2 I) would. No code of the update is used.",
-      ""
+          + " N(0, sigma^2 I) would. No code of the update is used."
     },
     footer = {
-      "",
       "Example:",
       "  lethe verify --certificate models/churn-2026-118/certificate.json \\",
-      "               --model models/churn-2026-118/model",
-      ""
+      "               --model models/churn-2026-118/model"
     })
 final class VerifyCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;

@@ -36,7 +36,8 @@ final class TestMetrics {
    * @throws InvalidInputException if the model cannot score the table, it has no rows, or a label
    *     is not one of the loss
    */
-  static Evidence.Metrics of(SparkSession spark, LoadedModel model, String label, TableSource test) {
+  static Evidence.Metrics of(
+      SparkSession spark, LoadedModel model, String label, TableSource test) {
     String place = test.option() + " " + test.path();
     ExampleTable.Columns columns = model.columns(label);
     Dataset<Row> featurized = featurized(model.transformer(), test.read(spark), place);

@@ -185,9 +185,7 @@ public final class TrainJob {
   }
 
   private Evidence.@Nullable Metrics metrics(LoadedModel model, String label) {
-    return options.test() == null
-        ? null
-        : TestMetrics.of(spark, model, label, options.test());
+    return options.test() == null ? null : TestMetrics.of(spark, model, label, options.test());
   }
 
   /** The un-noised parameters of the evidence that the result is compared with. */

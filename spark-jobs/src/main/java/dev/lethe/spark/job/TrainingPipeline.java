@@ -109,8 +109,9 @@ final class TrainingPipeline {
   }
 
   /**
-   * The featurizer that Lethe makes of raw columns: strings and booleans are indexed and one-hot
-   * encoded, numbers are taken as they are, a string label is indexed in alphabetical order.
+   * The featurizer that Lethe makes of raw columns: strings are indexed and one-hot encoded,
+   * numbers, booleans and vectors are taken as they are, a string label is indexed in alphabetical
+   * order.
    */
   static Pipeline ofRawColumns(TrainOptions options, String label, Dataset<Row> table) {
     List<String> numeric = new ArrayList<>();

@@ -57,8 +57,7 @@ public final class UnlearnJob {
     long begin = System.nanoTime();
     Request request = RequestedChange.readRequest(spark, options.request());
     Progress progress = Progress.onTerminal("Lethe unlearn " + request.id());
-    try (Release release =
-        Release.open(spark, options.out(), options.vault(), options.sources())) {
+    try (Release release = Release.open(spark, options.out(), options.vault(), options.sources())) {
       LoadedModel model = LoadedModel.load(spark, "--model", options.model());
       requireGridFits(request.certificate(), model.logistic().parameters());
       String label = model.tableLabel(options.label());
@@ -121,9 +120,7 @@ public final class UnlearnJob {
   }
 
   private Evidence.@Nullable Metrics metrics(LoadedModel model, String label) {
-    return options.test() == null
-        ? null
-        : TestMetrics.of(spark, model, label, options.test());
+    return options.test() == null ? null : TestMetrics.of(spark, model, label, options.test());
   }
 
   private Result publish(

@@ -154,8 +154,7 @@ class BadInputTest {
     cases.model(
         "linear regression",
         dir ->
-            People.save(
-                new LinearRegressionModel("linreg", Vectors.zeros(2), 0.0, 1.0), "linear"),
+            People.save(new LinearRegressionModel("linreg", Vectors.zeros(2), 0.0, 1.0), "linear"),
         "--model",
         "LinearRegressionModel",
         "supported",
@@ -179,11 +178,7 @@ class BadInputTest {
         dir ->
             People.save(
                 new LogisticRegressionModel(
-                    "multi",
-                    DenseMatrix.zeros(3, 3),
-                    Vectors.zeros(3),
-                    3,
-                    true),
+                    "multi", DenseMatrix.zeros(3, 3), Vectors.zeros(3), 3, true),
                 "multinomial"),
         "--model",
         "stage multi",
@@ -203,8 +198,7 @@ class BadInputTest {
         "coefficient bounds",
         dir -> {
           LogisticRegressionModel predictor = People.predictor(3);
-          predictor.set(
-              predictor.lowerBoundsOnCoefficients(), Matrices.zeros(1, 3));
+          predictor.set(predictor.lowerBoundsOnCoefficients(), Matrices.zeros(1, 3));
           return People.save(predictor, "bounds");
         },
         "--model",
@@ -214,11 +208,7 @@ class BadInputTest {
         "coefficient that is not a number",
         dir ->
             People.save(
-                new LogisticRegressionModel(
-                    "nan",
-                    Vectors.dense(
-                        Double.NaN, 0, 0),
-                    0.0),
+                new LogisticRegressionModel("nan", Vectors.dense(Double.NaN, 0, 0), 0.0),
                 "not-a-number"),
         "--model",
         "stage nan",
@@ -251,8 +241,7 @@ class BadInputTest {
         "--data",
         "people.parquet",
         "cannot be read as parquet");
-    cases.data(
-        "corrupt Parquet pages", BadInputTest::corruptPages, "--data", "could not be read");
+    cases.data("corrupt Parquet pages", BadInputTest::corruptPages, "--data", "could not be read");
     cases.data(
         "empty table",
         dir -> People.write(People.dataset().limit(0), "parquet", "nobody"),
@@ -265,7 +254,8 @@ class BadInputTest {
                 .with("--data", People.write(People.dataset().limit(0), "parquet", "nobody"))
                 .with(
                     "--request",
-                    requestFile(dir, "id: r-1\nchanges: [{removeFeatures: [hours]}]\n" + CERTIFICATE)),
+                    requestFile(
+                        dir, "id: r-1\nchanges: [{removeFeatures: [hours]}]\n" + CERTIFICATE)),
         "--data",
         "nobody",
         "no row");
@@ -369,9 +359,7 @@ class BadInputTest {
         "featurizer's column of another type",
         dir ->
             People.write(
-                People.dataset().withColumn("hours", col("city")),
-                "parquet",
-                "hours-of-text"),
+                People.dataset().withColumn("hours", col("city")), "parquet", "hours-of-text"),
         "hours");
     cases.add(
         "unseen category",
@@ -456,7 +444,10 @@ class BadInputTest {
         "line 2",
         "not valid YAML");
     cases.request(
-        "request not a mapping", "- u-4711\n", "request.yaml", "must be a mapping with id, changes");
+        "request not a mapping",
+        "- u-4711\n",
+        "request.yaml",
+        "must be a mapping with id, changes");
     cases.request(
         "request empty", "", "request.yaml", "empty", "a request has the keys id and changes");
     cases.request(
@@ -609,10 +600,8 @@ class BadInputTest {
         "  - removeRows: {where: \"1 / (age - age) > 47114711\"}\n",
         "changes[0].removeRows.where",
         "DIVIDE_BY_ZERO");
-    cases.terms(
-        "epsilon 0", "{epsilon: 0, delta: 1e-5, rho: 1e-6}", "epsilon", "greater than 0");
-    cases.terms(
-        "epsilon infinite", "{epsilon: .inf, delta: 1e-5, rho: 1e-6}", "epsilon", "finite");
+    cases.terms("epsilon 0", "{epsilon: 0, delta: 1e-5, rho: 1e-6}", "epsilon", "greater than 0");
+    cases.terms("epsilon infinite", "{epsilon: .inf, delta: 1e-5, rho: 1e-6}", "epsilon", "finite");
     cases.terms(
         "delta 1", "{epsilon: 1, delta: 1, rho: 1e-6}", "delta", "greater than 0 and less than 1");
     cases.terms("rho negative", "{epsilon: 1, delta: 1e-5, rho: -1e-6}", "rho", "greater than 0");
@@ -646,7 +635,8 @@ class BadInputTest {
                     mixed(new Normalizer().setInputCol("features").setOutputCol("mixed"), 2))
                 .with(
                     "--request",
-                    requestFile(dir, "id: r-1\nchanges: [{removeFeatures: [hours]}]\n" + CERTIFICATE)),
+                    requestFile(
+                        dir, "id: r-1\nchanges: [{removeFeatures: [hours]}]\n" + CERTIFICATE)),
         "changes[0].removeFeatures[0]",
         "Normalizer",
         "hours");
@@ -655,10 +645,12 @@ class BadInputTest {
         dir ->
             usual(dir)
                 .with(
-                    "--model", mixed(new PCA().setK(1).setInputCol("features").setOutputCol("mixed"), 1))
+                    "--model",
+                    mixed(new PCA().setK(1).setInputCol("features").setOutputCol("mixed"), 1))
                 .with(
                     "--request",
-                    requestFile(dir, "id: r-1\nchanges: [{removeFeatures: [hours]}]\n" + CERTIFICATE)),
+                    requestFile(
+                        dir, "id: r-1\nchanges: [{removeFeatures: [hours]}]\n" + CERTIFICATE)),
         "changes[0].removeFeatures[0]",
         "PCA",
         "hours");
@@ -755,12 +747,12 @@ class BadInputTest {
         "exactly one of --data and --corrected",
         "not none");
     cases.add(
-        "no request", dir -> usual(dir).without("--request"), "Missing required option", "--request");
+        "no request",
+        dir -> usual(dir).without("--request"),
+        "Missing required option",
+        "--request");
     cases.add(
-        "unknown option",
-        dir -> usual(dir).with("--force", "yes"),
-        "Unknown option",
-        "--force");
+        "unknown option", dir -> usual(dir).with("--force", "yes"), "Unknown option", "--force");
     cases.add(
         "unknown solver",
         dir -> usual(dir).with("--solver", "nonsense"),
@@ -973,7 +965,8 @@ class BadInputTest {
             applied(dir)
                 .with(
                     "--request",
-                    requestFile(dir, "id: r-1\nchanges: [{removeRows: {where: \"x = 'u-4711'\"}}]\n")),
+                    requestFile(
+                        dir, "id: r-1\nchanges: [{removeRows: {where: \"x = 'u-4711'\"}}]\n")),
         "changes[0].removeRows.where",
         "columns are: user_id, age");
     cases.add(
@@ -991,7 +984,8 @@ class BadInputTest {
         dir ->
             applied(dir)
                 .with(
-                    "--request", requestFile(dir, "id: r-1\nchanges: [{removeFeatures: [label]}]\n")),
+                    "--request",
+                    requestFile(dir, "id: r-1\nchanges: [{removeFeatures: [label]}]\n")),
         "changes[0].removeFeatures[0]",
         "is the label column; it is not a feature");
     cases.add(
@@ -1098,10 +1092,7 @@ class BadInputTest {
   /** A pipeline with a stage between assembler and predictor. */
   private static Path mixed(PipelineStage stage, int slots) {
     Transformer fitted =
-        new Pipeline()
-            .setStages(new PipelineStage[] {stage})
-            .fit(twoSlots())
-            .stages()[0];
+        new Pipeline().setStages(new PipelineStage[] {stage}).fit(twoSlots()).stages()[0];
     LogisticRegressionModel predictor = People.predictor(slots);
     predictor.setFeaturesCol("mixed");
     return People.smallModelWith(fitted, predictor);

@@ -26,10 +26,7 @@ final class Invocation {
   }
 
   static Invocation train(Path data, String label, Path out) {
-    return new Invocation("train")
-        .with("--data", data)
-        .with("--label", label)
-        .with("--out", out);
+    return new Invocation("train").with("--data", data).with("--label", label).with("--out", out);
   }
 
   static Invocation verify(Path published) {

@@ -61,10 +61,7 @@ final class Releases {
 
     /** Verification that recomputes everything. */
     Invocation fullVerification() {
-      return verification()
-          .with("--vault", vault)
-          .with("--data", data)
-          .with("--request", request);
+      return verification().with("--vault", vault).with("--data", data).with("--request", request);
     }
   }
 

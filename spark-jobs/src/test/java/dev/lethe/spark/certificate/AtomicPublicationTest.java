@@ -1,0 +1,185 @@
+package dev.lethe.spark.certificate;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.lethe.spark.InvalidInputException;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.stream.Stream;
+import org.apache.hadoop.conf.Configuration;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+class AtomicPublicationTest {
+  @TempDir Path given;
+  private Path dir;
+
+  @BeforeEach
+  void resolveLinks() throws IOException {
+    dir = given.toRealPath();
+  }
+
+  @AfterEach
+  void endRace() {
+    OtherFileSystem.raced = false;
+  }
+
+  /** The local file system, one like HDFS, and one with the older interface only. */
+  static Stream<Arguments> fileSystems() {
+    return Stream.of(
+        Arguments.of("", new Configuration()),
+        Arguments.of("file://", new Configuration()),
+        Arguments.of("other://", OtherFileSystem.confWithContext()),
+        Arguments.of("other://", OtherFileSystem.conf()));
+  }
+
+  private static byte[] bytes(String text) {
+    return text.getBytes(UTF_8);
+  }
+
+  @ParameterizedTest
+  @MethodSource("fileSystems")
+  void commit_newTarget_movesEverythingAtOnce(String scheme, Configuration conf)
+      throws IOException {
+    Path out = dir.resolve("new/parent/out");
+    try (AtomicPublication publication = AtomicPublication.begin(conf, scheme + out)) {
+      publication.write("certificate.json", bytes("{}"));
+      publication.write("model/metadata/part-0", bytes("m"));
+      assertThat(out).doesNotExist();
+      assertThat(publication.staging().getName()).startsWith(".out.staging-");
+      assertThat(publication.staging().getParent()).isEqualTo(publication.target().getParent());
+      publication.commit();
+    }
+    assertThat(out.resolve("certificate.json")).hasContent("{}");
+    assertThat(out.resolve("model/metadata/part-0")).hasContent("m");
+    assertThat(out.getParent().toFile().list()).containsExactly("out");
+  }
+
+  @ParameterizedTest
+  @MethodSource("fileSystems")
+  void close_failureInTheMiddle_leavesNothing(String scheme, Configuration conf) {
+    Path out = dir.resolve("new/parent/out");
+    assertThatThrownBy(
+            () -> {
+              try (AtomicPublication publication = AtomicPublication.begin(conf, scheme + out)) {
+                publication.write("model/metadata/part-0", bytes("m"));
+                throw new IllegalStateException("the disk burns");
+              }
+            })
+        .hasMessage("the disk burns")
+        .hasNoSuppressedExceptions();
+    assertThat(dir).isEmptyDirectory();
+  }
+
+  @ParameterizedTest
+  @MethodSource("fileSystems")
+  void close_parentThatExisted_stays(String scheme, Configuration conf) throws IOException {
+    Path parent = Files.createDirectories(dir.resolve("old"));
+    AtomicPublication.begin(conf, scheme + parent.resolve("new/out")).close();
+    assertThat(parent).isEmptyDirectory();
+  }
+
+  @ParameterizedTest
+  @MethodSource("fileSystems")
+  void close_parentUsedByOthers_stays(String scheme, Configuration conf) throws IOException {
+    Path parent = dir.resolve("new");
+    try (AtomicPublication publication =
+        AtomicPublication.begin(conf, scheme + parent.resolve("out"))) {
+      publication.write("a", bytes("a"));
+      Files.writeString(parent.resolve("theirs"), "x");
+    }
+    assertThat(parent.toFile().list()).containsExactly("theirs");
+  }
+
+  @ParameterizedTest
+  @MethodSource("fileSystems")
+  void begin_targetExists_isRefused(String scheme, Configuration conf) throws IOException {
+    Path file = Files.writeString(dir.resolve("file"), "x");
+    Path directory = Files.createDirectories(dir.resolve("directory"));
+    for (Path out : new Path[] {file, directory}) {
+      assertThatThrownBy(() -> AtomicPublication.begin(conf, scheme + out))
+          .isInstanceOf(InvalidInputException.class)
+          .hasMessageContaining(out.toString())
+          .hasMessageContaining("already exists");
+      assertThatThrownBy(() -> AtomicPublication.check(conf, scheme + out))
+          .isInstanceOf(InvalidInputException.class)
+          .hasMessageContaining("already exists");
+    }
+    AtomicPublication.check(conf, scheme + dir.resolve("free"));
+    assertThat(dir.toFile().list()).containsExactlyInAnyOrder("file", "directory");
+  }
+
+  @ParameterizedTest
+  @MethodSource("fileSystems")
+  void commit_secondPublication_losesAndIsNotNested(String scheme, Configuration conf)
+      throws IOException {
+    Path out = dir.resolve("out");
+    AtomicPublication first = AtomicPublication.begin(conf, scheme + out);
+    AtomicPublication second = AtomicPublication.begin(conf, scheme + out);
+    try (first;
+        second) {
+      first.write("a", bytes("first"));
+      second.write("a", bytes("second"));
+      first.commit();
+      assertThatThrownBy(second::commit)
+          .isInstanceOf(InvalidInputException.class)
+          .hasMessageContaining("already exists");
+    }
+    assertThat(out.toFile().list()).containsExactly("a");
+    assertThat(out.resolve("a")).hasContent("first");
+    assertThat(dir.toFile().list()).containsExactly("out");
+  }
+
+  @Test
+  void commit_targetAppearsBetweenCheckAndRename_isTakenOutAgain() throws IOException {
+    Path out = dir.resolve("out");
+    try (AtomicPublication publication =
+        AtomicPublication.begin(OtherFileSystem.conf(), "other://" + out)) {
+      publication.write("a", bytes("ours"));
+      OtherFileSystem.raced = true;
+      assertThatThrownBy(publication::commit)
+          .isInstanceOf(InvalidInputException.class)
+          .hasMessageContaining("already exists");
+    }
+    assertThat(out.toFile().list()).containsExactly("theirs");
+    assertThat(dir.toFile().list()).containsExactly("out");
+  }
+
+  @Test
+  void commit_twice_isRefused() {
+    try (AtomicPublication publication =
+        AtomicPublication.begin(new Configuration(), dir.resolve("out").toString())) {
+      publication.commit();
+      assertThatThrownBy(publication::commit).isInstanceOf(IllegalStateException.class);
+    }
+    assertThat(dir.resolve("out")).isDirectory();
+  }
+
+  @Test
+  void write_existingFile_isNotOverwritten() {
+    try (AtomicPublication publication =
+        AtomicPublication.begin(new Configuration(), dir.resolve("out").toString())) {
+      publication.write("a", bytes("1"));
+      assertThatThrownBy(() -> publication.write("a", bytes("2")))
+          .isInstanceOf(java.io.UncheckedIOException.class);
+    }
+  }
+
+  @Test
+  void begin_belowAFile_isRefused() throws IOException {
+    Path file = Files.writeString(dir.resolve("file"), "x");
+    assertThatThrownBy(
+            () -> AtomicPublication.begin(new Configuration(), file.resolve("out").toString()))
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessageStartingWith("out: ");
+    assertThat(dir.toFile().list()).containsExactly("file");
+  }
+}

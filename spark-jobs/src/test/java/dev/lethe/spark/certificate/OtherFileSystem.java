@@ -1,0 +1,65 @@
+package dev.lethe.spark.certificate;
+
+import java.io.File;
+import java.io.IOException;
+import java.net.URI;
+import java.net.URISyntaxException;
+import java.nio.file.Files;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.DelegateToFileSystem;
+import org.apache.hadoop.fs.Path;
+import org.apache.hadoop.fs.RawLocalFileSystem;
+
+/**
+ * A Hadoop file system that is not the local one: the code for HDFS and the like runs on it. Its
+ * rename moves into an existing directory, as Hadoop's do.
+ */
+public final class OtherFileSystem extends RawLocalFileSystem {
+  private static final URI NAME = URI.create("other:///");
+
+  /** When true, somebody else publishes the target just before a directory is renamed to it. */
+  static volatile boolean raced;
+
+  @Override
+  public URI getUri() {
+    return NAME;
+  }
+
+  @Override
+  public String getScheme() {
+    return "other";
+  }
+
+  @Override
+  public boolean rename(Path source, Path target) throws IOException {
+    if (raced) {
+      File other = pathToFile(target);
+      Files.createDirectories(other.toPath());
+      Files.writeString(other.toPath().resolve("theirs"), "x");
+    }
+    return super.rename(source, target);
+  }
+
+  static Configuration conf() {
+    Configuration conf = new Configuration();
+    conf.setClass("fs.other.impl", OtherFileSystem.class, org.apache.hadoop.fs.FileSystem.class);
+    return conf;
+  }
+
+  /** With the newer interface (FileContext) as HDFS has it. */
+  static Configuration confWithContext() {
+    Configuration conf = conf();
+    conf.setClass(
+        "fs.AbstractFileSystem.other.impl",
+        Context.class,
+        org.apache.hadoop.fs.AbstractFileSystem.class);
+    return conf;
+  }
+
+  /** Made by Hadoop, by reflection. */
+  public static final class Context extends DelegateToFileSystem {
+    public Context(URI uri, Configuration conf) throws IOException, URISyntaxException {
+      super(uri, new OtherFileSystem(), conf, "other", false);
+    }
+  }
+}
