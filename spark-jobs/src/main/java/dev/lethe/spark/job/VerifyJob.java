@@ -131,7 +131,8 @@ public final class VerifyJob {
             parameters);
     // sigma may differ in its last bits where another JVM rounds a logarithm differently
     boolean holds =
-        Math.abs(sigma - required) <= 1e-9 * required
+        Double.isFinite(required)
+            && Math.abs(sigma - required) <= 1e-9 * required
             && sigma >= 0x1p-1000
             && step == PublicationGrid.of(sigma).step();
     return new Check(
