@@ -100,19 +100,14 @@ class ApplyJobTest {
     Path out = Places.unused("dropped");
 
     Outcome outcome =
-        apply(
-                People.table(),
-                "parquet",
-                "id: r\nchanges: [{removeFeatures: [race, hours]}]\n",
-                out)
+        apply(People.table(), "parquet", "id: r\nchanges: [{removeFeatures: [race, hours]}]\n", out)
             .run();
 
     assertThat(outcome.code()).as("%s", outcome).isZero();
     assertThat(outcome.out())
         .contains("rows: 240 read, 0 touched, 0 removed; columns dropped: race, hours");
     Dataset<Row> written = LocalSpark.session().read().parquet(out.toString());
-    assertThat(written.schema())
-        .isEqualTo(without(without(People.SCHEMA, "race"), "hours"));
+    assertThat(written.schema()).isEqualTo(without(without(People.SCHEMA, "race"), "hours"));
     assertThat(sorted(written.collectAsList()))
         .isEqualTo(sorted(People.dataset().drop("race", "hours").collectAsList()));
   }
@@ -195,8 +190,7 @@ class ApplyJobTest {
 
     assertThat(outcome.code()).as("%s", outcome).isZero();
     Dataset<Row> written = LocalSpark.session().read().parquet(out.toString());
-    assertThat(AttributeGroup.fromStructField(written.schema().apply("features")))
-        .isEqualTo(group);
+    assertThat(AttributeGroup.fromStructField(written.schema().apply("features"))).isEqualTo(group);
     List<Row> corrected = written.collectAsList();
     assertThat(corrected.get(0).<Vector>getAs(1)).isEqualTo(Vectors.dense(1, 0, 3));
     assertThat(corrected.get(1).<Vector>getAs(1))

@@ -239,8 +239,7 @@ final class People {
 
   /** Features, label and weight of every row. */
   record Examples(List<double[]> features, double[] labels, double[] weights) {
-    static Examples of(
-        Dataset<Row> featurized, String vector, String label, String weight) {
+    static Examples of(Dataset<Row> featurized, String vector, String label, String weight) {
       List<double[]> features = new ArrayList<>();
       List<Row> rows = featurized.collectAsList();
       double[] labels = new double[rows.size()];

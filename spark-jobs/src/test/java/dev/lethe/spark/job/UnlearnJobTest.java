@@ -151,8 +151,7 @@ class UnlearnJobTest {
             "parquet",
             "id: r-4\nchanges: [{relabel: {to: \"'yes'\", where: \"user_id < 'u-4720'\"}}]\n"
                 + CERTIFICATE,
-            table ->
-                table.withColumn("answer", expr("IF(user_id < 'u-4720', 'yes', answer)")),
+            table -> table.withColumn("answer", expr("IF(user_id < 'u-4720', 'yes', answer)")),
             List.of(),
             "label_index",
             null),
@@ -287,7 +286,9 @@ class UnlearnJobTest {
     assertThat(objective.gradientNorm(start, given.removed())).isGreaterThan(1e-4);
   }
 
-  /** An unmodified Spark job scores with the published parameters, whatever the removed slots are. */
+  /**
+   * An unmodified Spark job scores with the published parameters, whatever the removed slots are.
+   */
   private static void assertScores(Transformer published, Model given, double[] theta) {
     LogisticRegressionModel predictor = predictor(published);
     List<Row> scored = published.transform(given.table()).limit(20).collectAsList();
@@ -385,10 +386,7 @@ class UnlearnJobTest {
   void run_oneStepMethod_publishesWithoutNoiseAndClaimsNothing(String method) {
     Release release =
         Releases.unlearn(
-            People.model(),
-            People.table(),
-            Releases.REQUEST + "method: " + method + "\n",
-            3);
+            People.model(), People.table(), Releases.REQUEST + "method: " + method + "\n", 3);
 
     JsonNode certificate = release.certificate();
     assertValid(certificate, "certificate");
@@ -443,11 +441,7 @@ class UnlearnJobTest {
     assertThat(outcome.code()).as("%s", outcome).isEqualTo(3);
     Release release =
         new Release(
-            People.model(),
-            People.table(),
-            request,
-            place.resolve("out"),
-            place.resolve("vault"));
+            People.model(), People.table(), request, place.resolve("out"), place.resolve("vault"));
     JsonNode certificate = release.certificate();
     assertThat(certificate.get("verdict").asText()).isEqualTo("not-certified");
     assertThat(certificate.get("reason").asText()).isEqualTo("distance-not-proven");
@@ -476,8 +470,7 @@ class UnlearnJobTest {
             .run();
 
     assertThat(outcome.code()).as("%s", outcome).isZero();
-    Release second =
-        new Release(release.model(), table, release.request(), out, release.vault());
+    Release second = new Release(release.model(), table, release.request(), out, release.vault());
     assertValid(second.evidence(), "evidence");
     assertThat(second.evidence().get("digests").get("correctedData"))
         .isEqualTo(release.evidence().get("digests").get("correctedData"));
@@ -566,8 +559,7 @@ class UnlearnJobTest {
         .isCloseTo(accuracy(after), within(1e-12));
     assertThat(release.evidence().get("metricsBefore").get("logLoss").doubleValue())
         .isCloseTo(logLoss(before), within(1e-9)); // Spark sums in another order
-    assertThat(release.evidence().get("metricsBefore").get("n").intValue())
-        .isEqualTo(People.COUNT);
+    assertThat(release.evidence().get("metricsBefore").get("n").intValue()).isEqualTo(People.COUNT);
     assertThat(outcome.out()).contains("test before", "test after");
   }
 

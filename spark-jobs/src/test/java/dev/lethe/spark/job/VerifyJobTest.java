@@ -288,11 +288,7 @@ class VerifyJobTest {
     Path certificate = certificate(json -> json.set("modelDigest", digest(model)));
 
     assertBroken(
-        release
-            .fullVerification()
-            .with("--model", model)
-            .with("--certificate", certificate)
-            .run(),
+        release.fullVerification().with("--model", model).with("--certificate", certificate).run(),
         "noise is N(0, sigma^2 I)");
   }
 
@@ -305,8 +301,7 @@ class VerifyJobTest {
             Places.unused("request.yaml"),
             Releases.REQUEST.replace("user_id = 'u-4711'", "user_id IN ('u-4711')"));
 
-    assertBroken(
-        release.fullVerification().with("--request", request).run(), "request digest");
+    assertBroken(release.fullVerification().with("--request", request).run(), "request digest");
   }
 
   @Test
