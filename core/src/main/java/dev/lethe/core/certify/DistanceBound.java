@@ -64,7 +64,12 @@ public sealed interface DistanceBound {
    * @param reason fixed text without a figure of the data: may be published
    * @param detail the figures behind it: confidential
    */
-  record Unproven(String reason, String detail) implements DistanceBound {}
+  record Unproven(String reason, String detail) implements DistanceBound {
+    /** Whether a rule applies to this objective, but not yet at this point: more steps may help. */
+    public boolean isTooFar() {
+      return reason.contains(DistanceProof.NOT_CLOSE);
+    }
+  }
 
   /**
    * The bound from one pass: by strong convexity or, for a free intercept, by self-concordance.

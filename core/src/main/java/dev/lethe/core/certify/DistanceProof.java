@@ -15,7 +15,7 @@ import java.util.stream.IntStream;
 final class DistanceProof {
   private static final String NOT_FINITE = "the measured gradient or curvature is not finite";
   private static final String OUT_OF_RANGE = "the bound exceeds the range of a double";
-  private static final String NOT_CLOSE =
+  static final String NOT_CLOSE =
       "the parameters are not close enough to the minimiser for self-concordance to bound the"
           + " distance";
 

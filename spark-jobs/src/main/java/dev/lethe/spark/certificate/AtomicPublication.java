@@ -40,13 +40,27 @@ public final class AtomicPublication implements AutoCloseable {
   /**
    * Checks that nothing can stop the publication that is known in advance, without writing.
    *
-   * @throws InvalidInputException if the target exists or cannot be reached
+   * @param sources what is read: the target must not lie in one of them
+   * @throws InvalidInputException if the target exists, cannot be reached or lies in a source
    */
-  public static void check(Configuration conf, String out) {
+  public static void check(Configuration conf, String out, String... sources) {
     Path given = Storage.path(out, "out");
     try {
       Storage storage = Storage.of(conf, given);
-      refuseExisting(storage, storage.canonical(given));
+      Path target = storage.canonical(given);
+      refuseExisting(storage, target);
+      for (String text : sources) {
+        Path source = Storage.path(text, "path");
+        Path place = Storage.of(conf, source).canonical(source);
+        if (target.equals(place) || Storage.isBelow(target, place)) {
+          throw new InvalidInputException(
+              "out: "
+                  + target
+                  + " is below "
+                  + place
+                  + ", which is read; name a place apart from the model and the data");
+        }
+      }
     } catch (IOException e) {
       throw new InvalidInputException("out: " + out + " cannot be reached", e);
     }
@@ -55,9 +69,12 @@ public final class AtomicPublication implements AutoCloseable {
   /**
    * Begins a publication: creates the staging directory and the missing parents.
    *
-   * @throws InvalidInputException if the target exists or its parent cannot be written
+   * @param sources as for {@link #check}
+   * @throws InvalidInputException if the target exists, lies in a source or its parent cannot be
+   *     written
    */
-  public static AtomicPublication begin(Configuration conf, String out) {
+  public static AtomicPublication begin(Configuration conf, String out, String... sources) {
+    check(conf, out, sources);
     Path given = Storage.path(out, "out");
     List<Path> createdParents = new ArrayList<>();
     try {
@@ -82,7 +99,11 @@ public final class AtomicPublication implements AutoCloseable {
       storage.fs.deleteOnExit(staging);
       return publication;
     } catch (IOException e) {
-      throw new InvalidInputException("out: " + out + " cannot be written", e);
+      throw new InvalidInputException(
+          "out: "
+              + out
+              + " cannot be written; name a new directory in one that exists or can be created",
+          e);
     }
   }
 

@@ -68,7 +68,9 @@ public record DataDigest(String value, long rows) {
     List<Tuple3<Integer, Long, byte[]>> buckets =
         new ArrayList<>(
             hashes
-                .repartition(hashes.col("_1"))
+                // Not Spark's default of 200 tasks: for a small table they take longer than all
+                // passes.
+                .repartition(Math.min(blocks.getNumPartitions(), BUCKETS), hashes.col("_1"))
                 .sortWithinPartitions("_1", "_2")
                 .mapPartitions(
                     new BucketDigests(key.derive("lethe/buckets/1")),

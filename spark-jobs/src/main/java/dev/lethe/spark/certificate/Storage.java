@@ -97,6 +97,16 @@ abstract sealed class Storage {
   /** Whether the permissions give anybody but the owner access; false where there are no modes. */
   abstract boolean openToOthers(Path file) throws IOException;
 
+  /** Whether {@code path} lies somewhere below {@code ancestor}; both canonical. */
+  static boolean isBelow(Path path, Path ancestor) {
+    for (Path p = path.getParent(); p != null; p = p.getParent()) {
+      if (p.equals(ancestor)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
   boolean exists(Path path) throws IOException {
     return fs.exists(path);
   }

@@ -53,7 +53,9 @@ public final class Vault {
         String relation =
             root.equals(place)
                 ? "is"
-                : isBelow(root, place) ? "is below" : isBelow(place, root) ? "is above" : "";
+                : Storage.isBelow(root, place)
+                    ? "is below"
+                    : Storage.isBelow(place, root) ? "is above" : "";
         if (!relation.isEmpty()) {
           throw new InvalidInputException(
               "vault: "
@@ -73,15 +75,6 @@ public final class Vault {
     } catch (IOException e) {
       throw new InvalidInputException("vault: " + path + " cannot be reached", e);
     }
-  }
-
-  private static boolean isBelow(Path path, Path ancestor) {
-    for (Path p = path.getParent(); p != null; p = p.getParent()) {
-      if (p.equals(ancestor)) {
-        return true;
-      }
-    }
-    return false;
   }
 
   /** Where the vault is. */

@@ -1,9 +1,14 @@
 package dev.lethe.spark.data;
 
 import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.SparkErrors;
+import java.io.IOException;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.regex.Pattern;
+import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.sql.DataFrameReader;
 import org.apache.spark.sql.Dataset;
@@ -20,7 +25,8 @@ import org.apache.spark.sql.SparkSession;
  */
 public record TableSource(String option, String path, String format, Map<String, String> options) {
   private static final Set<String> FILES =
-      Set.of("parquet", "csv", "json", "orc", "libsvm", "text");
+      Set.of("parquet", "csv", "json", "orc", "libsvm", "text", "delta");
+  private static final Pattern GLOB = Pattern.compile("[^/]*[*?\\[{].*");
 
   public TableSource {
     options = Map.copyOf(options);
@@ -46,27 +52,41 @@ public record TableSource(String option, String path, String format, Map<String,
       return reader.load(path);
     } catch (Exception e) { // AnalysisException is checked in bytecode only
       throw new InvalidInputException(
-          option + " " + path + ": cannot be read as " + format + ": " + firstLine(e), e);
+          option
+              + " "
+              + path
+              + ": cannot be read as "
+              + format
+              + " ("
+              + SparkErrors.kind(e)
+              + "); is --format right?",
+          e);
     }
+  }
+
+  /**
+   * The directory or file that this table is read from, without the part of the path that is a
+   * pattern; empty if the source does not read files.
+   */
+  public Optional<String> place() {
+    if (!FILES.contains(format)) {
+      return Optional.empty();
+    }
+    String fixed = GLOB.matcher(path).replaceFirst("");
+    return fixed.isEmpty() ? Optional.empty() : Optional.of(fixed);
   }
 
   private void requireExists(SparkSession spark) {
-    Path file = new Path(path);
     try {
-      if (file.getFileSystem(spark.sparkContext().hadoopConfiguration()).globStatus(file) == null
-          || file.getFileSystem(spark.sparkContext().hadoopConfiguration()).globStatus(file).length
-              == 0) {
+      Path file = new Path(path);
+      FileStatus[] found =
+          file.getFileSystem(spark.sparkContext().hadoopConfiguration()).globStatus(file);
+      if (found == null || found.length == 0) {
         throw new InvalidInputException(option + " " + path + ": does not exist");
       }
-    } catch (java.io.IOException | IllegalArgumentException e) {
-      throw new InvalidInputException(option + " " + path + ": " + firstLine(e), e);
+    } catch (IOException | IllegalArgumentException e) {
+      throw new InvalidInputException(
+          option + " " + path + ": cannot be reached (" + e.getClass().getSimpleName() + ")", e);
     }
-  }
-
-  static String firstLine(Throwable e) {
-    String message = e.getMessage();
-    return message == null
-        ? e.getClass().getSimpleName()
-        : message.lines().findFirst().orElse(e.getClass().getSimpleName());
   }
 }

@@ -22,6 +22,7 @@ import org.apache.spark.ml.feature.FeatureHasher;
 import org.apache.spark.ml.feature.Normalizer;
 import org.apache.spark.ml.feature.PCAModel;
 import org.apache.spark.ml.feature.PolynomialExpansion;
+import org.apache.spark.ml.feature.StringIndexerModel;
 import org.apache.spark.ml.feature.VectorSizeHint;
 import org.apache.spark.ml.feature.VectorSlicer;
 import org.apache.spark.ml.linalg.SQLDataTypes;
@@ -499,6 +500,20 @@ final class SlotWalk {
   // ---- columns -----------------------------------------------------------------------------
 
   private Dataset<Row> transform(Transformer stage) {
+    if (stage instanceof StringIndexerModel indexer && indexer.isSet(indexer.inputCols())) {
+      // Spark ML would pass over the column, and strike its output out of the stage's own params.
+      for (String input : indexer.getInputCols()) {
+        if (find(rows.schema(), input) == null) {
+          throw new InvalidInputException(
+              "stage "
+                  + StageColumns.name(stage)
+                  + " reads column '"
+                  + input
+                  + "', which the table does not have; there are "
+                  + some(Arrays.asList(tableSchema.fieldNames())));
+        }
+      }
+    }
     try {
       return stage.transform(rows);
     } catch (Exception e) { // AnalysisException is checked, and Scala does not declare it

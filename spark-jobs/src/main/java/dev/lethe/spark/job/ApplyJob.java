@@ -16,11 +16,13 @@ import java.util.BitSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.apache.spark.ml.attribute.AttributeGroup;
 import org.apache.spark.ml.linalg.SQLDataTypes;
 import org.apache.spark.ml.linalg.SparseVector;
 import org.apache.spark.ml.linalg.Vector;
 import org.apache.spark.ml.linalg.Vectors;
+import org.apache.spark.sql.Column;
 import org.apache.spark.sql.DataFrameWriter;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -70,14 +72,19 @@ public final class ApplyJob {
     Request request = RequestedChange.readRequest(spark, requestFile);
     Progress progress = Progress.onTerminal("Lethe apply " + request.id());
     try (AtomicPublication publication =
-        AtomicPublication.begin(spark.sparkContext().hadoopConfiguration(), out)) {
+        AtomicPublication.begin(
+            spark.sparkContext().hadoopConfiguration(),
+            out,
+            source.place().stream().toArray(String[]::new))) {
       Dataset<Row> table = source.read(spark);
       Corrections corrections =
           Corrections.of(spark, request, table.schema(), label, weight, requestFile);
       progress.phase("writing the corrected table");
       spark.sparkContext().setJobDescription(progress.description());
       Impact impact =
-          corrections.hasRowChanges() ? corrections.inspect(table) : new Impact(0, 0, List.of());
+          corrections.hasRowChanges()
+              ? SparkFailures.sanitized(place(), () -> corrections.inspect(table))
+              : new Impact(0, 0, List.of());
       long rows = SparkFailures.sanitized(place(), table::count);
       List<String> dropped = new ArrayList<>();
       Dataset<Row> corrected = withoutFeatures(corrections, table, dropped);
@@ -110,7 +117,9 @@ public final class ApplyJob {
       StructField field = field(table, feature.column());
       if (feature.isSlot()) {
         if (field != null && field.dataType().equals(SQLDataTypes.VectorType())) {
-          slots.computeIfAbsent(field.name(), name -> new BitSet()).set(index(feature, field));
+          slots
+              .computeIfAbsent(field.name(), name -> new BitSet())
+              .set(index(feature, field, table));
         }
       } else if (field == null) {
         throw new InvalidInputException(
@@ -128,7 +137,8 @@ public final class ApplyJob {
           corrected.withColumn(
               entry.getKey(),
               udf(new ZeroSlots(entry.getValue()), SQLDataTypes.VectorType())
-                  .apply(col("`" + entry.getKey().replace("`", "``") + "`")));
+                  .apply(quoted(entry.getKey()))
+                  .as(entry.getKey(), table.schema().apply(entry.getKey()).metadata()));
     }
     return corrected.drop(dropped.toArray(String[]::new));
   }
@@ -142,17 +152,40 @@ public final class ApplyJob {
     return null;
   }
 
-  private int index(FeatureRef feature, StructField field) {
+  private static Column quoted(String column) {
+    return col("`" + column.replace("`", "``") + "`");
+  }
+
+  private int index(FeatureRef feature, StructField field, Dataset<Row> table) {
+    AttributeGroup group = AttributeGroup.fromStructField(field);
     if (feature.index() != null) {
+      int size = group.size() >= 0 ? group.size() : size(field, table);
+      if (feature.index() >= size) {
+        throw new InvalidInputException(
+            requestFile
+                + ": removeFeatures: "
+                + feature
+                + ": the column has "
+                + size
+                + " slots, counted from 0");
+      }
       return feature.index();
     }
-    AttributeGroup group = AttributeGroup.fromStructField(field);
-    String name = java.util.Objects.requireNonNull(feature.attribute());
+    String name = Objects.requireNonNull(feature.attribute());
     if (group.attributes().isEmpty() || !group.hasAttr(name)) {
       throw new InvalidInputException(
           requestFile + ": removeFeatures: " + feature + ": the column has no slot of that name");
     }
     return group.indexOf(name);
+  }
+
+  /** The number of slots of the first vector of a column; 0 if there is none. */
+  private int size(StructField field, Dataset<Row> table) {
+    Column column = quoted(field.name());
+    List<Row> first =
+        SparkFailures.sanitized(
+            place(), () -> table.select(column).where(column.isNotNull()).takeAsList(1));
+    return first.isEmpty() ? 0 : first.get(0).<Vector>getAs(0).size();
   }
 
   /** A vector with some slots set to zero. */

@@ -3,7 +3,10 @@ package dev.lethe.spark.job;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.SparkErrors;
 import java.io.IOException;
+import java.util.List;
+import java.util.function.Supplier;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.ml.Pipeline;
@@ -12,6 +15,7 @@ import org.apache.spark.ml.PipelineStage;
 import org.apache.spark.ml.Transformer;
 import org.apache.spark.ml.classification.LogisticRegressionModel;
 import org.apache.spark.ml.util.MLWritable;
+import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 
 /** Spark ML models as Spark ML's own writer left them. */
@@ -26,9 +30,10 @@ final class ModelStore {
   static Transformer loadModel(SparkSession spark, String option, String path) {
     String type = savedClass(spark, option, path);
     return switch (type) {
-      case "org.apache.spark.ml.PipelineModel" -> PipelineModel.load(path);
+      case "org.apache.spark.ml.PipelineModel" ->
+          loaded(option, path, () -> PipelineModel.load(path));
       case "org.apache.spark.ml.classification.LogisticRegressionModel" ->
-          LogisticRegressionModel.load(path);
+          loaded(option, path, () -> LogisticRegressionModel.load(path));
       default ->
           throw new InvalidInputException(
               option
@@ -45,12 +50,29 @@ final class ModelStore {
   static PipelineStage loadPipeline(SparkSession spark, String option, String path) {
     String type = savedClass(spark, option, path);
     return switch (type) {
-      case "org.apache.spark.ml.PipelineModel" -> PipelineModel.load(path);
-      case "org.apache.spark.ml.Pipeline" -> Pipeline.load(path);
+      case "org.apache.spark.ml.PipelineModel" ->
+          loaded(option, path, () -> PipelineModel.load(path));
+      case "org.apache.spark.ml.Pipeline" -> loaded(option, path, () -> Pipeline.load(path));
       default ->
           throw new InvalidInputException(
               option + " " + path + ": is a " + type + "; allowed are Pipeline and PipelineModel");
     };
+  }
+
+  private static <T> T loaded(String option, String path, Supplier<T> load) {
+    try {
+      return load.get();
+    } catch (Exception e) { // AnalysisException is checked, and Scala does not declare it
+      throw new InvalidInputException(
+          option
+              + " "
+              + path
+              + ": cannot be loaded ("
+              + SparkErrors.kind(e)
+              + "): it is damaged, incomplete or contains a stage whose class is not on the class"
+              + " path",
+          e);
+    }
   }
 
   /** Saves a model by Spark ML's own writer into a directory that is not published yet. */
@@ -63,8 +85,8 @@ final class ModelStore {
   }
 
   private static String savedClass(SparkSession spark, String option, String path) {
-    Path metadata = new Path(path, "metadata");
     try {
+      Path metadata = new Path(path, "metadata");
       FileSystem files = metadata.getFileSystem(spark.sparkContext().hadoopConfiguration());
       if (!files.exists(new Path(path))) {
         throw new InvalidInputException(option + " " + path + ": does not exist");
@@ -73,17 +95,26 @@ final class ModelStore {
         throw new InvalidInputException(
             option + " " + path + ": is not a saved Spark ML model: it has no folder 'metadata'");
       }
+      List<Row> lines = spark.read().text(metadata.toString()).takeAsList(1);
       JsonNode document =
-          new ObjectMapper().readTree(spark.read().text(metadata.toString()).first().getString(0));
+          lines.isEmpty() ? null : new ObjectMapper().readTree(lines.get(0).getString(0));
       JsonNode type = document == null ? null : document.get("class");
       if (type == null) {
         throw new InvalidInputException(
             option + " " + path + ": is not a saved Spark ML model: its metadata names no class");
       }
       return type.asText();
-    } catch (IOException | IllegalArgumentException e) {
+    } catch (InvalidInputException e) {
+      throw e;
+    } catch (Exception e) { // AnalysisException is checked, and Scala does not declare it
       throw new InvalidInputException(
-          option + " " + path + ": cannot be read: " + e.getMessage(), e);
+          option
+              + " "
+              + path
+              + ": is not a saved Spark ML model: its metadata cannot be read ("
+              + SparkErrors.kind(e)
+              + ")",
+          e);
     }
   }
 }

@@ -7,6 +7,8 @@ import dev.lethe.spark.certificate.ModelDigest;
 import dev.lethe.spark.certificate.Vault;
 import dev.lethe.spark.certificate.VaultKey;
 import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.ml.Transformer;
@@ -31,13 +33,20 @@ final class Release implements AutoCloseable {
     this.vault = vault;
   }
 
-  /** Checks the places to write to; writes nothing. */
-  static Release open(SparkSession spark, String out, String vault, String model)
-      throws IOException {
+  /**
+   * Checks the places to write to; creates nothing but an empty staging directory, which {@link
+   * #close} deletes.
+   *
+   * @param sources what is read: neither OUT nor the vault may lie there
+   */
+  static Release open(SparkSession spark, String out, String vault, List<String> sources) {
     Configuration configuration = spark.sparkContext().hadoopConfiguration();
-    AtomicPublication.check(configuration, out);
-    Vault opened = Vault.open(configuration, vault, out, model);
-    return new Release(configuration, AtomicPublication.begin(configuration, out), opened);
+    String[] read = sources.toArray(String[]::new);
+    AtomicPublication.check(configuration, out, read);
+    List<String> forbidden = new ArrayList<>(sources);
+    forbidden.add(0, out);
+    Vault opened = Vault.open(configuration, vault, forbidden.toArray(String[]::new));
+    return new Release(configuration, AtomicPublication.begin(configuration, out, read), opened);
   }
 
   VaultKey vaultKey() throws IOException {

@@ -12,15 +12,11 @@ import dev.lethe.spark.request.FeatureRef;
 import dev.lethe.spark.request.Impact;
 import dev.lethe.spark.request.Request;
 import dev.lethe.spark.request.RequestReader;
-import java.io.IOException;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
-import org.apache.hadoop.fs.FSDataInputStream;
-import org.apache.hadoop.fs.FileSystem;
-import org.apache.hadoop.fs.Path;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -59,22 +55,8 @@ final class RequestedChange {
    * @throws InvalidInputException if it does not exist or is not a request
    */
   static Request readRequest(SparkSession spark, String file) {
-    Path path = new Path(file);
-    try {
-      FileSystem files = path.getFileSystem(spark.sparkContext().hadoopConfiguration());
-      if (!files.exists(path) || files.getFileStatus(path).isDirectory()) {
-        throw new InvalidInputException(
-            "--request "
-                + file
-                + ": "
-                + (files.exists(path) ? "is a directory" : "does not exist"));
-      }
-      try (FSDataInputStream in = files.open(path)) {
-        return RequestReader.read(file, in.readNBytes(RequestReader.MAX_BYTES + 1));
-      }
-    } catch (IOException e) {
-      throw new InvalidInputException("--request " + file + ": cannot be read", e);
-    }
+    return RequestReader.read(
+        file, InputFile.read(spark, "--request", file, RequestReader.MAX_BYTES + 1));
   }
 
   /**
@@ -93,7 +75,8 @@ final class RequestedChange {
       boolean tableIsCorrected,
       String label,
       Progress progress) {
-    Dataset<Row> table = source.read(spark);
+    Dataset<Row> given = source.read(spark);
+    Dataset<Row> table = given;
     List<RemovedFeature> features = removedFeatures(request, requestFile);
     if (tableIsCorrected) {
       table = withPlaceholders(table, model.featurizer(), wholeColumns(features));
@@ -104,19 +87,23 @@ final class RequestedChange {
     FeatureRemoval removal =
         FeatureRemoval.of(
             model.featurizer(), table, features, label, model.logistic().weightColumn());
+    String place = source.option() + " " + source.path();
     progress.phase("matching the request's rows");
     spark.sparkContext().setJobDescription(progress.description());
     if (tableIsCorrected) {
-      corrections.checkCorrected(table);
+      // Not the placeholders: a condition on a column that is gone cannot be checked.
+      SparkFailures.sanitized(place, () -> corrections.checkCorrected(given));
     } else if (corrections.hasRowChanges()) {
-      Impact impact = corrections.inspect(table, model.labelDomain());
+      Impact impact =
+          SparkFailures.sanitized(place, () -> corrections.inspect(given, model.labelDomain()));
       progress.matched(impact.touchedRows());
     }
     spark.sparkContext().setJobDescription(null);
     return new RequestedChange(request, model, table, tableIsCorrected, corrections, removal);
   }
 
-  private static List<RemovedFeature> removedFeatures(Request request, String file) {
+  /** The features that a request removes. */
+  static List<RemovedFeature> removedFeatures(Request request, String file) {
     List<RemovedFeature> features = new ArrayList<>();
     for (int i = 0; i < request.changes().size(); i++) {
       if (request.changes().get(i) instanceof Change.RemoveFeatures change) {
@@ -149,7 +136,9 @@ final class RequestedChange {
       Dataset<Row> table, Featurizer featurizer, Set<String> removedColumns) {
     Set<String> missing = new TreeSet<>(String.CASE_INSENSITIVE_ORDER);
     missing.addAll(removedColumns);
-    missing.removeAll(new TreeSet<>(List.of(table.columns())));
+    for (String column : table.columns()) {
+      missing.remove(column);
+    }
     return missing.isEmpty() ? table : PlaceholderColumns.fill(table, featurizer.stages(), missing);
   }
 

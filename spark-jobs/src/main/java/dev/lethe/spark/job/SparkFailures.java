@@ -20,6 +20,8 @@ final class SparkFailures {
   static <T> T sanitized(String place, Supplier<T> pass) {
     try {
       return pass.get();
+    } catch (InvalidInputException e) {
+      throw e;
     } catch (RuntimeException e) {
       throw isSparks(e) ? translated(place, e) : e;
     } catch (Exception e) { // Scala throws checked exceptions undeclared

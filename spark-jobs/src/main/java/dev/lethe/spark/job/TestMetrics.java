@@ -6,14 +6,20 @@ import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.count;
 import static org.apache.spark.sql.functions.expr;
 import static org.apache.spark.sql.functions.lit;
+import static org.apache.spark.sql.functions.sum;
 
+import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.SparkErrors;
 import dev.lethe.spark.certificate.Evidence;
+import dev.lethe.spark.data.ExampleTable;
+import dev.lethe.spark.data.TableSource;
 import dev.lethe.spark.ml.LogisticModel;
 import org.apache.spark.ml.Transformer;
 import org.apache.spark.ml.classification.LogisticRegressionModel;
 import org.apache.spark.ml.evaluation.BinaryClassificationEvaluator;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
 
 /**
  * Accuracy, area under the ROC curve and mean log loss of a binary model, as Spark ML scores it.
@@ -26,16 +32,39 @@ final class TestMetrics {
   /**
    * Two jobs over the test data.
    *
-   * @param model the whole model, featurizer included
-   * @param logistic its predictor
-   * @param labelColumn the label after the featurizer's own indexer, if there is one
+   * @param label the table's label column
+   * @throws InvalidInputException if the model cannot score the table, it has no rows, or a label
+   *     is not one of the loss
    */
   static Evidence.Metrics of(
-      Transformer model, LogisticModel logistic, String labelColumn, Dataset<Row> test) {
+      SparkSession spark, LoadedModel model, String label, TableSource test) {
+    String place = test.option() + " " + test.path();
+    ExampleTable.Columns columns = model.columns(label);
+    Dataset<Row> featurized = featurized(model.transformer(), test.read(spark), place);
+    new ExampleTable.Columns(columns.features(), columns.label(), null).check(featurized, place);
+    return SparkFailures.sanitized(
+        place, () -> of(featurized, model.logistic(), columns.label(), place));
+  }
+
+  private static Dataset<Row> featurized(Transformer model, Dataset<Row> test, String place) {
+    try {
+      return model.transform(test);
+    } catch (Exception e) { // AnalysisException is checked, and Scala does not declare it
+      throw new InvalidInputException(
+          place
+              + ": the model cannot score this table ("
+              + SparkErrors.kind(e)
+              + "); it must have the columns and types that the model was fitted on, there are "
+              + String.join(", ", test.columns()),
+          e);
+    }
+  }
+
+  private static Evidence.Metrics of(
+      Dataset<Row> featurized, LogisticModel logistic, String labelColumn, String place) {
     LogisticRegressionModel predictor = logistic.model();
     Dataset<Row> scored =
-        model
-            .transform(test)
+        featurized
             .select(
                 col(labelColumn).cast("double").as(LABEL),
                 col(predictor.getPredictionCol()).as("prediction"),
@@ -55,11 +84,18 @@ final class TestMetrics {
                       expr(
                           "greatest(margin, 0) + log1p(exp(-abs(margin))) - "
                               + LABEL
-                              + " * margin")))
+                              + " * margin")),
+                  sum(expr("CASE WHEN " + LABEL + " IN (0, 1) THEN 0L ELSE 1L END")))
               .first();
       long n = row.getLong(0);
       if (n == 0) {
-        throw new dev.lethe.spark.InvalidInputException("--test: the table has no rows");
+        throw new InvalidInputException(place + ": the table has no rows");
+      }
+      if (row.getLong(3) > 0) {
+        throw new InvalidInputException(
+            String.format(
+                "%s: column '%s': %d of %d labels are not %s",
+                place, labelColumn, row.getLong(3), n, CorrectedProblem.LOSS.labelDomain()));
       }
       Double auc =
           new BinaryClassificationEvaluator()

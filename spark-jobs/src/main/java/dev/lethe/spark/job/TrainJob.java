@@ -14,8 +14,6 @@ import java.io.IOException;
 import java.util.BitSet;
 import java.util.List;
 import java.util.Objects;
-import org.apache.hadoop.fs.FileSystem;
-import org.apache.hadoop.fs.Path;
 import org.apache.spark.ml.PipelineStage;
 import org.apache.spark.ml.Transformer;
 import org.apache.spark.sql.Dataset;
@@ -75,7 +73,9 @@ public final class TrainJob {
     long begin = System.nanoTime();
     Progress progress = Progress.onTerminal("Lethe train");
     try (AtomicPublication publication =
-        AtomicPublication.begin(spark.sparkContext().hadoopConfiguration(), options.out())) {
+        AtomicPublication.begin(
+            spark.sparkContext().hadoopConfiguration(), options.out(), options.sources())) {
+      double @Nullable [] compared = compared();
       Dataset<Row> table = options.table().read(spark);
       LoadedModel model;
       Dataset<Row> featurized;
@@ -120,6 +120,7 @@ public final class TrainJob {
         featurized = model.featurizer().transform(table);
         stages = model.featurizer().stages();
       }
+      requireSameSize(compared, model);
       ExampleTable.Columns columns = model.columns(label);
       try (CorrectedProblem problem =
           CorrectedProblem.open(
@@ -153,7 +154,7 @@ public final class TrainJob {
             fit.steps(),
             problem.objective().passes(),
             (System.nanoTime() - begin) / 1e9,
-            distance(end.point()),
+            compared == null ? null : Vectors.distance(end.point(), compared),
             metrics);
       }
     }
@@ -184,36 +185,30 @@ public final class TrainJob {
   }
 
   private Evidence.@Nullable Metrics metrics(LoadedModel model, String label) {
-    return options.test() == null
-        ? null
-        : TestMetrics.of(
-            model.transformer(),
-            model.logistic(),
-            model.columns(label).label(),
-            options.test().read(spark));
+    return options.test() == null ? null : TestMetrics.of(spark, model, label, options.test());
   }
 
-  private @Nullable Double distance(double[] theta) throws IOException {
-    if (options.evidence() == null) {
-      return null;
-    }
-    Path path = new Path(options.evidence());
-    FileSystem files = path.getFileSystem(spark.sparkContext().hadoopConfiguration());
-    if (!files.exists(path)) {
-      throw new InvalidInputException("--evidence " + path + ": does not exist");
-    }
-    try (var in = files.open(path)) {
-      double[] other = Evidence.read(in.readAllBytes(), options.evidence()).unnoisedParameters();
-      if (other.length != theta.length) {
-        throw new InvalidInputException(
-            "--evidence "
-                + path
-                + ": has "
-                + other.length
-                + " parameters, this model "
-                + theta.length);
-      }
-      return Vectors.distance(theta, other);
+  /** The un-noised parameters of the evidence that the result is compared with. */
+  private double @Nullable [] compared() {
+    return options.evidence() == null
+        ? null
+        : Evidence.read(
+                InputFile.read(spark, "--evidence", options.evidence(), Integer.MAX_VALUE),
+                options.evidence())
+            .unnoisedParameters();
+  }
+
+  private void requireSameSize(double @Nullable [] compared, LoadedModel model) {
+    int size = model.logistic().parameters().length;
+    if (compared != null && compared.length != size) {
+      throw new InvalidInputException(
+          "--evidence "
+              + options.evidence()
+              + ": has "
+              + compared.length
+              + " parameters, this model "
+              + size
+              + "; it must be of a model with the same features");
     }
   }
 }

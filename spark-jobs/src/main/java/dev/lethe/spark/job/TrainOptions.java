@@ -2,6 +2,7 @@ package dev.lethe.spark.job;
 
 import dev.lethe.core.solver.LinearSolver;
 import dev.lethe.spark.data.TableSource;
+import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -46,4 +47,21 @@ public record TrainOptions(
     @Nullable LinearSolver solver,
     int maxSteps,
     int maxCgIterations,
-    int partitions) {}
+    int partitions) {
+
+  /** The places that are read. */
+  String[] sources() {
+    List<String> sources = new ArrayList<>();
+    table.place().ifPresent(sources::add);
+    if (test != null) {
+      test.place().ifPresent(sources::add);
+    }
+    if (like != null) {
+      sources.add(like);
+    }
+    if (pipeline != null) {
+      sources.add(pipeline);
+    }
+    return sources.toArray(String[]::new);
+  }
+}

@@ -39,13 +39,24 @@ final class TrainingPipeline {
   /** Fits the featurizer that the options describe; Spark ML's own fit of each stage. */
   static Transformer fit(
       TrainOptions options, String label, Dataset<Row> table, PipelineStage given) {
+    field(table, label, "--label");
+    if (options.weight() != null) {
+      field(table, options.weight(), "--weight");
+    }
     PipelineModel featurizer =
         given instanceof PipelineModel fitted ? fitted : ((Pipeline) given).fit(table);
     Dataset<Row> featurized = featurizer.transform(table.limit(1));
     String featuresColumn = lastVectorColumn(featurizer, featurized);
     List<Transformer> stages = new ArrayList<>(Arrays.asList(featurizer.stages()));
-    Row first = featurized.select(featuresColumn).head();
-    int features = first.<Vector>getAs(0).size();
+    List<Row> first = featurized.select(featuresColumn).takeAsList(1);
+    if (first.isEmpty()) {
+      throw new InvalidInputException(
+          options.table().option()
+              + " "
+              + options.table().path()
+              + ": there is no row to learn from");
+    }
+    int features = first.get(0).<Vector>getAs(0).size();
     return append(options, stages, features, featuresColumn, labelOf(featurized, label));
   }
 

@@ -57,9 +57,9 @@ public final class UnlearnJob {
     long begin = System.nanoTime();
     Request request = RequestedChange.readRequest(spark, options.request());
     Progress progress = Progress.onTerminal("Lethe unlearn " + request.id());
-    LoadedModel model = LoadedModel.load(spark, "--model", options.model());
-    requireGridFits(request.certificate(), model.logistic().parameters());
-    try (Release release = Release.open(spark, options.out(), options.vault(), options.model())) {
+    try (Release release = Release.open(spark, options.out(), options.vault(), options.sources())) {
+      LoadedModel model = LoadedModel.load(spark, "--model", options.model());
+      requireGridFits(request.certificate(), model.logistic().parameters());
       String label = model.tableLabel(options.label());
       RequestedChange change =
           RequestedChange.check(
@@ -120,13 +120,7 @@ public final class UnlearnJob {
   }
 
   private Evidence.@Nullable Metrics metrics(LoadedModel model, String label) {
-    return options.test() == null
-        ? null
-        : TestMetrics.of(
-            model.transformer(),
-            model.logistic(),
-            model.columns(label).label(),
-            options.test().read(spark));
+    return options.test() == null ? null : TestMetrics.of(spark, model, label, options.test());
   }
 
   private Result publish(
@@ -190,8 +184,8 @@ public final class UnlearnJob {
     if (request.method() != Method.REFINED) {
       return Reason.METHOD_WITHOUT_TARGET;
     }
-    return unlearning.bound() instanceof DistanceBound.Proven
-        ? Reason.DISTANCE_NOT_PROVEN
-        : Reason.NO_DISTANCE_BOUND;
+    return unlearning.bound() instanceof DistanceBound.Unproven unproven && !unproven.isTooFar()
+        ? Reason.NO_DISTANCE_BOUND
+        : Reason.DISTANCE_NOT_PROVEN;
   }
 }

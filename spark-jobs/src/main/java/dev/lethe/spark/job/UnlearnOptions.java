@@ -2,6 +2,8 @@ package dev.lethe.spark.job;
 
 import dev.lethe.core.solver.LinearSolver;
 import dev.lethe.spark.data.TableSource;
+import java.util.ArrayList;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -37,6 +39,16 @@ public record UnlearnOptions(
   /** Names the data, for messages. */
   String place() {
     return table.option() + " " + table.path();
+  }
+
+  /** The places that are read. */
+  List<String> sources() {
+    List<String> sources = new ArrayList<>(List.of(model));
+    table.place().ifPresent(sources::add);
+    if (test != null) {
+      test.place().ifPresent(sources::add);
+    }
+    return sources;
   }
 
   /** The solver for p coordinates. */

@@ -3,6 +3,7 @@ package dev.lethe.spark.job;
 import dev.lethe.core.certify.DistanceBound;
 import dev.lethe.core.certify.GaussianMechanism;
 import dev.lethe.core.certify.NoiseTest;
+import dev.lethe.core.certify.PublicationGrid;
 import dev.lethe.core.linalg.Vectors;
 import dev.lethe.core.objective.Objective;
 import dev.lethe.spark.InvalidInputException;
@@ -17,6 +18,9 @@ import dev.lethe.spark.certificate.VaultKey;
 import dev.lethe.spark.certificate.Verdict;
 import dev.lethe.spark.data.ExampleTable;
 import dev.lethe.spark.data.TableSource;
+import dev.lethe.spark.featurizer.FeatureRemoval;
+import dev.lethe.spark.featurizer.RemovedFeature;
+import dev.lethe.spark.request.CertificateTerms;
 import dev.lethe.spark.request.Corrections;
 import dev.lethe.spark.request.Request;
 import java.io.IOException;
@@ -25,11 +29,10 @@ import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
 import org.apache.hadoop.conf.Configuration;
-import org.apache.hadoop.fs.FileSystem;
-import org.apache.hadoop.fs.Path;
 import org.apache.spark.ml.Transformer;
 import org.apache.spark.ml.param.Params;
 import org.apache.spark.sql.Dataset;
@@ -64,16 +67,34 @@ public final class VerifyJob {
    */
   public Result run() throws IOException {
     Certificate certificate = certificate();
+    String verdict = certificate.verdict() == Verdict.CERTIFIED ? "certified" : "not-certified";
+    ModelDigest digest = ModelDigest.of(configuration(), options.model());
+    if (!digest.equals(certificate.modelDigest())) {
+      // Not what was published: it may not even load, and nothing that it says is of interest.
+      return new Result(
+          List.of(
+              new Check(
+                  "model digest",
+                  false,
+                  "certificate "
+                      + certificate.modelDigest().value()
+                      + ", model "
+                      + digest.value()
+                      + "; nothing else is checked on another model")),
+          verdict);
+    }
     LoadedModel model = LoadedModel.load(spark, "--model", options.model());
     double[] published = model.logistic().parameters();
     List<Check> checks =
         new ArrayList<>(
             ClaimCheck.check(
                 certificate,
-                ModelDigest.of(configuration(), options.model()),
+                digest,
                 published,
-                (epsilon, delta, rho) ->
-                    GaussianMechanism.calibrate(epsilon, delta, rho, published.length).sigma()));
+                (epsilon, delta, rho) -> sigma(epsilon, delta, rho, published.length)));
+    if (certificate.verdict() == Verdict.CERTIFIED) {
+      checks.add(rules(certificate, published.length));
+    }
     if (options.vault() != null) {
       checks.addAll(
           recompute(
@@ -81,25 +102,57 @@ public final class VerifyJob {
               model,
               published,
               options.vault(),
-              java.util.Objects.requireNonNull(options.table())));
+              Objects.requireNonNull(options.table())));
     }
-    return new Result(
-        checks, certificate.verdict() == Verdict.CERTIFIED ? "certified" : "not-certified");
+    return new Result(checks, verdict);
+  }
+
+  /** The smallest sigma for these terms; infinite if no sigma is enough. */
+  private static double sigma(double epsilon, double delta, double rho, int parameters) {
+    try {
+      return GaussianMechanism.calibrate(epsilon, delta, rho, parameters).sigma();
+    } catch (IllegalArgumentException e) {
+      return Double.POSITIVE_INFINITY;
+    }
+  }
+
+  /**
+   * That sigma and the grid are what Lethe's rules make of epsilon, delta and rho, so that no
+   * figure of a certificate can be changed alone, not even to a weaker claim.
+   */
+  private static Check rules(Certificate certificate, int parameters) {
+    double sigma = figure(certificate.sigma());
+    double step = figure(certificate.gridStep());
+    double required =
+        sigma(
+            figure(certificate.epsilon()),
+            figure(certificate.delta()),
+            figure(certificate.rho()),
+            parameters);
+    // sigma may differ in its last bits where another JVM rounds a logarithm differently
+    boolean holds =
+        Double.isFinite(required)
+            && Math.abs(sigma - required) <= 1e-9 * required
+            && sigma >= 0x1p-1000
+            && step == PublicationGrid.of(sigma).step();
+    return new Check(
+        "sigma and grid step follow from the terms",
+        holds,
+        "sigma " + sigma + ", required " + required + ", grid step " + step);
+  }
+
+  private static double figure(@Nullable Double figure) {
+    return Objects.requireNonNull(figure);
   }
 
   private Configuration configuration() {
     return spark.sparkContext().hadoopConfiguration();
   }
 
-  private Certificate certificate() throws IOException {
-    Path path = new Path(options.certificate());
-    FileSystem files = path.getFileSystem(configuration());
-    if (!files.exists(path)) {
-      throw new InvalidInputException("--certificate " + path + ": does not exist");
-    }
-    try (var in = files.open(path)) {
-      return Certificate.read(in.readAllBytes(), options.certificate());
-    }
+  private Certificate certificate() {
+    return Certificate.read(
+        InputFile.read(spark, "--certificate", options.certificate(), Integer.MAX_VALUE),
+        options.certificate());
   }
 
   private List<Check> recompute(
@@ -119,13 +172,15 @@ public final class VerifyJob {
             "evidence is of this certificate",
             evidence.certificateId().equals(certificate.certificateId())
                 && evidence.requestId().equals(certificate.requestId())
-                && evidence.method().equals(certificate.method()),
-            "certificate, request and method"));
+                && evidence.method().equals(certificate.method())
+                && (certificate.rho() == null
+                    || certificate.rho().equals(evidence.measurement().rho())),
+            "certificate, request, method and rho"));
     String label =
         model.tableLabel(
             options.label() == null ? evidence.inputs().labelColumn() : options.label());
     ExampleTable.Columns columns = model.columns(label);
-    Dataset<Row> corrected = corrected(model, source, label, checks, evidence, key);
+    Dataset<Row> corrected = corrected(model, source, label, checks, certificate, evidence, key);
     BitSet removed = new BitSet();
     certificate.zeroCoefficients().forEach(removed::set);
     String place = source.option() + " " + source.path();
@@ -156,6 +211,7 @@ public final class VerifyJob {
       TableSource source,
       String label,
       List<Check> checks,
+      Certificate certificate,
       Evidence evidence,
       VaultKey key) {
     Dataset<Row> table = source.read(spark);
@@ -168,19 +224,77 @@ public final class VerifyJob {
               key.digest("request", request.canonicalBytes()).equals(evidence.digests().request()),
               "keyed digest of the request"));
     }
-    Dataset<Row> complete =
-        RequestedChange.withPlaceholders(table, model.featurizer(), columnsRead(model, table));
+    Set<String> read = columnsRead(model, table);
+    Dataset<Row> complete = RequestedChange.withPlaceholders(table, model.featurizer(), read);
+    if (request == null) {
+      return complete;
+    }
+    checks.add(terms(certificate, request));
+    checks.add(removal(certificate, request, model, complete, label));
     if (options.corrected()) {
       return complete;
     }
     return Corrections.of(
             spark,
-            java.util.Objects.requireNonNull(request),
+            request,
             complete.schema(),
             label,
             model.logistic().weightColumn(),
             String.valueOf(options.request()))
         .corrected(complete);
+  }
+
+  private static Check terms(Certificate certificate, Request request) {
+    CertificateTerms terms = request.certificate();
+    boolean same =
+        certificate.requestId().equals(request.id())
+            && certificate.method().equals(request.method().word())
+            && (certificate.verdict() == Verdict.NOT_CERTIFIED
+                || (terms != null
+                    && terms.epsilon() == figure(certificate.epsilon())
+                    && terms.delta() == figure(certificate.delta())
+                    && terms.rho() == figure(certificate.rho())));
+    return new Check("terms are the request's", same, "id, method, epsilon, delta, rho");
+  }
+
+  /**
+   * That every slot which stems from a removed feature alone is among the certificate's zero
+   * coefficients. A feature that no stage of the published model reads any more has left it.
+   */
+  private Check removal(
+      Certificate certificate,
+      Request request,
+      LoadedModel model,
+      Dataset<Row> complete,
+      String label) {
+    Set<String> known = new TreeSet<>(String.CASE_INSENSITIVE_ORDER);
+    known.addAll(inputs(model));
+    known.add(model.logistic().featuresColumn());
+    List<RemovedFeature> features =
+        RequestedChange.removedFeatures(request, String.valueOf(options.request())).stream()
+            .filter(feature -> known.contains(feature.column()))
+            .toList();
+    boolean[] slots =
+        FeatureRemoval.of(
+                model.featurizer(), complete, features, label, model.logistic().weightColumn())
+            .removedSlots();
+    int kept = 0;
+    for (int j = 0; j < slots.length; j++) {
+      kept += slots[j] && !certificate.zeroCoefficients().contains(j) ? 1 : 0;
+    }
+    return new Check(
+        "removed features have left the model",
+        kept == 0,
+        kept + " of their slots are not among the zero coefficients");
+  }
+
+  /** Every column that a stage of the featurizer reads. */
+  private static Set<String> inputs(LoadedModel model) {
+    Set<String> inputs = new TreeSet<>();
+    for (Transformer stage : model.featurizer().stages()) {
+      inputs.addAll(columns(stage, "inputCol", "inputCols"));
+    }
+    return inputs;
   }
 
   /** Raw columns that the published featurizer reads and the table may lack. */
@@ -231,7 +345,7 @@ public final class VerifyJob {
             "coordinates held at zero",
             Arrays.equals(fixed(objective.fixed()), evidence.fixedCoordinates()),
             evidence.fixedCoordinates().length + " removed or constant"));
-    if (!checks.get(1).passed()) {
+    if (stated.p() != objective.size() || !checks.get(1).passed()) {
       return checks;
     }
     progress.phase("measuring the gradient");
@@ -275,6 +389,12 @@ public final class VerifyJob {
   private static Check noise(Certificate certificate, Evidence evidence, double[] published) {
     double[] unnoised = evidence.unnoisedParameters();
     @Nullable Double sigma = certificate.sigma();
+    if (published.length != unnoised.length) {
+      return new Check(
+          "un-noised parameters",
+          false,
+          "the evidence has " + unnoised.length + ", the model " + published.length);
+    }
     if (sigma == null) {
       return new Check(
           "no noise", Arrays.equals(published, unnoised), "published as they were computed");

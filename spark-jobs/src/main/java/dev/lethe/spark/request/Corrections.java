@@ -1,6 +1,7 @@
 package dev.lethe.spark.request;
 
 import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.SparkErrors;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -697,6 +698,9 @@ public final class Corrections {
   /** The error class of the innermost Spark error, or null if no row is to blame. */
   private static @Nullable String dataError(Throwable e) {
     @Nullable String found = null;
+    if (SparkErrors.kind(e).startsWith("FAILED_READ_FILE")) {
+      return null;
+    }
     Set<Throwable> seen = new HashSet<>();
     for (@Nullable Throwable t = e; t != null && seen.add(t); t = t.getCause()) {
       String condition = SqlExpressions.condition(t);

@@ -71,13 +71,22 @@ class ClaimCheckTest {
 
   @Test
   void check_gridTooFineForTheParameters_fails() {
-    // ulp(1) = 2^-52, so 2^-32 is the finest grid for a largest parameter in [1, 2).
+    // Below 2^20 an ulp is 2^-33 and the finest grid 2^-13; from 2^20 on 2^-12.
     String name = "grid step is at least 2^20 ulp of the largest parameter";
-    assertThat(failed(certificate(SIGMA, 0x1p-32), new double[] {1, 0, 0, -1.5})).isEmpty();
-    assertThat(failed(certificate(SIGMA, 0x1p-32), new double[] {1, 0, 0, -2}))
+    double limit = 0x1p20;
+    assertThat(failed(certificate(SIGMA, 0x1p-13), new double[] {1, 0, 0, 1 - limit})).isEmpty();
+    assertThat(failed(certificate(SIGMA, 0x1p-13), new double[] {1, 0, 0, -limit - 7}))
         .containsExactly(name);
-    assertThat(failed(certificate(SIGMA, 0x1p-33), new double[] {1, 0, 0, 0}))
+    assertThat(failed(certificate(SIGMA, 0x1p-12), new double[] {1, 0, 0, -limit - 7})).isEmpty();
+    assertThat(failed(certificate(SIGMA, 0x1p-14), new double[] {limit - 7, 0, 0, 0}))
         .containsExactly(name);
+  }
+
+  @Test
+  void check_noiseLiftsTheLargestParameterOverAPowerOfTwo_passes() {
+    // Honest: the grid fitted 2^20 - 1, and the noise added 3 sigma.
+    assertThat(failed(certificate(SIGMA, 0x1p-13), new double[] {0x1p20 - 1 + 3 * SIGMA, 0, 0, 0}))
+        .isEmpty();
   }
 
   @Test

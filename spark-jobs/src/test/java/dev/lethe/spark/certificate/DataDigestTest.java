@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.lethe.core.model.BlockBuilder;
 import dev.lethe.core.model.ExampleBlock;
+import dev.lethe.spark.JobCounter;
 import dev.lethe.spark.LocalSpark;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
@@ -20,6 +21,7 @@ import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -70,6 +72,20 @@ class DataDigestTest {
 
   private static DataDigest of(List<double[]> rows, int perBlock, int partitions, VaultKey key) {
     return DataDigest.of(LocalSpark.session(), blocks(rows, perBlock, partitions), FEATURES, key);
+  }
+
+  @Test
+  void of_manyShufflePartitions_asManyTasksAsBlocksHavePartitions() {
+    SparkSession session = LocalSpark.session().newSession();
+    session.conf().set("spark.sql.shuffle.partitions", "200");
+    session.conf().set("spark.sql.adaptive.coalescePartitions.enabled", "false");
+    JavaRDD<ExampleBlock> blocks = blocks(rows(), 40, 3);
+
+    try (JobCounter counter = JobCounter.on(session.sparkContext())) {
+      DataDigest.of(session, blocks, FEATURES, KEY);
+      // Hashes and buckets.
+      assertThat(counter.tasks()).isEqualTo(3 + 3);
+    }
   }
 
   // One row a block stores rows dense or sparse as they are; 300 a block stores all of them alike.

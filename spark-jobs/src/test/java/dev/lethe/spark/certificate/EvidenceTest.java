@@ -76,6 +76,17 @@ class EvidenceTest {
   }
 
   @Test
+  void read_correctedDataAlone_isAccepted() throws Exception {
+    ObjectNode document = (ObjectNode) MAPPER.readTree(Documents.evidence().toJson());
+    ((ObjectNode) document.get("digests")).putNull("data");
+    ((ObjectNode) document.get("inputs")).putNull("data").put("corrected", "/data/corrected");
+    assertThat(SCHEMA.validate(document)).isEmpty();
+    Evidence evidence = Evidence.read(MAPPER.writeValueAsBytes(document), "e");
+    assertThat(evidence.digests().data()).isNull();
+    assertThat(evidence.inputs().corrected()).isEqualTo("/data/corrected");
+  }
+
+  @Test
   void read_contradictingDocument_isRefusedBySchemaAndReader() throws Exception {
     refused(d -> d.put("note", "x"), true);
     refused(d -> d.put("schemaVersion", 2), true);
