@@ -252,9 +252,12 @@ final class RandomCase {
                 "label = 1 AND id < 20", r -> r.is("label", 1.0) && r.number("id") < 20));
     if (raw) {
       choices.add(
-          new Condition("a > 2.5 AND size = 'huge'", r -> r.number("a") > 2.5 && r.is("size", "huge")));
+          new Condition(
+              "a > 2.5 AND size = 'huge'", r -> r.number("a") > 2.5 && r.is("size", "huge")));
       choices.add(
-          new Condition("c IN (2, 5) AND b < 4", r -> List.of(2.0, 5.0).contains(r.number("c")) && r.number("b") < 4));
+          new Condition(
+              "c IN (2, 5) AND b < 4",
+              r -> List.of(2.0, 5.0).contains(r.number("c")) && r.number("b") < 4));
       choices.add(new Condition("color = 'green'", r -> r.is("color", "green")));
     }
     return choices.get(random.nextInt(choices.size()));
@@ -312,7 +315,8 @@ final class RandomCase {
       return false;
     }
     for (RowChange change : rowChanges) {
-      boolean setsRemoved = !removedSlots.isEmpty() && change.values().stream().anyMatch(v -> v.column().equals("v"));
+      boolean setsRemoved =
+          !removedSlots.isEmpty() && change.values().stream().anyMatch(v -> v.column().equals("v"));
       if (rows.stream().noneMatch(change.where().matches()) || setsRemoved) {
         return false;
       }
@@ -347,7 +351,14 @@ final class RandomCase {
         yaml.append("}, " + where + "}\n");
       }
     }
-    return yaml + "certificate: {epsilon: " + epsilon + ", delta: " + delta + ", rho: " + rho + "}\n";
+    return yaml
+        + "certificate: {epsilon: "
+        + epsilon
+        + ", delta: "
+        + delta
+        + ", rho: "
+        + rho
+        + "}\n";
   }
 
   /** Every condition and value sees the original row; the last change of a column wins. */

@@ -65,7 +65,8 @@ class UnlearnedEqualsRetrainedTest {
     assertThat(minimum.error()).as("accuracy of the truth").isLessThan(1e-8);
     Dataset<Row> corrected = random.correctedTable(spark);
     (fromCorrected ? corrected : table).write().parquet(path("table"));
-    Files.writeString(directory.resolve("request.yaml"), random.request(EPSILON, DELTA, rho(random)));
+    Files.writeString(
+        directory.resolve("request.yaml"), random.request(EPSILON, DELTA, rho(random)));
     TableSource source = new TableSource("--data", path("table"), "parquet", Map.of());
 
     UnlearnJob.Result result =
@@ -126,7 +127,11 @@ class UnlearnedEqualsRetrainedTest {
             : PipelineModel.load(path("out/model"));
     double distance = MeanFormLogistic.distance(published, retrained);
     List<Row> scored =
-        loaded.transform(corrected).sort("id").select("rawPrediction", "prediction").collectAsList();
+        loaded
+            .transform(corrected)
+            .sort("id")
+            .select("rawPrediction", "prediction")
+            .collectAsList();
     for (int i = 0; i < scored.size(); i++) {
       double expected = truth.margin(i, retrained);
       double tolerance = truth.rowNorm(i) * distance + 1e-13 * (1 + truth.rowNorm(i));
