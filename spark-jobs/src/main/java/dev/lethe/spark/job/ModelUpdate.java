@@ -47,7 +47,7 @@ record ModelUpdate(
     double[] start = problem.restricted(theta);
     Unlearning unlearning = new Unlearning(objective, rho, step -> progress.step(step, rho));
     NewtonStep step =
-        new NewtonStep(options.solver(objective.size()), options.maxCgIterations(), progress);
+        new NewtonStep(problem.solver(options.solver()), options.maxCgIterations(), progress);
     progress.phase("step 0");
     try {
       return SparkFailures.sanitized(
