@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.lethe.spark.LocalSpark;
+import dev.lethe.spark.certificate.Reason;
 import dev.lethe.spark.certificate.ModelDigest;
 import dev.lethe.spark.job.Releases.Release;
 import java.io.IOException;
@@ -212,6 +213,7 @@ class VerifyJobTest {
                 certificate.putNull(figure);
               }
               certificate.set("covers", new ObjectMapper().createArrayNode());
+              certificate.put("guarantee", "None: " + Reason.DISTANCE_NOT_PROVEN.text() + ".");
             },
             "no noise"));
   }
