@@ -64,8 +64,8 @@ public final class Unlearning {
   /**
    * Newton steps until the proven distance is at most rho; no step at all if it is already.
    *
-   * @throws UnreachableDistanceException after the first pass, if rho is below twice what rounding
-   *     allows
+   * @throws UnreachableDistanceException if rho is below twice what rounding allows, as soon as the
+   *     point is close enough to the minimiser to know
    */
   public UnlearningResult refined(double[] start, NewtonStep step, int maxSteps) {
     Recorder recorder = new Recorder();
@@ -75,12 +75,17 @@ public final class Unlearning {
                 objective,
                 start,
                 measured -> {
-                  boolean within = isWithin(recorder.record(measured));
-                  if (!within) {
-                    requireReachable(measured);
+                  DistanceBound bound = recorder.record(measured);
+                  if (bound instanceof DistanceBound.Proven && !isWithin(bound)) {
+                    // Close to the minimiser the curvature is known to a factor below 2, not
+                    // exactly.
+                    requireReachable(measured, 2);
                   }
-                  return within;
+                  return isWithin(bound);
                 });
+    if (!result.converged()) {
+      requireReachable(result.evaluation(), 1);
+    }
     Outcome outcome =
         switch (result.reason()) {
           case CONVERGED -> Outcome.WITHIN_RHO;
@@ -91,9 +96,12 @@ public final class Unlearning {
     return new UnlearningResult(result.evaluation(), recorder.bound, recorder.steps, outcome);
   }
 
-  private void requireReachable(Objective.Measured measured) {
+  /**
+   * What is reachable depends on the curvature, so on the point: asked close to the minimiser only.
+   */
+  private void requireReachable(Objective.Measured measured, double slack) {
     OptionalDouble reachable = distance(DistanceBound.reachable(measured.measurement()));
-    if (reachable.isPresent() && 2 * reachable.getAsDouble() > rho) {
+    if (reachable.isPresent() && 2 * reachable.getAsDouble() > slack * rho) {
       throw new UnreachableDistanceException(rho, reachable.getAsDouble());
     }
   }

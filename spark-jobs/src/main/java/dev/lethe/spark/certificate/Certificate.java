@@ -86,10 +86,10 @@ public record Certificate(
 
   private static final String GUARANTEE =
       "Whoever observes this release alone cannot tell it, beyond (epsilon, delta), from the"
-          + " release of a model retrained from scratch on the corrected data with the same"
-          + " featurizer, hyperparameters and rules and published through the same mechanism: for"
-          + " every set of outcomes S, P[this release in S] <= e^epsilon P[that release in S] +"
-          + " delta, and with the two exchanged.";
+          + " release of a model retrained from scratch on the corrected data, to the exact minimiser"
+          + " of the same objective with the same featurizer, hyperparameters and rules, and published"
+          + " with the same noise: for every set of outcomes S, P[this release in S] <= e^epsilon"
+          + " P[that release in S] + delta, and with the two exchanged.";
 
   public Certificate {
     Require.that(schemaVersion == SCHEMA_VERSION, "schemaVersion must be " + SCHEMA_VERSION);
@@ -118,7 +118,9 @@ public record Certificate(
           epsilon == null && delta == null && rho == null && sigma == null && gridStep == null,
           "epsilon, delta, rho, sigma and gridStep must be null when the verdict is not-certified");
     }
-    Require.text(guarantee, "guarantee");
+    Require.that(
+        (verdict == Verdict.CERTIFIED ? GUARANTEE : none(reason)).equals(guarantee),
+        "guarantee must be the text that this version of Lethe gives for the verdict");
     Require.that(
         METHODS.contains(Require.present(method, "method")), "method must be one of " + METHODS);
     covers = List.copyOf(Require.present(covers, "covers"));
@@ -137,6 +139,10 @@ public record Certificate(
     }
     Require.present(modelDigest, "modelDigest");
     Require.present(software, "software");
+  }
+
+  private static String none(@Nullable Reason reason) {
+    return reason == null ? "" : "None: " + reason.text() + ".";
   }
 
   /** A random UUID for {@link #certificateId}, from a cryptographic generator. */
@@ -198,7 +204,7 @@ public record Certificate(
         null,
         null,
         null,
-        "None: " + reason.text() + ".",
+        none(reason),
         scope.method(),
         List.of(),
         scope.notCovered(),

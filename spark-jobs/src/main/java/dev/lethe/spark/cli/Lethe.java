@@ -56,7 +56,12 @@ public final class Lethe implements Runnable {
   @CommandLine.Spec private CommandLine.Model.CommandSpec spec;
 
   public static void main(String[] args) {
-    int code = run(args);
+    int code;
+    try {
+      code = run(args);
+    } catch (Throwable e) { // an Error's message may quote rows as well
+      code = report(e, new PrintWriter(System.err, true, StandardCharsets.UTF_8));
+    }
     if (code != 0) {
       System.exit(code);
     }
@@ -82,7 +87,7 @@ public final class Lethe implements Runnable {
   /**
    * Messages of unexpected failures may quote rows of the table: only kinds and places are shown.
    */
-  private static int report(Exception e, PrintWriter err) {
+  private static int report(Throwable e, PrintWriter err) {
     if (e instanceof InvalidInputException) {
       err.println("lethe: " + e.getMessage());
       return INVALID_INPUT;

@@ -481,7 +481,8 @@ final class SlotWalk {
               + "' has no slot named '"
               + feature.slotName()
               + "'; it has "
-              + some(known));
+              + known.size()
+              + " named slots (names of one-hot slots are categories, so they are not listed)");
     }
     if (names.lastIndexOf(feature.slotName()) != first) {
       throw new InvalidInputException(

@@ -7,6 +7,7 @@ import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.data.ExampleTable;
 import dev.lethe.spark.operator.DistributedExamples;
 import java.util.BitSet;
+import org.apache.spark.SparkContext;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -23,12 +24,15 @@ final class CachedExamples implements AutoCloseable {
   }
 
   /**
-   * Nothing is read before the first pass.
+   * Where rows move to other partitions, Spark's adaptive planning reads them now; else nothing is
+   * read before the first pass.
    *
    * @param featurized rows with the given columns
    * @param features d
    * @param removed slots that are set to zero
    * @param partitions 0 for the source's own
+   * @param place names the data, for messages
+   * @throws InvalidInputException if a row cannot be read or featurised
    */
   static CachedExamples of(
       Dataset<Row> featurized,
@@ -36,13 +40,23 @@ final class CachedExamples implements AutoCloseable {
       int features,
       BitSet removed,
       int partitions,
-      Progress progress) {
-    JavaRDD<ExampleBlock> blocks =
-        ExampleTable.orderedBlocks(
-                ExampleTable.examples(featurized, columns), features, removed, partitions)
-            .persist(StorageLevel.MEMORY_AND_DISK());
-    return new CachedExamples(
-        blocks, new DistributedExamples(blocks, features, progress::description));
+      Progress progress,
+      String place) {
+    SparkContext context = featurized.sparkSession().sparkContext();
+    context.setJobDescription(progress.description() + ": placing rows");
+    try {
+      JavaRDD<ExampleBlock> blocks =
+          SparkFailures.sanitized(
+              place,
+              () ->
+                  ExampleTable.orderedBlocks(
+                      ExampleTable.examples(featurized, columns), features, removed, partitions));
+      blocks.persist(StorageLevel.MEMORY_AND_DISK());
+      return new CachedExamples(
+          blocks, new DistributedExamples(blocks, features, progress::description));
+    } finally {
+      context.setJobDescription(null);
+    }
   }
 
   DistributedExamples sums() {

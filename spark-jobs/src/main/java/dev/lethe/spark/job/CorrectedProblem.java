@@ -1,16 +1,19 @@
 package dev.lethe.spark.job;
 
+import dev.lethe.core.aggregate.GramAggregator;
 import dev.lethe.core.loss.LogisticLoss;
 import dev.lethe.core.loss.LossFunction;
 import dev.lethe.core.model.Statistics;
 import dev.lethe.core.objective.Objective;
 import dev.lethe.core.objective.Penalty;
+import dev.lethe.core.solver.LinearSolver;
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.data.ExampleTable;
 import dev.lethe.spark.ml.LogisticModel;
 import java.util.BitSet;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The learning problem on given data: cached examples, their statistics, and the model's objective
@@ -50,13 +53,9 @@ final class CorrectedProblem implements AutoCloseable {
       String place) {
     columns.check(featurized, place);
     progress.phase("reading the corrected data");
-    // Planned here already: adaptive execution runs the shuffle before the first pass.
     CachedExamples examples =
-        SparkFailures.sanitized(
-            place,
-            () ->
-                CachedExamples.of(
-                    featurized, columns, model.features(), removed, partitions, progress));
+        CachedExamples.of(
+            featurized, columns, model.features(), removed, partitions, progress, place);
     try {
       Statistics statistics = examples.statistics(LOSS, columns, place);
       if (statistics.hasOneClass()) {
@@ -94,6 +93,24 @@ final class CorrectedProblem implements AutoCloseable {
 
   Objective objective() {
     return objective;
+  }
+
+  /**
+   * The solver that was asked for, or the one that suits the number of coordinates.
+   *
+   * @throws InvalidInputException if Cholesky was asked for and p is too large
+   */
+  LinearSolver solver(@Nullable LinearSolver asked) {
+    int p = objective.size();
+    if (asked == LinearSolver.CHOLESKY && p > GramAggregator.MAX_SIZE) {
+      throw new InvalidInputException(
+          "--solver cholesky: the model has "
+              + p
+              + " parameters, allowed are at most "
+              + GramAggregator.MAX_SIZE
+              + "; use cg");
+    }
+    return asked == null ? LinearSolver.auto(p) : asked;
   }
 
   Statistics statistics() {

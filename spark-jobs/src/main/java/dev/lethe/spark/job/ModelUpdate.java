@@ -47,7 +47,7 @@ record ModelUpdate(
     double[] start = problem.restricted(theta);
     Unlearning unlearning = new Unlearning(objective, rho, step -> progress.step(step, rho));
     NewtonStep step =
-        new NewtonStep(options.solver(objective.size()), options.maxCgIterations(), progress);
+        new NewtonStep(problem.solver(options.solver()), options.maxCgIterations(), progress);
     progress.phase("step 0");
     try {
       return SparkFailures.sanitized(
@@ -118,6 +118,12 @@ record ModelUpdate(
 
   private CachedExamples examples(Dataset<Row> featurized, BitSet removed) {
     return CachedExamples.of(
-        featurized, columns, model.logistic().features(), removed, options.partitions(), progress);
+        featurized,
+        columns,
+        model.logistic().features(),
+        removed,
+        options.partitions(),
+        progress,
+        options.place());
   }
 }

@@ -70,7 +70,7 @@ final class TestMetrics {
                 col(predictor.getPredictionCol()).as("prediction"),
                 col(predictor.getRawPredictionCol()).as("raw"),
                 vector_to_array(col(predictor.getRawPredictionCol()), "float64")
-                    .getItem(lit(1))
+                    .getItem(1)
                     .as("margin"))
             .cache();
     try {

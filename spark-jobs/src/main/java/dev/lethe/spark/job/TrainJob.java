@@ -167,8 +167,7 @@ public final class TrainJob {
   private NewtonSolver.Result<Objective.Measured> minimize(
       CorrectedProblem problem, Progress progress) {
     Objective objective = problem.objective();
-    LinearSolver solver =
-        options.solver() == null ? LinearSolver.auto(objective.size()) : options.solver();
+    LinearSolver solver = problem.solver(options.solver());
     double target = options.gradientNorm() * problem.statistics().totalWeight();
     NewtonSolver<Objective.Measured> newton =
         new NewtonSolver<>(

@@ -168,7 +168,7 @@ public final class UnlearnJob {
     Evidence evidence =
         documents.evidence(
             certificate.certificateId(),
-            options.solver(objective.size()),
+            problem.solver(options.solver()),
             release.vaultKey(),
             before,
             after,

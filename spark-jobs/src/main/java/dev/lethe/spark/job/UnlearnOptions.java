@@ -50,9 +50,4 @@ public record UnlearnOptions(
     }
     return sources;
   }
-
-  /** The solver for p coordinates. */
-  LinearSolver solver(int size) {
-    return solver == null ? LinearSolver.auto(size) : solver;
-  }
 }

@@ -63,6 +63,10 @@ public final class LogisticModel {
                 + ": a constrained minimiser is not a point of zero gradient. Fit without bounds");
       }
     }
+    if (!model.getFitIntercept() && model.intercept() != 0) {
+      throw new InvalidInputException(
+          stage + " has fitIntercept = false and an intercept that is not 0; it must be 0");
+    }
     LogisticModel result = new LogisticModel(model);
     if (!dev.lethe.core.linalg.Vectors.isFinite(result.parameters())) {
       throw new InvalidInputException(stage + " has a coefficient that is not a finite number");

@@ -239,14 +239,14 @@ final class People {
 
   /** Features, label and weight of every row. */
   record Examples(List<double[]> features, double[] labels, double[] weights) {
-    static Examples of(Dataset<Row> featurized, String label, String weight) {
+    static Examples of(Dataset<Row> featurized, String vector, String label, String weight) {
       List<double[]> features = new ArrayList<>();
       List<Row> rows = featurized.collectAsList();
       double[] labels = new double[rows.size()];
       double[] weights = new double[rows.size()];
       for (int i = 0; i < rows.size(); i++) {
         Row row = rows.get(i);
-        features.add(row.<Vector>getAs("features").toArray());
+        features.add(row.<Vector>getAs(vector).toArray());
         labels[i] = row.<Double>getAs(label);
         weights[i] = weight == null ? 1 : row.<Double>getAs(weight);
       }

@@ -108,13 +108,4 @@ final class Places {
       throw new IllegalStateException(e);
     }
   }
-
-  /** The only file of that name below a directory. */
-  static Path find(Path directory, String name) {
-    try (Stream<Path> files = Files.walk(directory)) {
-      return files.filter(file -> file.endsWith(name)).findFirst().orElseThrow();
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
-  }
 }
