@@ -1,0 +1,111 @@
+package dev.lethe.spark;
+
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.belongToAnyOf;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAPackage;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAnyPackage;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideOutsideOfPackage;
+import static com.tngtech.archunit.lang.conditions.ArchConditions.callMethod;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+
+import com.tngtech.archunit.core.importer.ImportOption;
+import com.tngtech.archunit.junit.AnalyzeClasses;
+import com.tngtech.archunit.junit.ArchTest;
+import com.tngtech.archunit.lang.ArchRule;
+import dev.lethe.core.solver.ConjugateGradient;
+import dev.lethe.core.solver.NewtonSolver;
+import dev.lethe.core.solver.NewtonStep;
+import dev.lethe.spark.job.VerifyJob;
+import dev.lethe.spark.job.VerifyOptions;
+
+/** cli -> job -> {ml, data, featurizer, request, certificate}, operator -> core. */
+@AnalyzeClasses(packages = "dev.lethe", importOptions = ImportOption.DoNotIncludeTests.class)
+class ArchitectureTest {
+  private static final String SPARK = "dev.lethe.spark.";
+
+  /**
+   * The package may use these packages of Lethe on Spark, itself, {@link InvalidInputException},
+   * core, and everything that is not Lethe's.
+   */
+  private static ArchRule mayUse(String name, String... others) {
+    String[] allowed = new String[others.length + 3];
+    allowed[0] = SPARK + name + "..";
+    allowed[1] = "dev.lethe.core..";
+    allowed[2] = "dev.lethe.spark";
+    for (int k = 0; k < others.length; k++) {
+      allowed[k + 3] = SPARK + others[k] + "..";
+    }
+    return classes()
+        .that()
+        .resideInAPackage(SPARK + name + "..")
+        .should()
+        .onlyDependOnClassesThat(
+            resideOutsideOfPackage("dev.lethe..").or(resideInAnyPackage(allowed)));
+  }
+
+  @ArchTest static final ArchRule operatorUsesCoreOnly = mayUse("operator");
+  @ArchTest static final ArchRule mlUsesCoreOnly = mayUse("ml");
+  @ArchTest static final ArchRule dataUsesCoreOnly = mayUse("data");
+  @ArchTest static final ArchRule featurizerUsesCoreOnly = mayUse("featurizer");
+  @ArchTest static final ArchRule requestUsesCoreOnly = mayUse("request");
+  @ArchTest static final ArchRule certificateUsesCoreOnly = mayUse("certificate");
+
+  @ArchTest
+  static final ArchRule jobIsBelowCli =
+      mayUse("job", "ml", "data", "featurizer", "request", "certificate", "operator");
+
+  @ArchTest
+  static final ArchRule coreKnowsNothingAbove =
+      noClasses()
+          .that()
+          .resideInAPackage("dev.lethe.core..")
+          .should()
+          .dependOnClassesThat()
+          .resideInAPackage("dev.lethe.spark..");
+
+  @ArchTest
+  static final ArchRule picocliInCliOnly =
+      noClasses()
+          .that()
+          .resideOutsideOfPackage(SPARK + "cli..")
+          .should()
+          .dependOnClassesThat()
+          .resideInAPackage("picocli..");
+
+  /** What checks a claim shares no code with what made it. */
+  @ArchTest
+  static final ArchRule verifierUsesNoUpdateCode =
+      noClasses()
+          .that(
+              belongToAnyOf(VerifyJob.class, VerifyOptions.class)
+                  .or(resideInAPackage(SPARK + "certificate..")))
+          .should()
+          .dependOnClassesThat(
+              resideInAPackage("dev.lethe.core.unlearn..")
+                  .or(
+                      belongToAnyOf(
+                          NewtonSolver.class, NewtonStep.class, ConjugateGradient.class)));
+
+  @ArchTest
+  static final ArchRule noBreeze =
+      noClasses().should().dependOnClassesThat().resideInAPackage("breeze..");
+
+  /** A driver in cluster mode that exits reports failure even with code 0. */
+  @ArchTest
+  static final ArchRule onlyCliExits =
+      noClasses()
+          .that()
+          .resideOutsideOfPackage(SPARK + "cli..")
+          .should(callMethod(System.class, "exit", int.class))
+          .orShould(callMethod(Runtime.class, "halt", int.class));
+
+  /** Its 48 bits of state are neither secret nor enough for noise; the demo only splits rows. */
+  @ArchTest
+  static final ArchRule noJavaUtilRandom =
+      noClasses()
+          .that()
+          .doNotHaveFullyQualifiedName(SPARK + "cli.DemoCommand")
+          .should()
+          .dependOnClassesThat()
+          .haveFullyQualifiedName("java.util.Random");
+}
