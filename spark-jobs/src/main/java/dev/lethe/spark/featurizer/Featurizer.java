@@ -53,8 +53,7 @@ public final class Featurizer {
    * @throws InvalidInputException if there is no predictor or more than one
    */
   public static Featurizer of(Transformer model) {
-    List<Transformer> all = new ArrayList<>();
-    flatten(model, all);
+    List<Transformer> all = leaves(model);
     List<Model<?>> predictors = new ArrayList<>();
     int at = -1;
     for (int i = 0; i < all.size(); i++) {
@@ -214,6 +213,13 @@ public final class Featurizer {
       rebuilt[i] = rebuild(children[i], leaves);
     }
     return new PipelineModel(pipeline.uid(), rebuilt);
+  }
+
+  /** The stages of a model in order, those of nested pipelines in their place. */
+  public static List<Transformer> leaves(Transformer model) {
+    List<Transformer> leaves = new ArrayList<>();
+    flatten(model, leaves);
+    return leaves;
   }
 
   private static void flatten(Transformer node, List<Transformer> leaves) {
