@@ -191,7 +191,7 @@ public final class ExampleTable {
 
     private void addFeatures(@Nullable Vector x) {
       if (x == null || x.size() != features) {
-        throw new IllegalStateException(
+        throw new InvalidInputException(
             "a row has "
                 + (x == null ? "no features" : x.size() + " features")
                 + ", the model has "

@@ -1,6 +1,7 @@
 package dev.lethe.spark.featurizer;
 
 import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.SparkFailedException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
@@ -570,6 +571,7 @@ final class SlotWalk {
               .limit(1)
               .collectAsList();
     } catch (Exception e) { // what Spark throws here is checked, and Scala does not declare it
+      SparkFailedException.throwIfOutage("column '" + field.name() + "'", e);
       throw unknownSize(field, "reading its first row failed", e);
     }
     if (first.isEmpty()) {

@@ -1,8 +1,10 @@
 package dev.lethe.spark.request;
 
 import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.Outage;
 import dev.lethe.spark.SparkErrors;
 import java.io.Serializable;
+import java.time.DateTimeException;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashSet;
@@ -698,17 +700,16 @@ public final class Corrections {
   /** The error class of the innermost Spark error, or null if no row is to blame. */
   private static @Nullable String dataError(Throwable e) {
     @Nullable String found = null;
-    if (SparkErrors.kind(e).startsWith("FAILED_READ_FILE")) {
+    if (Outage.of(e).isPresent() || SparkErrors.kind(e).startsWith("FAILED_READ_FILE")) {
       return null;
     }
-    Set<Throwable> seen = new HashSet<>();
-    for (@Nullable Throwable t = e; t != null && seen.add(t); t = t.getCause()) {
-      String condition = SqlExpressions.condition(t);
+    for (Throwable t : SparkErrors.causes(e).toList()) {
+      String condition = SparkErrors.condition(t);
       if (!condition.isEmpty()) {
         found = condition;
       } else if (t instanceof ArithmeticException
           || t instanceof NumberFormatException
-          || t instanceof java.time.DateTimeException) {
+          || t instanceof DateTimeException) {
         found = t.getClass().getSimpleName().toUpperCase(Locale.ROOT);
       }
     }

@@ -1,6 +1,7 @@
 package dev.lethe.spark.request;
 
 import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.SparkErrors;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
@@ -9,7 +10,6 @@ import java.util.Set;
 import java.util.function.Consumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import org.apache.spark.SparkThrowable;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -349,7 +349,7 @@ final class SqlExpressions {
   }
 
   private static String analysisComplaint(Throwable e, StructType schema) {
-    String condition = condition(e);
+    String condition = SparkErrors.condition(e);
     if (condition.startsWith("UNRESOLVED_COLUMN")) {
       return "names a column that the data do not have; "
           + columns(schema)
@@ -362,17 +362,6 @@ final class SqlExpressions {
         + (condition.isEmpty() ? "no error class" : condition)
         + "); "
         + columns(schema);
-  }
-
-  /** Spark's error class, which never contains values; empty if there is none. */
-  static String condition(Throwable e) {
-    if (e instanceof SparkThrowable s) {
-      // Deprecated since 4.0 in favour of getCondition, which 3.5 does not have.
-      @SuppressWarnings("deprecation")
-      @Nullable String condition = s.getErrorClass();
-      return condition == null ? "" : condition;
-    }
-    return "";
   }
 
   /** The columns with their types, at most 50 of them. */

@@ -325,7 +325,7 @@ class BadInputTest {
         dir ->
             vectors(
                 dir,
-                vectorTable(RowFactory.create(1.0, nan(People.VECTOR_SIZE))),
+                vectorTable(0, RowFactory.create(1.0, nan(People.VECTOR_SIZE))),
                 "  - removeFeatures: [\"features[3]\"]\n"),
         "--data",
         "column 'features'",
@@ -337,10 +337,19 @@ class BadInputTest {
         dir ->
             vectors(
                 dir,
-                vectorTable(RowFactory.create(1.0, Vectors.zeros(7))),
+                vectorTable(0, RowFactory.create(1.0, Vectors.zeros(7))),
                 "  - removeFeatures: [\"features[3]\"]\n"),
         "column 'features' has 7 slots",
         "fitted on 12");
+    cases.add(
+        "vectors of two sizes",
+        dir ->
+            vectors(
+                dir,
+                vectorTable(200, RowFactory.create(1.0, Vectors.zeros(7))),
+                "  - removeFeatures: [\"features[3]\"]\n"),
+        "--data",
+        "a row has 7 features, the model has 12");
     cases.data(
         "featurizer's column missing",
         dir -> People.write(People.dataset().drop("hours"), "parquet", "no-hours"),
@@ -1148,9 +1157,9 @@ class BadInputTest {
                     + "certificate: {epsilon: 1, delta: 1e-5, rho: 1e-20}\n"));
   }
 
-  private static Path vectorTable(Row first) {
+  private static Path vectorTable(int at, Row row) {
     List<Row> rows = new ArrayList<>(People.vectors());
-    rows.set(0, first);
+    rows.set(at, row);
     return People.write(
         LocalSpark.session().createDataFrame(rows, People.VECTORS), "parquet", "vectors");
   }
