@@ -1,12 +1,12 @@
 package dev.lethe.spark.job;
 
 import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.TableColumns;
 import dev.lethe.spark.featurizer.Featurizer;
 import dev.lethe.spark.featurizer.StageColumns;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Locale;
 import java.util.stream.Stream;
 import org.apache.spark.ml.Pipeline;
 import org.apache.spark.ml.PipelineModel;
@@ -40,9 +40,9 @@ final class TrainingPipeline {
   /** Fits the featurizer that the options describe; Spark ML's own fit of each stage. */
   static Transformer fit(
       TrainOptions options, String label, Dataset<Row> table, PipelineStage given) {
-    field(table, label, "--label");
+    TableColumns.require(table.schema(), label, "--label");
     if (options.weight() != null) {
-      field(table, options.weight(), "--weight");
+      TableColumns.require(table.schema(), options.weight(), "--weight");
     }
     PipelineModel featurizer =
         given instanceof PipelineModel fitted ? fitted : ((Pipeline) given).fit(table);
@@ -140,7 +140,7 @@ final class TrainingPipeline {
     List<String> categorical = new ArrayList<>();
     List<String> wanted = options.features();
     for (String name : wanted) {
-      field(table, name, "--features");
+      TableColumns.require(table.schema(), name, "--features");
     }
     for (StructField field : table.schema().fields()) {
       String name = field.name();
@@ -170,7 +170,7 @@ final class TrainingPipeline {
       }
     }
     List<PipelineStage> stages = new ArrayList<>();
-    if (field(table, label, "--label").dataType() instanceof StringType) {
+    if (TableColumns.require(table.schema(), label, "--label").dataType() instanceof StringType) {
       stages.add(
           new StringIndexer()
               .setInputCol(label)
@@ -200,21 +200,7 @@ final class TrainingPipeline {
 
   /** A name for a column that a stage makes; Spark ML refuses one that the table has. */
   private static String unused(String name, Dataset<Row> table) {
-    boolean taken = Arrays.stream(table.columns()).anyMatch(name::equalsIgnoreCase);
+    boolean taken = TableColumns.find(table.schema(), name) != null;
     return taken ? unused(name + "_", table) : name;
-  }
-
-  private static StructField field(Dataset<Row> table, String name, String option) {
-    for (StructField field : table.schema().fields()) {
-      if (field.name().toLowerCase(Locale.ROOT).equals(name.toLowerCase(Locale.ROOT))) {
-        return field;
-      }
-    }
-    throw new InvalidInputException(
-        option
-            + ": column '"
-            + name
-            + "' does not exist; there are "
-            + String.join(", ", table.columns()));
   }
 }

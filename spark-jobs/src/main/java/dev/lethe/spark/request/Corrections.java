@@ -3,6 +3,7 @@ package dev.lethe.spark.request;
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.Outage;
 import dev.lethe.spark.SparkErrors;
+import dev.lethe.spark.TableColumns;
 import java.io.Serializable;
 import java.time.DateTimeException;
 import java.util.ArrayList;
@@ -96,7 +97,7 @@ public final class Corrections {
       boolean label,
       boolean weight) {
     Column original() {
-      return functions.col(quoted(field.name()));
+      return TableColumns.column(field.name());
     }
   }
 
@@ -299,13 +300,13 @@ public final class Corrections {
       if (found.size() > 1) {
         throw refuse(
             place,
-            RequestReader.name(name) + " names several columns; " + SqlExpressions.columns(schema));
+            RequestReader.name(name) + " names several columns; " + TableColumns.list(schema));
       }
       throw refuse(
           place,
           RequestReader.name(name)
               + " is not a top-level column of the data; "
-              + SqlExpressions.columns(schema));
+              + TableColumns.list(schema));
     }
 
     private StructField require(String what, String name) {
@@ -316,7 +317,7 @@ public final class Corrections {
                 + (found.isEmpty()
                     ? " is not in the data; "
                     : " is more than one column of the data; ")
-                + SqlExpressions.columns(schema));
+                + TableColumns.list(schema));
       }
       return found.get(0);
     }
@@ -380,7 +381,7 @@ public final class Corrections {
   }
 
   private Column corrected(StructField field) {
-    Column original = functions.col(quoted(field.name()));
+    Column original = TableColumns.column(field.name());
     @Nullable Column cases = null;
     // CASE takes the first branch that matches: the last change of the file comes first.
     for (int i = rowChanges.size() - 1; i >= 0; i--) {
@@ -736,10 +737,6 @@ public final class Corrections {
 
   private static Column orFalse(Column condition) {
     return functions.coalesce(condition, functions.lit(false));
-  }
-
-  private static String quoted(String column) {
-    return "`" + column.replace("`", "``") + "`";
   }
 
   private static String fold(String name, boolean caseSensitive) {

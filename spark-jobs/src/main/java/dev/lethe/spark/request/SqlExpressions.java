@@ -2,6 +2,7 @@ package dev.lethe.spark.request;
 
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.SparkErrors;
+import dev.lethe.spark.TableColumns;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
@@ -352,29 +353,16 @@ final class SqlExpressions {
     String condition = SparkErrors.condition(e);
     if (condition.startsWith("UNRESOLVED_COLUMN")) {
       return "names a column that the data do not have; "
-          + columns(schema)
+          + TableColumns.list(schema)
           + " (a string needs single quotes)";
     }
     if (condition.startsWith("AMBIGUOUS")) {
-      return "names a column that the data have more than once; " + columns(schema);
+      return "names a column that the data have more than once; " + TableColumns.list(schema);
     }
     return "cannot be resolved against the columns of the data ("
         + (condition.isEmpty() ? "no error class" : condition)
         + "); "
-        + columns(schema);
-  }
-
-  /** The columns with their types, at most 50 of them. */
-  static String columns(StructType schema) {
-    StringBuilder list = new StringBuilder("columns are: ");
-    int shown = Math.min(50, schema.size());
-    for (int i = 0; i < shown; i++) {
-      list.append(i == 0 ? "" : ", ").append(schema.fields()[i].name());
-    }
-    if (shown < schema.size()) {
-      list.append(" and ").append(schema.size() - shown).append(" more");
-    }
-    return list.toString();
+        + TableColumns.list(schema);
   }
 
   private static boolean isDateTime(DataType type) {

@@ -263,12 +263,12 @@ class BadInputTest {
         "label column missing",
         dir -> People.write(People.dataset().drop("label"), "parquet", "no-label"),
         "label column 'label'",
-        "columns are: user_id, age");
+        "there are user_id, age");
     cases.add(
         "label option names no column",
         dir -> usual(dir).with("--label", "outcome"),
         "label column 'outcome'",
-        "columns are: user_id, age");
+        "there are user_id, age");
     cases.add(
         "label column of text",
         dir -> usual(dir).with("--label", "user_id"),
@@ -292,7 +292,7 @@ class BadInputTest {
         "weight column missing",
         dir -> People.write(People.dataset().drop("weight"), "parquet", "no-weight"),
         "weight column 'weight'",
-        "columns are: user_id, age");
+        "there are user_id, age");
     for (double weight : new double[] {0, -47114711, Double.NaN, Double.POSITIVE_INFINITY}) {
       cases.data(
           "weight " + weight,
@@ -482,7 +482,7 @@ class BadInputTest {
         "  - removeRows: {where: \"usr = 'u-4711'\"}\n",
         "request.yaml",
         "changes[0].removeRows.where",
-        "columns are: user_id, age");
+        "there are user_id, age");
     cases.changes(
         "unquoted value in where",
         "  - removeRows: {where: \"city = Xanadu\"}\n",
@@ -504,7 +504,7 @@ class BadInputTest {
         "  - replaceFeatures: {set: {wage: \"47114711\"}, where: \"user_id = 'u-4711'\"}\n",
         "changes[0].replaceFeatures.set",
         "'wage'",
-        "columns are: user_id, age");
+        "there are user_id, age");
     cases.changes(
         "label in set",
         "  - replaceFeatures: {set: {label: \"1\"}, where: \"user_id = 'u-4711'\"}\n",
@@ -515,7 +515,7 @@ class BadInputTest {
         "  - removeFeatures: [religion]\n",
         "changes[0].removeFeatures[0]",
         "'religion'",
-        "columns are: user_id, age");
+        "there are user_id, age");
     cases.changes(
         "feature that the model does not use",
         "  - removeFeatures: [user_id]\n",
@@ -977,7 +977,7 @@ class BadInputTest {
                     requestFile(
                         dir, "id: r-1\nchanges: [{removeRows: {where: \"x = 'u-4711'\"}}]\n")),
         "changes[0].removeRows.where",
-        "columns are: user_id, age");
+        "there are user_id, age");
     cases.add(
         "apply the removal of an unknown column",
         dir ->
@@ -987,7 +987,7 @@ class BadInputTest {
                     requestFile(dir, "id: r-1\nchanges: [{removeFeatures: [religion]}]\n")),
         "changes[0].removeFeatures[0]",
         "'religion'",
-        "columns are: user_id, age");
+        "there are user_id, age");
     cases.add(
         "apply the removal of the label",
         dir ->
@@ -1018,7 +1018,7 @@ class BadInputTest {
         "apply with an unknown label",
         dir -> applied(dir).with("--label", "outcome"),
         "label column 'outcome'",
-        "columns are: user_id, age");
+        "there are user_id, age");
     cases.add(
         "apply to unreadable data",
         dir -> applied(dir).with("--data", corruptPages(dir)),
