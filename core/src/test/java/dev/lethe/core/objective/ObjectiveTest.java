@@ -365,9 +365,7 @@ class ObjectiveTest {
             new double[] {3e34, 3},
             new double[] {1e17, 1},
             new double[] {1e17 + 16, 1},
-            new Statistics.Invalid(0, 0, 0, -1),
-            1,
-            1);
+            new Statistics.Invalid(0, 0, 0, -1));
     Penalty penalty = Penalty.sparkMl(statistics, 0.1, true, false);
     assertThat(penalty.lambda()).containsExactly(0, 0);
     assertThat(penalty.relativeError()[0]).isEqualTo(Double.POSITIVE_INFINITY);
