@@ -21,6 +21,9 @@ import java.util.Arrays;
  */
 public sealed interface DistanceBound {
 
+  /** The largest p for which a Hessian is formed for the sake of a proof. */
+  int MAX_HESSIAN_SIZE = 4096;
+
   /** Which N proves the bound. */
   enum Rule {
     /** N = Lambda: ||theta - theta*|| &lt;= sqrt(sum g_j^2 / lambda_j) / sqrt(min lambda_j). */
@@ -58,16 +61,83 @@ public sealed interface DistanceBound {
     }
   }
 
+  /** Why no rule proves a distance; a closed list of texts, the same for all data. */
+  enum Cause {
+    /** The gradient, a bound of its error, or the curvature is infinite or not a number. */
+    NOT_FINITE("the measured gradient or curvature is not finite", false),
+
+    /** A bound follows, but overflows. */
+    OUT_OF_RANGE("the bound exceeds the range of a double", true),
+
+    /** No rule covers an unpenalised coordinate of such a loss, at any point. */
+    NO_RULE("a coordinate carries no penalty and the loss is not self-concordant", false),
+
+    /** One pass proves nothing; the Hessian might, but was not formed at this point. */
+    HESSIAN_NEEDED(
+        "a coordinate other than the intercept carries no penalty, and one pass proves no"
+            + " curvature for it",
+        true),
+
+    /** As {@link #HESSIAN_NEEDED}, but p exceeds {@link #MAX_HESSIAN_SIZE}. */
+    TOO_MANY_PARAMETERS(
+        "one pass proves nothing for an unpenalised coordinate, and a Hessian of more than "
+            + MAX_HESSIAN_SIZE
+            + " parameters is not formed",
+        false),
+
+    /** h = 0: every margin is saturated. */
+    NO_CURVATURE("the loss has no measurable curvature along the intercept", true),
+
+    /** The relative error of h and c leaves nothing of the centred Hessian. */
+    INACCURATE_CURVATURE(
+        "the curvature is not measured accurately enough to separate the intercept", false),
+
+    /** The Hessian was formed, and is singular as far as rounding can tell. */
+    NOT_POSITIVE_DEFINITE("the Hessian is not positive definite beyond rounding", false),
+
+    /** A rule applies, but q &gt; 1/2. */
+    NOT_CLOSE(
+        "the parameters are not close enough to the minimiser for self-concordance to bound the"
+            + " distance",
+        true);
+
+    private final String text;
+    private final boolean stepsMayHelp;
+
+    Cause(String text, boolean stepsMayHelp) {
+      this.text = text;
+      this.stepsMayHelp = stepsMayHelp;
+    }
+
+    /** Half a sentence without a figure of the data: may be published. */
+    public String text() {
+      return text;
+    }
+
+    /**
+     * Whether the cause lies in the point: another one, nearer to the minimiser, may be proven. It
+     * lies in the objective otherwise, or in what can be measured of it.
+     */
+    public boolean stepsMayHelp() {
+      return stepsMayHelp;
+    }
+  }
+
   /**
    * No rule applies.
    *
-   * @param reason fixed text without a figure of the data: may be published
+   * @param cause why, in a text that may be published
    * @param detail the figures behind it: confidential
    */
-  record Unproven(String reason, String detail) implements DistanceBound {
+  record Unproven(Cause cause, String detail) implements DistanceBound {
+    /** {@link Cause#text}. */
+    public String reason() {
+      return cause.text();
+    }
+
     /** Whether a rule applies to this objective, but not yet at this point: more steps may help. */
     public boolean isTooFar() {
-      return reason.contains(DistanceProof.NOT_CLOSE);
+      return cause.stepsMayHelp();
     }
   }
 
@@ -130,8 +200,14 @@ public sealed interface DistanceBound {
       return p.distance() <= q.distance() ? a : b;
     }
     if (a instanceof Unproven p && b instanceof Unproven q) {
-      return new Unproven(p.reason() + "; " + q.reason(), p.detail() + "; " + q.detail());
+      return new Unproven(decisive(p.cause(), q.cause()), p.detail() + "; " + q.detail());
     }
     return a instanceof Proven ? a : b;
+  }
+
+  /** What stands in the way of a proof when one pass and the Hessian were both tried. */
+  private static Cause decisive(Cause onePass, Cause hessian) {
+    boolean hessianDecides = onePass == Cause.HESSIAN_NEEDED || hessian.stepsMayHelp();
+    return hessianDecides || !onePass.stepsMayHelp() ? hessian : onePass;
   }
 }

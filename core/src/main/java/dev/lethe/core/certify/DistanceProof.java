@@ -1,5 +1,6 @@
 package dev.lethe.core.certify;
 
+import dev.lethe.core.certify.DistanceBound.Cause;
 import dev.lethe.core.certify.DistanceBound.Proven;
 import dev.lethe.core.certify.DistanceBound.Rule;
 import dev.lethe.core.certify.DistanceBound.Unproven;
@@ -13,12 +14,6 @@ import java.util.stream.IntStream;
  * that underflows is covered by the smallest normal number that {@link #square} adds.
  */
 final class DistanceProof {
-  private static final String NOT_FINITE = "the measured gradient or curvature is not finite";
-  private static final String OUT_OF_RANGE = "the bound exceeds the range of a double";
-  static final String NOT_CLOSE =
-      "the parameters are not close enough to the minimiser for self-concordance to bound the"
-          + " distance";
-
   private final Measurement m;
 
   /** The coordinates that are not fixed. */
@@ -62,17 +57,24 @@ final class DistanceProof {
 
   DistanceBound fromOnePass() {
     if (!isFinite()) {
-      return new Unproven(NOT_FINITE, "gradient, its error bound, or curvature");
+      return new Unproven(Cause.NOT_FINITE, "gradient, its error bound, or curvature");
     }
     if (!(smallestPenalty > 0)) {
-      return new Unproven(
-          "a coordinate other than the intercept carries no penalty, and one pass proves no"
-              + " curvature for it",
-          "smallest penalty " + smallestPenalty);
+      return new Unproven(withoutPenalty(), "smallest penalty " + smallestPenalty);
     }
     int intercept = m.interceptIndex();
     boolean freeIntercept = intercept >= 0 && !m.fixed()[intercept] && m.lambda()[intercept] == 0;
     return freeIntercept ? byCentring(intercept) : byStrongConvexity();
+  }
+
+  /** What is left to try for an unpenalised coordinate other than the intercept. */
+  private Cause withoutPenalty() {
+    if (!m.selfConcordantLoss()) {
+      return Cause.NO_RULE;
+    }
+    return m.size() > DistanceBound.MAX_HESSIAN_SIZE
+        ? Cause.TOO_MANY_PARAMETERS
+        : Cause.HESSIAN_NEEDED;
   }
 
   /** N = Lambda, R_N = 0. */
@@ -91,12 +93,11 @@ final class DistanceProof {
    */
   private DistanceBound byCentring(int intercept) {
     if (!m.selfConcordantLoss()) {
-      return new Unproven(
-          "the intercept carries no penalty and the loss is not self-concordant", "");
+      return new Unproven(Cause.NO_RULE, "the intercept is not penalised");
     }
     double h = m.curvature();
     if (!(h > 0)) {
-      return new Unproven("the loss has no measurable curvature along the intercept", "h = " + h);
+      return new Unproven(Cause.NO_CURVATURE, "h = " + h);
     }
     double g0 = m.gradient()[intercept];
     double e0 = m.gradientError()[intercept];
@@ -114,9 +115,7 @@ final class DistanceProof {
     double kappa = m.curvatureRelativeError() + 0x1p-53;
     double centring = up(3 * kappa * (Math.sqrt(h) * m.scaledRowNorm() + 1));
     if (!(centring <= 0.5)) {
-      return new Unproven(
-          "the curvature is not measured accurately enough to separate the intercept",
-          "eps_c = " + centring);
+      return new Unproven(Cause.INACCURATE_CURVATURE, "eps_c = " + centring);
     }
     double keep = 1 - centring;
     double row = square(m.scaledRowNorm() + Math.sqrt(centre)) + 1 / h;
@@ -129,10 +128,10 @@ final class DistanceProof {
     requireLength("hessian", hessian.length, Math.multiplyExact(m.size(), m.size()));
     requireNotNegative("hessianRelativeError", relativeError);
     if (!isFinite()) {
-      return new Unproven(NOT_FINITE, "gradient, its error bound, or curvature");
+      return new Unproven(Cause.NOT_FINITE, "gradient, its error bound, or curvature");
     }
     if (!m.selfConcordantLoss()) {
-      return new Unproven("the loss is not self-concordant", "");
+      return new Unproven(Cause.NO_RULE, "the loss is not self-concordant");
     }
     int n = free.length;
     int[] exponent = new int[n];
@@ -142,8 +141,7 @@ final class DistanceProof {
       int j = free[a];
       double diagonal = hessian[j * m.size() + j];
       if (!(diagonal >= Double.MIN_NORMAL && diagonal < Double.POSITIVE_INFINITY)) {
-        return new Unproven(
-            "the Hessian is not positive definite beyond rounding", "a diagonal of " + diagonal);
+        return new Unproven(Cause.NOT_POSITIVE_DEFINITE, "a diagonal of " + diagonal);
       }
       exponent[a] = (Math.getExponent(diagonal) + 1) >> 1;
       double root = Math.scalb(1.0, exponent[a]);
@@ -160,8 +158,7 @@ final class DistanceProof {
     double eigenvalue = SmallestEigenvalue.lowerBound(scaled, n, relativeError);
     if (!(eigenvalue > 0)) {
       return new Unproven(
-          "the Hessian is not positive definite beyond rounding",
-          "no positive lower eigenvalue bound for the scaled Hessian");
+          Cause.NOT_POSITIVE_DEFINITE, "no positive lower eigenvalue bound for the scaled Hessian");
     }
     double width = 1 / eigenvalue / smallestScale;
     return conclude(
@@ -181,16 +178,16 @@ final class DistanceProof {
   private DistanceBound conclude(Rule rule, double gradient, double row, double width) {
     double nu = Math.sqrt(up(gradient));
     if (!Double.isFinite(nu)) {
-      return new Unproven(OUT_OF_RANGE, rule + ": nu = " + nu);
+      return new Unproven(Cause.OUT_OF_RANGE, rule + ": nu = " + nu);
     }
     double q = up(Math.sqrt(up(row)) * nu);
     if (!(q <= 0.5)) {
-      return new Unproven(NOT_CLOSE, "%s: q = %s, must be at most 0.5".formatted(rule, q));
+      return new Unproven(Cause.NOT_CLOSE, "%s: q = %s, must be at most 0.5".formatted(rule, q));
     }
     double distance = up(Math.sqrt(up(width)) * nu / (1 - q));
     return Double.isFinite(distance)
         ? new Proven(distance, rule)
-        : new Unproven(OUT_OF_RANGE, rule + ": " + distance);
+        : new Unproven(Cause.OUT_OF_RANGE, rule + ": " + distance);
   }
 
   private boolean isFinite() {

@@ -29,9 +29,6 @@ import dev.lethe.core.solver.Preconditioner;
  * <p>Counts its passes over the data.
  */
 public final class Objective implements ConvexFunction<Objective.Measured> {
-  /** Up to this p a Hessian is computed for the sake of a proof. */
-  private static final int MAX_CERTIFIED_HESSIAN = 4096;
-
   private final ExampleSums examples;
   private final Statistics statistics;
   private final LossFunction loss;
@@ -253,7 +250,7 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
     Measurement m = evaluation.measurement();
     DistanceBound bound = DistanceBound.of(m);
     if (bound instanceof DistanceBound.Proven
-        || size() > MAX_CERTIFIED_HESSIAN
+        || size() > DistanceBound.MAX_HESSIAN_SIZE
         || estimatedDistance(evaluation) > rho) {
       return bound;
     }

@@ -9,7 +9,9 @@ import dev.lethe.core.unlearn.UnlearningResult.Outcome;
 import dev.lethe.core.unlearn.UnlearningResult.Step;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.OptionalDouble;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The three updates, each ending with a measurement on the corrected data.
@@ -93,7 +95,7 @@ public final class Unlearning {
           case STAGNATED -> Outcome.ROUNDING_LIMITED;
           case LINEAR_SOLVER_FAILED -> Outcome.LINEAR_SOLVER_FAILED;
         };
-    return new UnlearningResult(result.evaluation(), recorder.bound, recorder.steps, outcome);
+    return new UnlearningResult(result.evaluation(), recorder.bound(), recorder.steps, outcome);
   }
 
   /**
@@ -109,13 +111,14 @@ public final class Unlearning {
   /** Certifies every measurement and reports it. */
   private final class Recorder {
     private final List<Step> steps = new ArrayList<>();
-    private DistanceBound bound = new DistanceBound.Unproven("nothing was measured", "");
+    private @Nullable DistanceBound bound;
     private long begin = System.nanoTime();
     private int passes = objective.passes();
     private int products = objective.hessianVectorProducts();
 
     DistanceBound record(Objective.Measured measured) {
-      bound = objective.distanceBound(measured, rho);
+      DistanceBound bound = objective.distanceBound(measured, rho);
+      this.bound = bound;
       long now = System.nanoTime();
       Step step =
           new Step(
@@ -133,8 +136,13 @@ public final class Unlearning {
       return bound;
     }
 
+    /** The bound of the last measurement. */
+    DistanceBound bound() {
+      return Objects.requireNonNull(bound);
+    }
+
     UnlearningResult end(Objective.Measured measured, boolean solved) {
-      record(measured);
+      DistanceBound bound = record(measured);
       Outcome outcome =
           !solved
               ? Outcome.LINEAR_SOLVER_FAILED
