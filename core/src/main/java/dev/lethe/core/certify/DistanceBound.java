@@ -1,6 +1,8 @@
 package dev.lethe.core.certify;
 
-import java.util.Arrays;
+import java.util.Comparator;
+import java.util.OptionalDouble;
+import java.util.stream.Stream;
 
 /**
  * A bound on ||theta - theta*||_2, where theta* is the exact minimiser of L_b(.; D') over the
@@ -23,6 +25,14 @@ public sealed interface DistanceBound {
 
   /** The largest p for which a Hessian is formed for the sake of a proof. */
   int MAX_HESSIAN_SIZE = 4096;
+
+  /**
+   * The bound that would hold here if the computed gradient were exactly zero: what rounding alone
+   * leaves, in units of theta, rounded up; confidential. Empty if nothing would be proven. A rho
+   * below twice this is out of reach. It depends on the curvature, so on the point: close to the
+   * minimiser (q &lt;= 1/2) by a factor below 2.
+   */
+  OptionalDouble reachable();
 
   /** Which N proves the bound. */
   enum Rule {
@@ -52,8 +62,12 @@ public sealed interface DistanceBound {
     }
   }
 
-  /** ||theta - theta*||_2 &lt;= distance. */
-  record Proven(double distance, Rule rule) implements DistanceBound {
+  /**
+   * ||theta - theta*||_2 &lt;= distance.
+   *
+   * @param distance in units of theta, rounded up
+   */
+  record Proven(double distance, Rule rule, OptionalDouble reachable) implements DistanceBound {
     public Proven {
       if (!(distance >= 0 && distance < Double.POSITIVE_INFINITY)) {
         throw new IllegalArgumentException("distance = " + distance + ": must be finite, >= 0");
@@ -129,7 +143,12 @@ public sealed interface DistanceBound {
    * @param cause why, in a text that may be published
    * @param detail the figures behind it: confidential
    */
-  record Unproven(Cause cause, String detail) implements DistanceBound {
+  record Unproven(Cause cause, String detail, OptionalDouble reachable) implements DistanceBound {
+    /** Where not even a gradient of zero would prove anything. */
+    Unproven(Cause cause, String detail) {
+      this(cause, detail, OptionalDouble.empty());
+    }
+
     /** {@link Cause#text}. */
     public String reason() {
       return cause.text();
@@ -165,44 +184,20 @@ public sealed interface DistanceBound {
     return smaller(proof.fromOnePass(), proof.byEigenvalue(hessian, hessianRelativeError));
   }
 
-  /**
-   * The bound that would hold if the measured gradient were exactly zero: what rounding alone
-   * leaves. A rho below twice this is out of reach.
-   */
-  static DistanceBound reachable(Measurement m) {
-    return of(withoutGradient(m));
-  }
-
-  /** As {@link #reachable(Measurement)}, with the Hessian. */
-  static DistanceBound reachable(Measurement m, double[] hessian, double hessianRelativeError) {
-    return of(withoutGradient(m), hessian, hessianRelativeError);
-  }
-
-  private static Measurement withoutGradient(Measurement m) {
-    double[] zero = new double[m.size()];
-    Arrays.setAll(zero, j -> Double.isFinite(m.gradient()[j]) ? 0 : Double.NaN);
-    return new Measurement(
-        zero,
-        m.gradientError(),
-        m.lambda(),
-        m.fixed(),
-        m.interceptIndex(),
-        m.curvature(),
-        m.curvatureMoment(),
-        m.curvatureRelativeError(),
-        m.rowNorm(),
-        m.scaledRowNorm(),
-        m.selfConcordantLoss());
-  }
-
   private static DistanceBound smaller(DistanceBound a, DistanceBound b) {
-    if (a instanceof Proven p && b instanceof Proven q) {
-      return p.distance() <= q.distance() ? a : b;
-    }
+    OptionalDouble reachable =
+        Stream.of(a, b).flatMapToDouble(bound -> bound.reachable().stream()).min();
     if (a instanceof Unproven p && b instanceof Unproven q) {
-      return new Unproven(decisive(p.cause(), q.cause()), p.detail() + "; " + q.detail());
+      Cause cause = decisive(p.cause(), q.cause());
+      return new Unproven(cause, p.detail() + "; " + q.detail(), reachable);
     }
-    return a instanceof Proven ? a : b;
+    Proven proven =
+        Stream.of(a, b)
+            .filter(Proven.class::isInstance)
+            .map(Proven.class::cast)
+            .min(Comparator.comparingDouble(Proven::distance))
+            .orElseThrow();
+    return new Proven(proven.distance(), proven.rule(), reachable);
   }
 
   /** What stands in the way of a proof when one pass and the Hessian were both tried. */

@@ -4,6 +4,7 @@ import dev.lethe.core.certify.DistanceBound.Cause;
 import dev.lethe.core.certify.DistanceBound.Proven;
 import dev.lethe.core.certify.DistanceBound.Rule;
 import dev.lethe.core.certify.DistanceBound.Unproven;
+import java.util.OptionalDouble;
 import java.util.stream.IntStream;
 
 /**
@@ -80,11 +81,13 @@ final class DistanceProof {
   /** N = Lambda, R_N = 0. */
   private DistanceBound byStrongConvexity() {
     double gradient = 0;
+    double rounding = 0;
     for (int j : free) {
-      gradient +=
-          square((Math.abs(m.gradient()[j]) + m.gradientError()[j]) / Math.sqrt(m.lambda()[j]));
+      double root = Math.sqrt(m.lambda()[j]);
+      gradient += square((Math.abs(m.gradient()[j]) + m.gradientError()[j]) / root);
+      rounding += square(m.gradientError()[j] / root);
     }
-    return conclude(Rule.STRONG_CONVEXITY, gradient, 0, 1 / smallestPenalty);
+    return conclude(Rule.STRONG_CONVEXITY, gradient, rounding, 0, 1 / smallestPenalty);
   }
 
   /**
@@ -102,13 +105,16 @@ final class DistanceProof {
     double g0 = m.gradient()[intercept];
     double e0 = m.gradientError()[intercept];
     double gradient = square(Math.abs(g0) + e0) / h;
+    double rounding = square(e0) / h;
     double centre = 0;
     for (int j : free) {
       if (j != intercept) {
         double mu = m.curvatureMoment()[j] / h;
         double root = Math.sqrt(m.lambda()[j]);
         double g = Math.abs(Math.fma(-g0, mu, m.gradient()[j]));
-        gradient += square((g + m.gradientError()[j] + e0 * Math.abs(mu)) / root);
+        double error = m.gradientError()[j] + e0 * Math.abs(mu);
+        gradient += square((g + error) / root);
+        rounding += square(error / root);
         centre += square(mu / root);
       }
     }
@@ -120,7 +126,8 @@ final class DistanceProof {
     double keep = 1 - centring;
     double row = square(m.scaledRowNorm() + Math.sqrt(centre)) + 1 / h;
     double width = 1 / smallestPenalty + 1 / h + centre;
-    return conclude(Rule.SELF_CONCORDANCE_CENTRED, gradient / keep, row / keep, width / keep);
+    return conclude(
+        Rule.SELF_CONCORDANCE_CENTRED, gradient / keep, rounding / keep, row / keep, width / keep);
   }
 
   /** N = m D: D = diag(4^k_j) with H_jj / 4^k_j in [1/2, 2), so that the scaling is exact. */
@@ -136,6 +143,7 @@ final class DistanceProof {
     int n = free.length;
     int[] exponent = new int[n];
     double gradient = 0;
+    double rounding = 0;
     double smallestScale = Double.POSITIVE_INFINITY;
     for (int a = 0; a < n; a++) {
       int j = free[a];
@@ -146,6 +154,7 @@ final class DistanceProof {
       exponent[a] = (Math.getExponent(diagonal) + 1) >> 1;
       double root = Math.scalb(1.0, exponent[a]);
       gradient += square((Math.abs(m.gradient()[j]) + m.gradientError()[j]) / root);
+      rounding += square(m.gradientError()[j] / root);
       smallestScale = Math.min(smallestScale, root * root);
     }
     double[] scaled = new double[n * n];
@@ -164,30 +173,40 @@ final class DistanceProof {
     return conclude(
         Rule.SELF_CONCORDANCE_EIGENVALUE,
         gradient / eigenvalue,
+        rounding / eigenvalue,
         square(m.rowNorm()) * width,
         width);
   }
 
   /**
-   * The lemma.
+   * The lemma, for the measured gradient and for one of zero.
    *
-   * @param gradient nu^2 = ||g||^2 in the norm of N^-1
+   * @param gradient nu^2 = ||g||^2 in the norm of N^-1, rounding included
+   * @param rounding the same for g = 0
    * @param row R_N^2
    * @param width sup ||e||_2^2 over ||e||_N = 1
    */
-  private DistanceBound conclude(Rule rule, double gradient, double row, double width) {
+  private DistanceBound conclude(
+      Rule rule, double gradient, double rounding, double row, double width) {
+    double least = distance(rounding, row, width);
+    OptionalDouble reachable =
+        Double.isFinite(least) ? OptionalDouble.of(least) : OptionalDouble.empty();
+    double distance = distance(gradient, row, width);
+    if (Double.isFinite(distance)) {
+      return new Proven(distance, rule, reachable);
+    }
+    Cause cause = Double.isNaN(distance) ? Cause.NOT_CLOSE : Cause.OUT_OF_RANGE;
+    return new Unproven(cause, "%s: nu^2 = %s, R^2 = %s".formatted(rule, gradient, row), reachable);
+  }
+
+  /** The lemma's bound; NaN unless q &lt;= 1/2, and infinite if it overflows. */
+  private double distance(double gradient, double row, double width) {
     double nu = Math.sqrt(up(gradient));
     if (!Double.isFinite(nu)) {
-      return new Unproven(Cause.OUT_OF_RANGE, rule + ": nu = " + nu);
+      return Double.POSITIVE_INFINITY;
     }
     double q = up(Math.sqrt(up(row)) * nu);
-    if (!(q <= 0.5)) {
-      return new Unproven(Cause.NOT_CLOSE, "%s: q = %s, must be at most 0.5".formatted(rule, q));
-    }
-    double distance = up(Math.sqrt(up(width)) * nu / (1 - q));
-    return Double.isFinite(distance)
-        ? new Proven(distance, rule)
-        : new Unproven(Cause.OUT_OF_RANGE, rule + ": " + distance);
+    return q <= 0.5 ? up(Math.sqrt(up(width)) * nu / (1 - q)) : Double.NaN;
   }
 
   private boolean isFinite() {

@@ -81,12 +81,12 @@ public final class Unlearning {
                   if (bound instanceof DistanceBound.Proven && !isWithin(bound)) {
                     // Close to the minimiser the curvature is known to a factor below 2, not
                     // exactly.
-                    requireReachable(measured, 2);
+                    requireReachable(bound, 2);
                   }
                   return isWithin(bound);
                 });
     if (!result.converged()) {
-      requireReachable(result.evaluation(), 1);
+      requireReachable(recorder.bound(), 1);
     }
     Outcome outcome =
         switch (result.reason()) {
@@ -101,8 +101,8 @@ public final class Unlearning {
   /**
    * What is reachable depends on the curvature, so on the point: asked close to the minimiser only.
    */
-  private void requireReachable(Objective.Measured measured, double slack) {
-    OptionalDouble reachable = distance(DistanceBound.reachable(measured.measurement()));
+  private void requireReachable(DistanceBound bound, double slack) {
+    OptionalDouble reachable = bound.reachable();
     if (reachable.isPresent() && 2 * reachable.getAsDouble() > slack * rho) {
       throw new UnreachableDistanceException(rho, reachable.getAsDouble());
     }

@@ -148,14 +148,54 @@ class DistanceBoundTest {
   }
 
   @Test
-  void reachable_roundingOnly_equalsTheBoundAtZeroGradient() {
-    double[] error = {1e-9};
-    Measurement m = measurement(new double[] {3}, error, new double[] {4}, -1);
-    Measurement zero = measurement(new double[] {0}, error, new double[] {4}, -1);
+  void reachable_oneDimensionalQuadratic_isTheErrorOverThePenalty() {
+    Measurement m = measurement(new double[] {3}, new double[] {1e-9}, new double[] {4}, -1);
 
-    assertThat(DistanceBound.reachable(m)).isEqualTo(DistanceBound.of(zero));
-    assertThat(((Proven) DistanceBound.reachable(m)).distance())
+    assertThat(DistanceBound.of(m).reachable().orElseThrow())
         .isBetween(2.5e-10, 2.5e-10 * (1 + 1e-12));
+  }
+
+  @ParameterizedTest
+  @EnumSource(Rule.class)
+  void reachable_anyRule_isTheBoundAtZeroGradient(Rule rule) {
+    for (int seed = 0; seed < 30; seed++) {
+      DenseLogistic problem = problem(new Random(seed), rule, seed % 2 == 0);
+      double[] theta = scaledNormals(new Random(seed), problem, 1);
+      Measurement m = problem.measure(theta);
+      Measurement zero = withGradient(m, new double[problem.size()]);
+      double[] hessian = problem.hessian(theta);
+      double kappa = problem.kappa(theta);
+      DistanceBound atZero =
+          rule == Rule.SELF_CONCORDANCE_EIGENVALUE
+              ? DistanceBound.of(zero, hessian, kappa)
+              : DistanceBound.of(zero);
+      DistanceBound bound =
+          rule == Rule.SELF_CONCORDANCE_EIGENVALUE
+              ? DistanceBound.of(m, hessian, kappa)
+              : DistanceBound.of(m);
+
+      assertThat(bound.reachable().isPresent()).isEqualTo(atZero instanceof Proven);
+      if (atZero instanceof Proven proven) {
+        assertThat(bound.reachable()).hasValue(proven.distance());
+      }
+    }
+  }
+
+  @Test
+  void reachable_bothRules_isTheSmaller() {
+    DenseLogistic problem = problem(new Random(3), Rule.SELF_CONCORDANCE_CENTRED, false);
+    double[] theta = new double[problem.size()];
+    Measurement m = problem.measure(theta);
+    double[] hessian = problem.hessian(theta);
+    double kappa = problem.kappa(theta);
+    double[] unpenalised = new double[problem.size()];
+    double onePass = DistanceBound.of(m).reachable().orElseThrow();
+    double eigenvalue =
+        DistanceBound.of(withPenalty(m, unpenalised), hessian, kappa).reachable().orElseThrow();
+
+    assertThat(eigenvalue).isNotEqualTo(onePass);
+    assertThat(DistanceBound.of(m, hessian, kappa).reachable())
+        .hasValue(Math.min(onePass, eigenvalue));
   }
 
   @Test
@@ -297,7 +337,7 @@ class DistanceBoundTest {
     for (double bad : new double[] {Double.NaN, Double.POSITIVE_INFINITY}) {
       Measurement g = measurement(new double[] {bad}, new double[1], new double[] {4}, -1);
       assertUnproven(DistanceBound.of(g), Cause.NOT_FINITE);
-      assertUnproven(DistanceBound.reachable(g), Cause.NOT_FINITE);
+      assertThat(DistanceBound.of(g).reachable()).isEmpty();
     }
     Measurement huge = measurement(new double[] {1e200}, new double[1], new double[] {1e-300}, -1);
     assertUnproven(DistanceBound.of(huge), Cause.OUT_OF_RANGE);
@@ -424,11 +464,24 @@ class DistanceBoundTest {
         gradient, error, lambda, new boolean[p], intercept, 1, new double[p], 0, 1, 1, false);
   }
 
+  private static Measurement withGradient(Measurement m, double[] gradient) {
+    return with(m, gradient, m.lambda(), m.curvature(), m.curvatureRelativeError());
+  }
+
+  private static Measurement withPenalty(Measurement m, double[] lambda) {
+    return with(m, m.gradient(), lambda, m.curvature(), m.curvatureRelativeError());
+  }
+
   private static Measurement withCurvature(Measurement m, double curvature, double kappa) {
+    return with(m, m.gradient(), m.lambda(), curvature, kappa);
+  }
+
+  private static Measurement with(
+      Measurement m, double[] gradient, double[] lambda, double curvature, double kappa) {
     return new Measurement(
-        m.gradient(),
+        gradient,
         m.gradientError(),
-        m.lambda(),
+        lambda,
         m.fixed(),
         m.interceptIndex(),
         curvature,
