@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.lethe.core.certify.DistanceBound;
 import dev.lethe.core.certify.Measurement;
 import dev.lethe.core.linalg.Cholesky;
 import dev.lethe.core.linalg.SymmetricMatrix;
@@ -222,6 +223,56 @@ class ObjectiveTest {
       assertThat(objective.hessianVectorProducts()).isEqualTo(9);
       assertThat(objective.passes()).isEqualTo(10);
     }
+  }
+
+  /** The minimiser to machine precision, by Newton's method with the Cholesky factorisation. */
+  private static double[] minimiser(Objective objective) {
+    double[] theta = new double[objective.size()];
+    for (int k = 0; k < 30; k++) {
+      double[] step =
+          Cholesky.of(objective.hessianMatrix(theta))
+              .orElseThrow()
+              .solve(objective.evaluate(theta).gradient());
+      theta = Vectors.add(theta, -1, step);
+    }
+    return theta;
+  }
+
+  @Test
+  void prove_nothingPenalised_takesTheHessianHoweverFarThePointLooks() {
+    Problem problem = Problem.random(Kind.GAUSSIAN, 300, 4, true, 21);
+    Objective objective = objective(problem, uniform(5, 0), new double[5], new boolean[5]);
+    double[] minimiser = minimiser(objective);
+    double[] theta = minimiser.clone();
+    theta[1] += 3e-5;
+    theta[4] -= 4e-5;
+    Objective.Measured measured = objective.evaluate(theta);
+    int passes = objective.passes();
+
+    DistanceBound gated = objective.distanceBound(measured, 1e-9);
+    assertThat(gated).isInstanceOf(DistanceBound.Unproven.class);
+    assertThat(((DistanceBound.Unproven) gated).cause())
+        .isEqualTo(DistanceBound.Cause.HESSIAN_NEEDED);
+    assertThat(objective.passes()).isEqualTo(passes);
+
+    DistanceBound bound = objective.prove(measured);
+    assertThat(objective.passes()).isEqualTo(passes + 1);
+    assertThat(bound).isInstanceOf(DistanceBound.Proven.class);
+    DistanceBound.Proven proven = (DistanceBound.Proven) bound;
+    assertThat(proven.rule()).isEqualTo(DistanceBound.Rule.SELF_CONCORDANCE_EIGENVALUE);
+    // true distance 5e-5, the minimiser known to about 1e-14; the rule loses the condition number
+    assertThat(proven.distance()).isBetween(5e-5 - 1e-12, 1e-2);
+  }
+
+  @Test
+  void prove_penalised_takesNoFurtherPass() {
+    Problem problem = Problem.random(Kind.GAUSSIAN, 50, 3, true, 22);
+    Objective objective = objective(problem, penalty(4, true, 22), new double[4], new boolean[4]);
+    Objective.Measured measured = objective.evaluate(minimiser(objective));
+    int passes = objective.passes();
+
+    assertThat(objective.prove(measured)).isInstanceOf(DistanceBound.Proven.class);
+    assertThat(objective.passes()).isEqualTo(passes);
   }
 
   @Test
