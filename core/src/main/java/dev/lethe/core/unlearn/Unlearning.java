@@ -64,7 +64,9 @@ public final class Unlearning {
   }
 
   /**
-   * Newton steps until the proven distance is at most rho; no step at all if it is already.
+   * Newton steps until the proven distance is at most rho; no step at all if it is already. A run
+   * that ends above rho may take one more pass, for the Hessian, to tell what is proven where it
+   * ended.
    *
    * @throws UnreachableDistanceException if rho is below twice what rounding allows, as soon as the
    *     point is close enough to the minimiser to know
@@ -73,29 +75,45 @@ public final class Unlearning {
     Recorder recorder = new Recorder();
     NewtonSolver.Result<Objective.Measured> result =
         new NewtonSolver<Objective.Measured>(maxSteps, step, (k, measured) -> {})
-            .minimize(
-                objective,
-                start,
-                measured -> {
-                  DistanceBound bound = recorder.record(measured);
-                  if (bound instanceof DistanceBound.Proven && !isWithin(bound)) {
-                    // Close to the minimiser the curvature is known to a factor below 2, not
-                    // exactly.
-                    requireReachable(bound, 2);
-                  }
-                  return isWithin(bound);
-                });
+            .minimize(objective, start, measured -> isFinished(recorder.record(measured)));
+    Objective.Measured end = result.evaluation();
+    DistanceBound bound = recorder.bound();
     if (!result.converged()) {
-      requireReachable(recorder.bound(), 1);
+      bound = conclude(end, bound, result.reason() == NewtonSolver.StopReason.STAGNATED);
     }
-    Outcome outcome =
-        switch (result.reason()) {
-          case CONVERGED -> Outcome.WITHIN_RHO;
-          case MAX_STEPS -> Outcome.MAX_STEPS;
-          case STAGNATED -> Outcome.ROUNDING_LIMITED;
-          case LINEAR_SOLVER_FAILED -> Outcome.LINEAR_SOLVER_FAILED;
-        };
-    return new UnlearningResult(result.evaluation(), recorder.bound(), recorder.steps, outcome);
+    return new UnlearningResult(end, bound, recorder.steps, outcome(bound, result.reason()));
+  }
+
+  private boolean isFinished(DistanceBound bound) {
+    if (bound instanceof DistanceBound.Proven && !isWithin(bound)) {
+      // Close to the minimiser the curvature is known to a factor below 2, not exactly.
+      requireReachable(bound, 2);
+    }
+    return isWithin(bound);
+  }
+
+  /** What is proven where the steps ended, the Hessian taken if it was not yet. */
+  private DistanceBound conclude(Objective.Measured end, DistanceBound last, boolean stagnated) {
+    DistanceBound bound =
+        last instanceof DistanceBound.Unproven && objective.estimatedDistance(end) > rho
+            ? objective.prove(end)
+            : last;
+    if (!isWithin(bound) && (stagnated || bound instanceof DistanceBound.Proven)) {
+      requireReachable(bound, 1);
+    }
+    return bound;
+  }
+
+  private Outcome outcome(DistanceBound bound, NewtonSolver.StopReason reason) {
+    if (isWithin(bound)) {
+      return Outcome.WITHIN_RHO;
+    }
+    return switch (reason) {
+      case CONVERGED -> Outcome.WITHIN_RHO;
+      case MAX_STEPS -> Outcome.MAX_STEPS;
+      case STAGNATED -> Outcome.ROUNDING_LIMITED;
+      case LINEAR_SOLVER_FAILED -> Outcome.LINEAR_SOLVER_FAILED;
+    };
   }
 
   /**
