@@ -64,9 +64,9 @@ public final class Unlearning {
   }
 
   /**
-   * Newton steps until the proven distance is at most rho; no step at all if it is already. A run
-   * that ends above rho may take one more pass, for the Hessian, to tell what is proven where it
-   * ended.
+   * Newton steps until the proven distance is at most rho; no step at all if it is already. Where
+   * no step can lead to a proof, they end when the estimated distance is at most rho. A run that
+   * ends above rho may take one more pass, for the Hessian, to tell what is proven where it ended.
    *
    * @throws UnreachableDistanceException if rho is below twice what rounding allows, as soon as the
    *     point is close enough to the minimiser to know
@@ -75,7 +75,8 @@ public final class Unlearning {
     Recorder recorder = new Recorder();
     NewtonSolver.Result<Objective.Measured> result =
         new NewtonSolver<Objective.Measured>(maxSteps, step, (k, measured) -> {})
-            .minimize(objective, start, measured -> isFinished(recorder.record(measured)));
+            .minimize(
+                objective, start, measured -> isFinished(measured, recorder.record(measured)));
     Objective.Measured end = result.evaluation();
     DistanceBound bound = recorder.bound();
     if (!result.converged()) {
@@ -84,12 +85,17 @@ public final class Unlearning {
     return new UnlearningResult(end, bound, recorder.steps, outcome(bound, result.reason()));
   }
 
-  private boolean isFinished(DistanceBound bound) {
-    if (bound instanceof DistanceBound.Proven && !isWithin(bound)) {
+  /** Whether rho is proven, or looks reached and no further step would help to prove it. */
+  private boolean isFinished(Objective.Measured measured, DistanceBound bound) {
+    if (bound instanceof DistanceBound.Unproven unproven) {
+      return !unproven.cause().stepsMayHelp() && objective.estimatedDistance(measured) <= rho;
+    }
+    if (!isWithin(bound)) {
       // Close to the minimiser the curvature is known to a factor below 2, not exactly.
       requireReachable(bound, 2);
+      return false;
     }
-    return isWithin(bound);
+    return true;
   }
 
   /** What is proven where the steps ended, the Hessian taken if it was not yet. */
@@ -108,10 +114,12 @@ public final class Unlearning {
     if (isWithin(bound)) {
       return Outcome.WITHIN_RHO;
     }
+    boolean stepsMayHelp =
+        !(bound instanceof DistanceBound.Unproven unproven) || unproven.cause().stepsMayHelp();
     return switch (reason) {
-      case CONVERGED -> Outcome.WITHIN_RHO;
+      case CONVERGED -> Outcome.UNPROVABLE;
       case MAX_STEPS -> Outcome.MAX_STEPS;
-      case STAGNATED -> Outcome.ROUNDING_LIMITED;
+      case STAGNATED -> stepsMayHelp ? Outcome.ROUNDING_LIMITED : Outcome.UNPROVABLE;
       case LINEAR_SOLVER_FAILED -> Outcome.LINEAR_SOLVER_FAILED;
     };
   }

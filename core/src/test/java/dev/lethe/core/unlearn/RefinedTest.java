@@ -89,6 +89,54 @@ class RefinedTest {
     assertThat(distanceToLogThree(result)).isLessThanOrEqualTo(result.distance().orElseThrow());
   }
 
+  @Test
+  void nothingPenalised_tooManyParameters_stopsWhereItLooksDoneAndSaysThatNothingIsProven() {
+    CountingSums sums = new CountingSums(independent(4200));
+    UnlearningResult result = refined(objective(sums, LogisticLoss.INSTANCE, false, 0), 1e-8, 50);
+
+    assertThat(result.outcome()).isEqualTo(Outcome.UNPROVABLE);
+    assertThat(cause(result)).isEqualTo(Cause.TOO_MANY_PARAMETERS);
+    assertThat(sums.grams).isZero();
+    // From 0 Newton takes 1, 1.097..., each step squaring the error: 4 steps to 1e-8 sqrt(4200).
+    assertThat(result.steps()).hasSizeLessThanOrEqualTo(6);
+    // The estimate takes half the curvature's bound, 1/8, for 3/16: at most 1.5 times too large.
+    assertThat(distanceToLogThree(result)).isLessThanOrEqualTo(1e-8);
+  }
+
+  @Test
+  void tooManyParameters_rhoBelowRounding_stagnatesUnprovable() {
+    UnlearningResult result =
+        refined(objective(independent(4200), LogisticLoss.INSTANCE, false, 0), 1e-30, 50);
+
+    assertThat(result.outcome()).isEqualTo(Outcome.UNPROVABLE);
+    assertThat(result.steps()).hasSizeLessThan(20);
+    assertThat(distanceToLogThree(result)).isLessThan(1e-13 * Math.sqrt(4200));
+  }
+
+  @Test
+  void lossWithoutARule_freeIntercept_stopsWhereItLooksDone() {
+    Problem problem = Problem.random(Kind.GAUSSIAN, 300, 5, true, 31);
+    Objective objective = objective(problem.examples(), new PseudoHuber(), true, 0.5);
+    UnlearningResult result = refined(objective, 1e-7, 50);
+
+    assertThat(result.outcome()).isEqualTo(Outcome.UNPROVABLE);
+    assertThat(cause(result)).isEqualTo(Cause.NO_RULE);
+    assertThat(result.steps()).hasSizeLessThan(15);
+    double[] further = refined(objective, 1e-12, 50).end().point();
+    // the estimate is no bound; its preconditioner is within a small factor of this Hessian
+    assertThat(Vectors.distance(result.end().point(), further)).isLessThan(1e-6);
+  }
+
+  /** Every coordinate penalised: strong convexity needs no self-concordance. */
+  @Test
+  void lossWithoutARule_everyCoordinatePenalised_isProven() {
+    Problem problem = Problem.random(Kind.GAUSSIAN, 300, 5, false, 31);
+    UnlearningResult result =
+        refined(objective(problem.examples(), new PseudoHuber(), false, 0.5), 1e-7, 50);
+
+    assertThat(result.outcome()).isEqualTo(Outcome.WITHIN_RHO);
+  }
+
   /** The figure of the refusal is of use: with the rho that it names the run succeeds. */
   @ParameterizedTest
   @ValueSource(longs = {41, 42, 43, 44})
@@ -121,6 +169,70 @@ class RefinedTest {
     assertThat(result.outcome()).isEqualTo(Outcome.MAX_STEPS);
     assertThat(cause(result)).isEqualTo(Cause.NOT_CLOSE);
     assertThat(sums.grams).isOne();
+  }
+
+  @Test
+  void nothingPenalised_collinearColumns_saysThatTheHessianIsSingular() {
+    Problem random = Problem.random(Kind.GAUSSIAN, 300, 3, false, 51);
+    double[][] x = new double[300][];
+    Arrays.setAll(x, i -> new double[] {random.x()[i][0], random.x()[i][1], random.x()[i][0]});
+    Problem problem = new Problem(x, random.y(), random.w(), false, new double[3]);
+    UnlearningResult result =
+        refined(objective(problem.examples(), LogisticLoss.INSTANCE, false, 0), 1e-6, 50);
+
+    assertThat(result.outcome()).isEqualTo(Outcome.UNPROVABLE);
+    assertThat(cause(result)).isEqualTo(Cause.NOT_POSITIVE_DEFINITE);
+    assertThat(result.steps()).hasSizeLessThan(15);
+  }
+
+  /** l = sqrt(1 + (s - y)^2) - 1: |l'''| reaches 3/2 of l'', so it is not self-concordant. */
+  private static final class PseudoHuber implements LossFunction {
+    private static final long serialVersionUID = 1L;
+
+    @Override
+    public String name() {
+      return "pseudo-huber";
+    }
+
+    @Override
+    public double value(double margin, double label) {
+      return Math.hypot(1, margin - label) - 1;
+    }
+
+    @Override
+    public double firstDerivative(double margin, double label) {
+      return (margin - label) / Math.hypot(1, margin - label);
+    }
+
+    @Override
+    public double secondDerivative(double margin, double label) {
+      return Math.pow(Math.hypot(1, margin - label), -3);
+    }
+
+    @Override
+    public double secondDerivativeBound() {
+      return 1;
+    }
+
+    @Override
+    public boolean isSelfConcordant() {
+      return false;
+    }
+
+    @Override
+    public double derivativeErrorUnits() {
+      return 8;
+    }
+
+    @Override
+    public boolean acceptsLabel(double label) {
+      return Double.isFinite(label);
+    }
+
+    @Override
+    public String labelDomain() {
+      return "finite";
+    }
   }
 
   /** Counts the passes for a Hessian. */
