@@ -73,12 +73,14 @@ class DistributedExamplesTest {
   }
 
   private static Objective objective(ExampleSums sums) {
+    double[] lambda = new double[FEATURES + 1];
+    Arrays.fill(lambda, 0.7);
     return new Objective(
         sums,
         sums.statistics(LogisticLoss.INSTANCE).statistics(),
         LogisticLoss.INSTANCE,
         true,
-        Penalty.uniform(FEATURES + 1, 0.7),
+        new Penalty(lambda, new double[FEATURES + 1]),
         new double[FEATURES + 1],
         new boolean[FEATURES + 1]);
   }
