@@ -277,6 +277,13 @@ public final class Featurizer {
     return new PipelineModel(pipeline.uid(), rebuilt);
   }
 
+  /** The stages of a model in order, those of nested pipelines in their place. */
+  public static List<Transformer> leaves(Transformer model) {
+    List<Transformer> leaves = new ArrayList<>();
+    flatten(model, leaves);
+    return leaves;
+  }
+
   private static void flatten(Transformer node, List<Transformer> leaves) {
     if (node instanceof PipelineModel pipeline) {
       for (Transformer child : pipeline.stages()) {

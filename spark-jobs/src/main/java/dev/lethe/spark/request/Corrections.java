@@ -1,8 +1,11 @@
 package dev.lethe.spark.request;
 
 import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.Outage;
 import dev.lethe.spark.SparkErrors;
+import dev.lethe.spark.TableColumns;
 import java.io.Serializable;
+import java.time.DateTimeException;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashSet;
@@ -98,7 +101,7 @@ public final class Corrections {
       boolean label,
       boolean weight) {
     Column original() {
-      return functions.col(quoted(field.name()));
+      return TableColumns.column(field.name());
     }
   }
 
@@ -332,13 +335,13 @@ public final class Corrections {
       if (found.size() > 1) {
         throw refuse(
             place,
-            RequestReader.name(name) + " names several columns; " + SqlExpressions.columns(schema));
+            RequestReader.name(name) + " names several columns; " + TableColumns.list(schema));
       }
       throw refuse(
           place,
           RequestReader.name(name)
               + " is not a top-level column of the data; "
-              + SqlExpressions.columns(schema));
+              + TableColumns.list(schema));
     }
 
     private StructField require(String what, String name) {
@@ -349,7 +352,7 @@ public final class Corrections {
                 + (found.isEmpty()
                     ? " is not in the data; "
                     : " is more than one column of the data; ")
-                + SqlExpressions.columns(schema));
+                + TableColumns.list(schema));
       }
       return found.get(0);
     }
@@ -413,7 +416,7 @@ public final class Corrections {
   }
 
   private Column corrected(StructField field) {
-    Column original = functions.col(quoted(field.name()));
+    Column original = TableColumns.column(field.name());
     @Nullable Column cases = null;
     // CASE takes the first branch that matches: the last change of the file comes first.
     for (int i = rowChanges.size() - 1; i >= 0; i--) {
@@ -734,17 +737,16 @@ public final class Corrections {
   /** The error class of the innermost Spark error, or null if no row is to blame. */
   private static @Nullable String dataError(Throwable e) {
     @Nullable String found = null;
-    if (SparkErrors.kind(e).startsWith("FAILED_READ_FILE")) {
+    if (Outage.of(e).isPresent() || SparkErrors.kind(e).startsWith("FAILED_READ_FILE")) {
       return null;
     }
-    Set<Throwable> seen = new HashSet<>();
-    for (@Nullable Throwable t = e; t != null && seen.add(t); t = t.getCause()) {
-      String condition = SqlExpressions.condition(t);
+    for (Throwable t : SparkErrors.causes(e).toList()) {
+      String condition = SparkErrors.condition(t);
       if (!condition.isEmpty()) {
         found = condition;
       } else if (t instanceof ArithmeticException
           || t instanceof NumberFormatException
-          || t instanceof java.time.DateTimeException) {
+          || t instanceof DateTimeException) {
         found = t.getClass().getSimpleName().toUpperCase(Locale.ROOT);
       }
     }
@@ -771,10 +773,6 @@ public final class Corrections {
 
   private static Column orFalse(Column condition) {
     return functions.coalesce(condition, functions.lit(false));
-  }
-
-  private static String quoted(String column) {
-    return "`" + column.replace("`", "``") + "`";
   }
 
   private static String fold(String name, boolean caseSensitive) {
