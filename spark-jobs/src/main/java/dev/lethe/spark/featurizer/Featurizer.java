@@ -259,12 +259,6 @@ public final class Featurizer {
     return differences;
   }
 
-  private static List<Transformer> leaves(Transformer model) {
-    List<Transformer> leaves = new ArrayList<>();
-    flatten(model, leaves);
-    return leaves;
-  }
-
   private static Transformer rebuild(Transformer node, Deque<Transformer> leaves) {
     if (!(node instanceof PipelineModel pipeline)) {
       return leaves.removeFirst();

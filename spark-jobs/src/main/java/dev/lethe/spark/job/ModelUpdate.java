@@ -30,7 +30,7 @@ record ModelUpdate(
     Progress progress) {
 
   /** rho where the request asks for no certificate. */
-  static final double DEFAULT_RHO = 1e-6;
+  private static final double DEFAULT_RHO = 1e-6;
 
   /**
    * Relative residual of the second-order system; H^{-1} g is a closed form, not a step on the way.
@@ -61,11 +61,13 @@ record ModelUpdate(
                 case SECOND_ORDER ->
                     unlearning.secondOrder(
                         start,
-                        direction(theta, start),
+                        measured -> direction(theta, measured),
                         new SecondOrderUpdate(step, SECOND_ORDER_TOLERANCE));
                 case FIRST_ORDER ->
                     unlearning.firstOrder(
-                        start, direction(theta, start), new FirstOrderUpdate(tau(request)));
+                        start,
+                        measured -> direction(theta, measured),
+                        new FirstOrderUpdate(tau(request)));
               });
     } catch (UnreachableDistanceException e) {
       throw new InvalidInputException(options.request() + ": certificate." + e.getMessage(), e);
@@ -82,13 +84,18 @@ record ModelUpdate(
    * The right-hand side of the closed forms: G + (lambda' - lambda) .* theta, or the measured
    * gradient if only the corrected table is there.
    */
-  private double[] direction(double[] theta, double[] start) {
-    Objective objective = problem.objective();
+  private double[] direction(double[] theta, Objective.Measured start) {
     Dataset<Row> all = change.original();
     if (all == null) {
-      return objective.evaluate(start).gradient();
+      return start.gradient();
     }
     progress.phase("gradient difference");
+    double[] difference = difference(all, theta);
+    progress.phase("step 1");
+    return difference;
+  }
+
+  private double[] difference(Dataset<Row> all, double[] theta) {
     Point point =
         new Point(
             CorrectedProblem.LOSS,

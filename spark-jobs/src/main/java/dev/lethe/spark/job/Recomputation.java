@@ -358,7 +358,7 @@ final class Recomputation {
     if (certificate.verdict() != Verdict.CERTIFIED && stated == null) {
       return;
     }
-    DistanceBound bound = objective.distanceBound(measured, Double.MAX_VALUE);
+    DistanceBound bound = objective.prove(measured);
     if (!(bound instanceof DistanceBound.Proven proven)) {
       check("distance to the minimiser", false, ReleaseDocuments.rule(bound));
       return;

@@ -321,7 +321,7 @@ final class SqlExpressions {
           .analyzed();
       return false;
     } catch (Exception e) {
-      return condition(e).startsWith("UNRESOLVED_COLUMN");
+      return SparkErrors.condition(e).startsWith("UNRESOLVED_COLUMN");
     }
   }
 
