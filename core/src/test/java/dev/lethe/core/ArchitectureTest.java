@@ -10,6 +10,7 @@ import com.tngtech.archunit.junit.AnalyzeClasses;
 import com.tngtech.archunit.junit.ArchTest;
 import com.tngtech.archunit.lang.ArchRule;
 import com.tngtech.archunit.library.GeneralCodingRules;
+import dev.ludovic.netlib.lapack.LAPACK;
 
 @AnalyzeClasses(packages = "dev.lethe.core", importOptions = ImportOption.DoNotIncludeTests.class)
 class ArchitectureTest {
@@ -49,6 +50,15 @@ class ArchitectureTest {
           .dependOnClassesThat()
           .resideInAnyPackage(
               CORE + "solver..", CORE + "unlearn..", CORE + "objective..", CORE + "aggregate..");
+
+  /** The backward error of a proof must be that of the code that runs, on every machine. */
+  @ArchTest
+  static final ArchRule certifyRunsNoNativeLapack =
+      noClasses()
+          .that()
+          .resideInAPackage(CORE + "certify..")
+          .should()
+          .callMethod(LAPACK.class, "getInstance");
 
   @ArchTest
   static final ArchRule nothingUsesUnlearn =

@@ -29,8 +29,6 @@ public final class StatisticsAggregator implements Aggregator<StatisticsAggregat
   private final double[] max;
   private final long[] nonzeros;
   private long rows;
-  private long blocks;
-  private long blockBytes;
   private long badLabels;
   private long badWeights;
   private long badValues;
@@ -50,8 +48,6 @@ public final class StatisticsAggregator implements Aggregator<StatisticsAggregat
 
   @Override
   public void add(ExampleBlock block) {
-    blocks++;
-    blockBytes += block.bytes();
     rows += block.rows();
     RowSums row = new RowSums();
     for (int i = 0; i < block.rows(); i++) {
@@ -110,8 +106,6 @@ public final class StatisticsAggregator implements Aggregator<StatisticsAggregat
       nonzeros[j] += other.nonzeros[j];
     }
     rows += other.rows;
-    blocks += other.blocks;
-    blockBytes += other.blockBytes;
     badLabels += other.badLabels;
     badWeights += other.badWeights;
     badValues += other.badValues;
@@ -193,8 +187,6 @@ public final class StatisticsAggregator implements Aggregator<StatisticsAggregat
         secondMoment,
         minimum,
         maximum,
-        new Statistics.Invalid(badLabels, badWeights, badValues, badColumn),
-        blocks,
-        blockBytes);
+        new Statistics.Invalid(badLabels, badWeights, badValues, badColumn));
   }
 }

@@ -1,6 +1,8 @@
 package dev.lethe.core.certify;
 
-import java.util.Arrays;
+import java.util.Comparator;
+import java.util.OptionalDouble;
+import java.util.stream.Stream;
 
 /**
  * A bound on ||theta - theta*||_2, where theta* is the exact minimiser of L_b(.; D') over the
@@ -20,6 +22,17 @@ import java.util.Arrays;
  * Each |g_j| enters with its rounding bound; all results are rounded up.
  */
 public sealed interface DistanceBound {
+
+  /** The largest p for which a Hessian is formed for the sake of a proof. */
+  int MAX_HESSIAN_SIZE = 4096;
+
+  /**
+   * The bound that would hold here if the computed gradient were exactly zero: what rounding alone
+   * leaves, in units of theta, rounded up; confidential. Empty if nothing would be proven. A rho
+   * below twice this is out of reach. It depends on the curvature, so on the point: close to the
+   * minimiser (q &lt;= 1/2) by a factor below 2.
+   */
+  OptionalDouble reachable();
 
   /** Which N proves the bound. */
   enum Rule {
@@ -49,8 +62,12 @@ public sealed interface DistanceBound {
     }
   }
 
-  /** ||theta - theta*||_2 &lt;= distance. */
-  record Proven(double distance, Rule rule) implements DistanceBound {
+  /**
+   * ||theta - theta*||_2 &lt;= distance.
+   *
+   * @param distance in units of theta, rounded up
+   */
+  record Proven(double distance, Rule rule, OptionalDouble reachable) implements DistanceBound {
     public Proven {
       if (!(distance >= 0 && distance < Double.POSITIVE_INFINITY)) {
         throw new IllegalArgumentException("distance = " + distance + ": must be finite, >= 0");
@@ -58,16 +75,88 @@ public sealed interface DistanceBound {
     }
   }
 
+  /** Why no rule proves a distance; a closed list of texts, the same for all data. */
+  enum Cause {
+    /** The gradient, a bound of its error, or the curvature is infinite or not a number. */
+    NOT_FINITE("the measured gradient or curvature is not finite", false),
+
+    /** A bound follows, but overflows. */
+    OUT_OF_RANGE("the bound exceeds the range of a double", true),
+
+    /** No rule covers an unpenalised coordinate of such a loss, at any point. */
+    NO_RULE("a coordinate carries no penalty and the loss is not self-concordant", false),
+
+    /** One pass proves nothing; the Hessian might, but was not formed at this point. */
+    HESSIAN_NEEDED(
+        "a coordinate other than the intercept carries no penalty, and one pass proves no"
+            + " curvature for it",
+        true),
+
+    /** As {@link #HESSIAN_NEEDED}, but p exceeds {@link #MAX_HESSIAN_SIZE}. */
+    TOO_MANY_PARAMETERS(
+        "one pass proves nothing for an unpenalised coordinate, and a Hessian of more than "
+            + MAX_HESSIAN_SIZE
+            + " parameters is not formed",
+        false),
+
+    /** h = 0: every margin is saturated. */
+    NO_CURVATURE("the loss has no measurable curvature along the intercept", true),
+
+    /** The relative error of h and c leaves nothing of the centred Hessian. */
+    INACCURATE_CURVATURE(
+        "the curvature is not measured accurately enough to separate the intercept", false),
+
+    /** The Hessian was formed, and is singular as far as rounding can tell. */
+    NOT_POSITIVE_DEFINITE("the Hessian is not positive definite beyond rounding", false),
+
+    /** A rule applies, but q &gt; 1/2. */
+    NOT_CLOSE(
+        "the parameters are not close enough to the minimiser for self-concordance to bound the"
+            + " distance",
+        true);
+
+    private final String text;
+    private final boolean stepsMayHelp;
+
+    Cause(String text, boolean stepsMayHelp) {
+      this.text = text;
+      this.stepsMayHelp = stepsMayHelp;
+    }
+
+    /** Half a sentence without a figure of the data: may be published. */
+    public String text() {
+      return text;
+    }
+
+    /**
+     * Whether the cause lies in the point: another one, nearer to the minimiser, may be proven. It
+     * lies in the objective otherwise, or in what can be measured of it.
+     */
+    public boolean stepsMayHelp() {
+      return stepsMayHelp;
+    }
+  }
+
   /**
    * No rule applies.
    *
-   * @param reason fixed text without a figure of the data: may be published
+   * @param cause why, in a text that may be published
    * @param detail the figures behind it: confidential
    */
-  record Unproven(String reason, String detail) implements DistanceBound {
+  record Unproven(Cause cause, String detail, OptionalDouble reachable) implements DistanceBound {
+    /** Where not even a gradient of zero would prove anything. */
+    Unproven(Cause cause, String detail) {
+      this(cause, detail, OptionalDouble.empty());
+    }
+
+    /** {@link Cause#text}. */
+    public String reason() {
+      return cause.text();
+    }
+
     /** Whether a rule applies to this objective, but not yet at this point: more steps may help. */
     public boolean isTooFar() {
-      return reason.contains(DistanceProof.NOT_CLOSE);
+      return cause.stepsMayHelp();
     }
   }
 
@@ -95,43 +184,25 @@ public sealed interface DistanceBound {
     return smaller(proof.fromOnePass(), proof.byEigenvalue(hessian, hessianRelativeError));
   }
 
-  /**
-   * The bound that would hold if the measured gradient were exactly zero: what rounding alone
-   * leaves. A rho below twice this is out of reach.
-   */
-  static DistanceBound reachable(Measurement m) {
-    return of(withoutGradient(m));
-  }
-
-  /** As {@link #reachable(Measurement)}, with the Hessian. */
-  static DistanceBound reachable(Measurement m, double[] hessian, double hessianRelativeError) {
-    return of(withoutGradient(m), hessian, hessianRelativeError);
-  }
-
-  private static Measurement withoutGradient(Measurement m) {
-    double[] zero = new double[m.size()];
-    Arrays.setAll(zero, j -> Double.isFinite(m.gradient()[j]) ? 0 : Double.NaN);
-    return new Measurement(
-        zero,
-        m.gradientError(),
-        m.lambda(),
-        m.fixed(),
-        m.interceptIndex(),
-        m.curvature(),
-        m.curvatureMoment(),
-        m.curvatureRelativeError(),
-        m.rowNorm(),
-        m.scaledRowNorm(),
-        m.selfConcordantLoss());
-  }
-
   private static DistanceBound smaller(DistanceBound a, DistanceBound b) {
-    if (a instanceof Proven p && b instanceof Proven q) {
-      return p.distance() <= q.distance() ? a : b;
-    }
+    OptionalDouble reachable =
+        Stream.of(a, b).flatMapToDouble(bound -> bound.reachable().stream()).min();
     if (a instanceof Unproven p && b instanceof Unproven q) {
-      return new Unproven(p.reason() + "; " + q.reason(), p.detail() + "; " + q.detail());
+      Cause cause = decisive(p.cause(), q.cause());
+      return new Unproven(cause, p.detail() + "; " + q.detail(), reachable);
     }
-    return a instanceof Proven ? a : b;
+    Proven proven =
+        Stream.of(a, b)
+            .filter(Proven.class::isInstance)
+            .map(Proven.class::cast)
+            .min(Comparator.comparingDouble(Proven::distance))
+            .orElseThrow();
+    return new Proven(proven.distance(), proven.rule(), reachable);
+  }
+
+  /** What stands in the way of a proof when one pass and the Hessian were both tried. */
+  private static Cause decisive(Cause onePass, Cause hessian) {
+    boolean hessianDecides = onePass == Cause.HESSIAN_NEEDED || hessian.stepsMayHelp();
+    return hessianDecides || !onePass.stepsMayHelp() ? hessian : onePass;
   }
 }

@@ -1,8 +1,10 @@
 package dev.lethe.core.certify;
 
+import dev.lethe.core.certify.DistanceBound.Cause;
 import dev.lethe.core.certify.DistanceBound.Proven;
 import dev.lethe.core.certify.DistanceBound.Rule;
 import dev.lethe.core.certify.DistanceBound.Unproven;
+import java.util.OptionalDouble;
 import java.util.stream.IntStream;
 
 /**
@@ -13,12 +15,6 @@ import java.util.stream.IntStream;
  * that underflows is covered by the smallest normal number that {@link #square} adds.
  */
 final class DistanceProof {
-  private static final String NOT_FINITE = "the measured gradient or curvature is not finite";
-  private static final String OUT_OF_RANGE = "the bound exceeds the range of a double";
-  static final String NOT_CLOSE =
-      "the parameters are not close enough to the minimiser for self-concordance to bound the"
-          + " distance";
-
   private final Measurement m;
 
   /** The coordinates that are not fixed. */
@@ -62,27 +58,36 @@ final class DistanceProof {
 
   DistanceBound fromOnePass() {
     if (!isFinite()) {
-      return new Unproven(NOT_FINITE, "gradient, its error bound, or curvature");
+      return new Unproven(Cause.NOT_FINITE, "gradient, its error bound, or curvature");
     }
     if (!(smallestPenalty > 0)) {
-      return new Unproven(
-          "a coordinate other than the intercept carries no penalty, and one pass proves no"
-              + " curvature for it",
-          "smallest penalty " + smallestPenalty);
+      return new Unproven(withoutPenalty(), "smallest penalty " + smallestPenalty);
     }
     int intercept = m.interceptIndex();
     boolean freeIntercept = intercept >= 0 && !m.fixed()[intercept] && m.lambda()[intercept] == 0;
     return freeIntercept ? byCentring(intercept) : byStrongConvexity();
   }
 
+  /** What is left to try for an unpenalised coordinate other than the intercept. */
+  private Cause withoutPenalty() {
+    if (!m.selfConcordantLoss()) {
+      return Cause.NO_RULE;
+    }
+    return m.size() > DistanceBound.MAX_HESSIAN_SIZE
+        ? Cause.TOO_MANY_PARAMETERS
+        : Cause.HESSIAN_NEEDED;
+  }
+
   /** N = Lambda, R_N = 0. */
   private DistanceBound byStrongConvexity() {
     double gradient = 0;
+    double rounding = 0;
     for (int j : free) {
-      gradient +=
-          square((Math.abs(m.gradient()[j]) + m.gradientError()[j]) / Math.sqrt(m.lambda()[j]));
+      double root = Math.sqrt(m.lambda()[j]);
+      gradient += square((Math.abs(m.gradient()[j]) + m.gradientError()[j]) / root);
+      rounding += square(m.gradientError()[j] / root);
     }
-    return conclude(Rule.STRONG_CONVEXITY, gradient, 0, 1 / smallestPenalty);
+    return conclude(Rule.STRONG_CONVEXITY, gradient, rounding, 0, 1 / smallestPenalty);
   }
 
   /**
@@ -91,37 +96,38 @@ final class DistanceProof {
    */
   private DistanceBound byCentring(int intercept) {
     if (!m.selfConcordantLoss()) {
-      return new Unproven(
-          "the intercept carries no penalty and the loss is not self-concordant", "");
+      return new Unproven(Cause.NO_RULE, "the intercept is not penalised");
     }
     double h = m.curvature();
     if (!(h > 0)) {
-      return new Unproven("the loss has no measurable curvature along the intercept", "h = " + h);
+      return new Unproven(Cause.NO_CURVATURE, "h = " + h);
     }
     double g0 = m.gradient()[intercept];
     double e0 = m.gradientError()[intercept];
     double gradient = square(Math.abs(g0) + e0) / h;
+    double rounding = square(e0) / h;
     double centre = 0;
     for (int j : free) {
       if (j != intercept) {
         double mu = m.curvatureMoment()[j] / h;
         double root = Math.sqrt(m.lambda()[j]);
         double g = Math.abs(Math.fma(-g0, mu, m.gradient()[j]));
-        gradient += square((g + m.gradientError()[j] + e0 * Math.abs(mu)) / root);
+        double error = m.gradientError()[j] + e0 * Math.abs(mu);
+        gradient += square((g + error) / root);
+        rounding += square(error / root);
         centre += square(mu / root);
       }
     }
     double kappa = m.curvatureRelativeError() + 0x1p-53;
     double centring = up(3 * kappa * (Math.sqrt(h) * m.scaledRowNorm() + 1));
     if (!(centring <= 0.5)) {
-      return new Unproven(
-          "the curvature is not measured accurately enough to separate the intercept",
-          "eps_c = " + centring);
+      return new Unproven(Cause.INACCURATE_CURVATURE, "eps_c = " + centring);
     }
     double keep = 1 - centring;
     double row = square(m.scaledRowNorm() + Math.sqrt(centre)) + 1 / h;
     double width = 1 / smallestPenalty + 1 / h + centre;
-    return conclude(Rule.SELF_CONCORDANCE_CENTRED, gradient / keep, row / keep, width / keep);
+    return conclude(
+        Rule.SELF_CONCORDANCE_CENTRED, gradient / keep, rounding / keep, row / keep, width / keep);
   }
 
   /** N = m D: D = diag(4^k_j) with H_jj / 4^k_j in [1/2, 2), so that the scaling is exact. */
@@ -129,25 +135,26 @@ final class DistanceProof {
     requireLength("hessian", hessian.length, Math.multiplyExact(m.size(), m.size()));
     requireNotNegative("hessianRelativeError", relativeError);
     if (!isFinite()) {
-      return new Unproven(NOT_FINITE, "gradient, its error bound, or curvature");
+      return new Unproven(Cause.NOT_FINITE, "gradient, its error bound, or curvature");
     }
     if (!m.selfConcordantLoss()) {
-      return new Unproven("the loss is not self-concordant", "");
+      return new Unproven(Cause.NO_RULE, "the loss is not self-concordant");
     }
     int n = free.length;
     int[] exponent = new int[n];
     double gradient = 0;
+    double rounding = 0;
     double smallestScale = Double.POSITIVE_INFINITY;
     for (int a = 0; a < n; a++) {
       int j = free[a];
       double diagonal = hessian[j * m.size() + j];
       if (!(diagonal >= Double.MIN_NORMAL && diagonal < Double.POSITIVE_INFINITY)) {
-        return new Unproven(
-            "the Hessian is not positive definite beyond rounding", "a diagonal of " + diagonal);
+        return new Unproven(Cause.NOT_POSITIVE_DEFINITE, "a diagonal of " + diagonal);
       }
       exponent[a] = (Math.getExponent(diagonal) + 1) >> 1;
       double root = Math.scalb(1.0, exponent[a]);
       gradient += square((Math.abs(m.gradient()[j]) + m.gradientError()[j]) / root);
+      rounding += square(m.gradientError()[j] / root);
       smallestScale = Math.min(smallestScale, root * root);
     }
     double[] scaled = new double[n * n];
@@ -160,37 +167,46 @@ final class DistanceProof {
     double eigenvalue = SmallestEigenvalue.lowerBound(scaled, n, relativeError);
     if (!(eigenvalue > 0)) {
       return new Unproven(
-          "the Hessian is not positive definite beyond rounding",
-          "no positive lower eigenvalue bound for the scaled Hessian");
+          Cause.NOT_POSITIVE_DEFINITE, "no positive lower eigenvalue bound for the scaled Hessian");
     }
     double width = 1 / eigenvalue / smallestScale;
     return conclude(
         Rule.SELF_CONCORDANCE_EIGENVALUE,
         gradient / eigenvalue,
+        rounding / eigenvalue,
         square(m.rowNorm()) * width,
         width);
   }
 
   /**
-   * The lemma.
+   * The lemma, for the measured gradient and for one of zero.
    *
-   * @param gradient nu^2 = ||g||^2 in the norm of N^-1
+   * @param gradient nu^2 = ||g||^2 in the norm of N^-1, rounding included
+   * @param rounding the same for g = 0
    * @param row R_N^2
    * @param width sup ||e||_2^2 over ||e||_N = 1
    */
-  private DistanceBound conclude(Rule rule, double gradient, double row, double width) {
+  private DistanceBound conclude(
+      Rule rule, double gradient, double rounding, double row, double width) {
+    double least = distance(rounding, row, width);
+    OptionalDouble reachable =
+        Double.isFinite(least) ? OptionalDouble.of(least) : OptionalDouble.empty();
+    double distance = distance(gradient, row, width);
+    if (Double.isFinite(distance)) {
+      return new Proven(distance, rule, reachable);
+    }
+    Cause cause = Double.isNaN(distance) ? Cause.NOT_CLOSE : Cause.OUT_OF_RANGE;
+    return new Unproven(cause, "%s: nu^2 = %s, R^2 = %s".formatted(rule, gradient, row), reachable);
+  }
+
+  /** The lemma's bound; NaN unless q &lt;= 1/2, and infinite if it overflows. */
+  private double distance(double gradient, double row, double width) {
     double nu = Math.sqrt(up(gradient));
     if (!Double.isFinite(nu)) {
-      return new Unproven(OUT_OF_RANGE, rule + ": nu = " + nu);
+      return Double.POSITIVE_INFINITY;
     }
     double q = up(Math.sqrt(up(row)) * nu);
-    if (!(q <= 0.5)) {
-      return new Unproven(NOT_CLOSE, "%s: q = %s, must be at most 0.5".formatted(rule, q));
-    }
-    double distance = up(Math.sqrt(up(width)) * nu / (1 - q));
-    return Double.isFinite(distance)
-        ? new Proven(distance, rule)
-        : new Unproven(OUT_OF_RANGE, rule + ": " + distance);
+    return q <= 0.5 ? up(Math.sqrt(up(width)) * nu / (1 - q)) : Double.NaN;
   }
 
   private boolean isFinite() {

@@ -11,7 +11,10 @@ package dev.lethe.core.certify;
  * @param gradient g = grad L_b(theta; D') as computed, sum form
  * @param gradientError per coordinate, a proven bound on |computed - exact|: rounding of the
  *     margins, of the loss derivative and of the sums; see {@code docs/mathematics.md}
- * @param lambda the penalties lambda'_j of D', sum form; 0 for an unpenalised coordinate
+ * @param lambda the penalties lambda'_j of D', sum form, or lower bounds of them where they are
+ *     known to a rounding error only; 0 for an unpenalised coordinate. Every rule only divides by
+ *     them, so a smaller one is on the safe side; the pull lambda'_j theta_j is part of the
+ *     gradient, and its error of {@code gradientError}
  * @param fixed coordinates that are held at zero
  * @param interceptIndex index of the intercept coordinate (its x is 1), or -1
  * @param curvature h = sum_i w_i l''(s_i) as computed
@@ -20,8 +23,8 @@ package dev.lethe.core.certify;
  *     of them is within a relative kappa of the exact one, relative to the sum of absolute terms
  * @param rowNorm an upper bound of R = max_i ||x_i||_2 over the coordinates that are not fixed, the
  *     intercept's 1 included
- * @param scaledRowNorm an upper bound of max_i sqrt(sum_j x_ij^2 / lambda'_j) over the penalised
- *     coordinates that are not fixed
+ * @param scaledRowNorm an upper bound of max_i sqrt(sum_j x_ij^2 / lambda_j) over the penalised
+ *     coordinates that are not fixed, with {@code lambda} as given here
  * @param selfConcordantLoss whether |l'''| &lt;= l'' holds for the loss
  */
 public record Measurement(

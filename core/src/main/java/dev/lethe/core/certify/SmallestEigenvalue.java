@@ -1,5 +1,6 @@
 package dev.lethe.core.certify;
 
+import dev.ludovic.netlib.lapack.JavaLAPACK;
 import dev.ludovic.netlib.lapack.LAPACK;
 import org.netlib.util.intW;
 
@@ -9,12 +10,15 @@ import org.netlib.util.intW;
  *
  * <p>If the factorisation of A - c I runs to completion, its backward error E satisfies |E_jk|
  * &lt;= d_j d_k, d_j^2 = gamma_{p+1} / (1 - gamma_{p+1}) A_jj, so lambda_min(A) &gt;= c - sum
- * d_j^2. The constant is quadrupled here: for the rounding of A - c I, for a BLAS that multiplies
- * by reciprocal pivots, and for underflow. A matrix S whose entries are within kappa sqrt(S_jj
- * S_kk) of A's is within kappa trace(S) of it in the spectral norm.
+ * d_j^2. The constant is quadrupled here: for the rounding of A - c I, for multiplication by
+ * reciprocal pivots, and for underflow. A matrix S whose entries are within kappa sqrt(S_jj S_kk)
+ * of A's is within kappa trace(S) of it in the spectral norm.
  */
 final class SmallestEigenvalue {
   private static final int STEPS = 12;
+
+  /** The reference algorithm in Java, whose backward error the proof knows; no native library. */
+  private static final LAPACK REFERENCE = JavaLAPACK.getInstance();
 
   private SmallestEigenvalue() {}
 
@@ -58,7 +62,7 @@ final class SmallestEigenvalue {
     }
     // The row-major upper triangle is LAPACK's column-major lower one.
     intW info = new intW(0);
-    LAPACK.getInstance().dpotrf("L", n, factor, n, info);
+    REFERENCE.dpotrf("L", n, factor, n, info);
     double sum = 0;
     for (double entry : factor) {
       sum += 0 * entry; // NaN if anything overflowed: dpotrf need not notice

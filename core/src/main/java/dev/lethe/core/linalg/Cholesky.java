@@ -6,7 +6,7 @@ import org.netlib.util.intW;
 
 /** The factorisation A = L L' of a symmetric positive definite matrix (LAPACK dpotrf, dpotrs). */
 public final class Cholesky {
-  private static final LAPACK LAPACK_JAVA = LAPACK.getInstance();
+  private static final LAPACK NETLIB = LAPACK.getInstance();
 
   private final int size;
   private final double[] factor;
@@ -24,7 +24,7 @@ public final class Cholesky {
   public static Optional<Cholesky> of(SymmetricMatrix matrix) {
     double[] factor = matrix.values().clone();
     intW info = new intW(0);
-    LAPACK_JAVA.dpotrf("L", matrix.size(), factor, Math.max(1, matrix.size()), info);
+    NETLIB.dpotrf("L", matrix.size(), factor, Math.max(1, matrix.size()), info);
     if (info.val < 0) {
       throw new IllegalStateException("dpotrf: illegal argument " + -info.val);
     }
@@ -37,7 +37,7 @@ public final class Cholesky {
   public double[] solve(double[] b) {
     double[] x = b.clone();
     intW info = new intW(0);
-    LAPACK_JAVA.dpotrs("L", size, 1, factor, Math.max(1, size), x, Math.max(1, size), info);
+    NETLIB.dpotrs("L", size, 1, factor, Math.max(1, size), x, Math.max(1, size), info);
     if (info.val != 0) {
       throw new IllegalStateException("dpotrs: illegal argument " + -info.val);
     }

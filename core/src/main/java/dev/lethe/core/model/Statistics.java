@@ -14,8 +14,6 @@ package dev.lethe.core.model;
  * @param min per column the least value
  * @param max per column the greatest value
  * @param invalid how many rows cannot be used
- * @param blocks blocks of rows
- * @param blockBytes their bytes
  */
 public record Statistics(
     long rows,
@@ -26,9 +24,7 @@ public record Statistics(
     double[] secondMoment,
     double[] min,
     double[] max,
-    Invalid invalid,
-    long blocks,
-    long blockBytes) {
+    Invalid invalid) {
 
   /**
    * @param labels rows whose label the loss does not accept
@@ -36,11 +32,7 @@ public record Statistics(
    * @param values entries that are not finite
    * @param firstColumn the first column with such an entry, or -1
    */
-  public record Invalid(long labels, long weights, long values, int firstColumn) {
-    public boolean any() {
-      return labels > 0 || weights > 0 || values > 0;
-    }
-  }
+  public record Invalid(long labels, long weights, long values, int firstColumn) {}
 
   public int features() {
     return variance.length;

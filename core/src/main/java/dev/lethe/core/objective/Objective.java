@@ -29,9 +29,6 @@ import dev.lethe.core.solver.Preconditioner;
  * <p>Counts its passes over the data.
  */
 public final class Objective implements ConvexFunction<Objective.Measured> {
-  /** Up to this p a Hessian is computed for the sake of a proof. */
-  private static final int MAX_CERTIFIED_HESSIAN = 4096;
-
   private final ExampleSums examples;
   private final Statistics statistics;
   private final LossFunction loss;
@@ -243,26 +240,37 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
   }
 
   /**
-   * The proven distance of an evaluated point to the minimiser. Where one pass proves nothing
-   * (regParam = 0, or a partly penalised problem), the Hessian is computed, one more pass, provided
-   * that p allows it and that the point looks close enough for the proof to matter.
-   *
-   * @param rho the distance of interest
+   * The proven distance of an evaluated point to the minimiser, in units of theta, rounded up.
+   * Where its own pass proves nothing (regParam = 0, or a partly penalised problem), the Hessian is
+   * computed, one more pass, if a rule can use it and p allows it. No estimate decides.
    */
-  public DistanceBound distanceBound(Measured evaluation, double rho) {
+  public DistanceBound prove(Measured evaluation) {
     Measurement m = evaluation.measurement();
     DistanceBound bound = DistanceBound.of(m);
-    if (bound instanceof DistanceBound.Proven
-        || size() > MAX_CERTIFIED_HESSIAN
-        || estimatedDistance(evaluation) > rho) {
+    if (!(bound instanceof DistanceBound.Unproven unproven)
+        || unproven.cause() == DistanceBound.Cause.NOT_FINITE
+        || !m.selfConcordantLoss()
+        || size() > DistanceBound.MAX_HESSIAN_SIZE) {
       return bound;
     }
     Hessian hessian = gram(evaluation.point());
     return DistanceBound.of(m, hessian.matrix().values(), hessian.relativeError());
   }
 
+  /**
+   * As {@link #prove}, but without the Hessian's pass where the point looks too far for the proof
+   * to matter: for the steps of a solver.
+   *
+   * @param rho the distance of interest
+   */
+  public DistanceBound distanceBound(Measured evaluation, double rho) {
+    return estimatedDistance(evaluation) > rho
+        ? DistanceBound.of(evaluation.measurement())
+        : prove(evaluation);
+  }
+
   /** ||M^{-1} g||_2 with the preconditioner M in the Hessian's place: an estimate, no bound. */
-  private double estimatedDistance(Measured evaluation) {
+  public double estimatedDistance(Measured evaluation) {
     return Vectors.norm(preconditioner(evaluation).applyInverse(evaluation.gradient()));
   }
 

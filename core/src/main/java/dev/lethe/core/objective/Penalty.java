@@ -28,13 +28,6 @@ public record Penalty(double[] lambda, double[] relativeError) {
     }
   }
 
-  /** The same lambda on every coordinate ([W]). */
-  public static Penalty uniform(int size, double lambda) {
-    double[] all = new double[size];
-    java.util.Arrays.fill(all, lambda);
-    return new Penalty(all, new double[size]);
-  }
-
   /**
    * Spark ML's: its objective (1/W) sum_i w_i l_i + regParam/2 sum_j (s_j theta_j)^2, multiplied by
    * W, has lambda_j = W regParam s_j^2 with standardization and W regParam without; the intercept

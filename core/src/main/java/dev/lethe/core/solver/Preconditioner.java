@@ -5,9 +5,4 @@ package dev.lethe.core.solver;
 public interface Preconditioner {
   /** M^{-1} r, a new array. */
   double[] applyInverse(double[] r);
-
-  /** M = I. */
-  static Preconditioner identity() {
-    return double[]::clone;
-  }
 }

@@ -9,7 +9,10 @@ import dev.lethe.core.unlearn.UnlearningResult.Outcome;
 import dev.lethe.core.unlearn.UnlearningResult.Step;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.OptionalDouble;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The three updates, each ending with a measurement on the corrected data.
@@ -45,24 +48,34 @@ public final class Unlearning {
     this.listener = listener;
   }
 
-  /** One first-order step along g, the gradient (difference) on the corrected data. */
-  public UnlearningResult firstOrder(double[] start, double[] g, FirstOrderUpdate update) {
-    Recorder recorder = new Recorder();
-    recorder.record(objective.evaluate(start));
-    return recorder.end(objective.evaluate(update.apply(objective, start, g)), true);
-  }
-
-  /** One second-order step, g the gradient (difference) on the corrected data. */
-  public UnlearningResult secondOrder(double[] start, double[] g, SecondOrderUpdate update) {
+  /**
+   * One first-order step.
+   *
+   * @param g the gradient difference, or the gradient, from what was measured at the start
+   */
+  public UnlearningResult firstOrder(
+      double[] start, Function<Objective.Measured, double[]> g, FirstOrderUpdate update) {
     Recorder recorder = new Recorder();
     Objective.Measured measured = objective.evaluate(start);
     recorder.record(measured);
-    SecondOrderUpdate.Result step = update.apply(objective, measured, g);
+    double[] end = update.apply(objective, start, g.apply(measured));
+    return recorder.end(objective.evaluate(end), true);
+  }
+
+  /** One second-order step; g as above. */
+  public UnlearningResult secondOrder(
+      double[] start, Function<Objective.Measured, double[]> g, SecondOrderUpdate update) {
+    Recorder recorder = new Recorder();
+    Objective.Measured measured = objective.evaluate(start);
+    recorder.record(measured);
+    SecondOrderUpdate.Result step = update.apply(objective, measured, g.apply(measured));
     return recorder.end(objective.evaluate(step.theta()), step.solve().solved());
   }
 
   /**
-   * Newton steps until the proven distance is at most rho; no step at all if it is already.
+   * Newton steps until the proven distance is at most rho; no step at all if it is already. Where
+   * no step can lead to a proof, they end when the estimated distance is at most rho. A run that
+   * ends above rho may take one more pass, for the Hessian, to tell what is proven where it ended.
    *
    * @throws UnreachableDistanceException if rho is below twice what rounding allows, as soon as the
    *     point is close enough to the minimiser to know
@@ -72,35 +85,59 @@ public final class Unlearning {
     NewtonSolver.Result<Objective.Measured> result =
         new NewtonSolver<Objective.Measured>(maxSteps, step, (k, measured) -> {})
             .minimize(
-                objective,
-                start,
-                measured -> {
-                  DistanceBound bound = recorder.record(measured);
-                  if (bound instanceof DistanceBound.Proven && !isWithin(bound)) {
-                    // Close to the minimiser the curvature is known to a factor below 2, not
-                    // exactly.
-                    requireReachable(measured, 2);
-                  }
-                  return isWithin(bound);
-                });
+                objective, start, measured -> isFinished(measured, recorder.record(measured)));
+    Objective.Measured end = result.evaluation();
+    DistanceBound bound = recorder.bound();
     if (!result.converged()) {
-      requireReachable(result.evaluation(), 1);
+      bound = conclude(end, bound, result.reason() == NewtonSolver.StopReason.STAGNATED);
     }
-    Outcome outcome =
-        switch (result.reason()) {
-          case CONVERGED -> Outcome.WITHIN_RHO;
-          case MAX_STEPS -> Outcome.MAX_STEPS;
-          case STAGNATED -> Outcome.ROUNDING_LIMITED;
-          case LINEAR_SOLVER_FAILED -> Outcome.LINEAR_SOLVER_FAILED;
-        };
-    return new UnlearningResult(result.evaluation(), recorder.bound, recorder.steps, outcome);
+    return new UnlearningResult(end, bound, recorder.steps, outcome(bound, result.reason()));
+  }
+
+  /** Whether rho is proven, or looks reached and no further step would help to prove it. */
+  private boolean isFinished(Objective.Measured measured, DistanceBound bound) {
+    if (bound instanceof DistanceBound.Unproven unproven) {
+      return !unproven.cause().stepsMayHelp() && objective.estimatedDistance(measured) <= rho;
+    }
+    if (!isWithin(bound)) {
+      // Close to the minimiser the curvature is known to a factor below 2, not exactly.
+      requireReachable(bound, 2);
+      return false;
+    }
+    return true;
+  }
+
+  /** What is proven where the steps ended, the Hessian taken if it was not yet. */
+  private DistanceBound conclude(Objective.Measured end, DistanceBound last, boolean stagnated) {
+    DistanceBound bound =
+        last instanceof DistanceBound.Unproven && objective.estimatedDistance(end) > rho
+            ? objective.prove(end)
+            : last;
+    if (!isWithin(bound) && (stagnated || bound instanceof DistanceBound.Proven)) {
+      requireReachable(bound, 1);
+    }
+    return bound;
+  }
+
+  private Outcome outcome(DistanceBound bound, NewtonSolver.StopReason reason) {
+    if (isWithin(bound)) {
+      return Outcome.WITHIN_RHO;
+    }
+    boolean stepsMayHelp =
+        !(bound instanceof DistanceBound.Unproven unproven) || unproven.cause().stepsMayHelp();
+    return switch (reason) {
+      case CONVERGED -> Outcome.UNPROVABLE;
+      case MAX_STEPS -> Outcome.MAX_STEPS;
+      case STAGNATED -> stepsMayHelp ? Outcome.ROUNDING_LIMITED : Outcome.UNPROVABLE;
+      case LINEAR_SOLVER_FAILED -> Outcome.LINEAR_SOLVER_FAILED;
+    };
   }
 
   /**
    * What is reachable depends on the curvature, so on the point: asked close to the minimiser only.
    */
-  private void requireReachable(Objective.Measured measured, double slack) {
-    OptionalDouble reachable = distance(DistanceBound.reachable(measured.measurement()));
+  private void requireReachable(DistanceBound bound, double slack) {
+    OptionalDouble reachable = bound.reachable();
     if (reachable.isPresent() && 2 * reachable.getAsDouble() > slack * rho) {
       throw new UnreachableDistanceException(rho, reachable.getAsDouble());
     }
@@ -109,13 +146,14 @@ public final class Unlearning {
   /** Certifies every measurement and reports it. */
   private final class Recorder {
     private final List<Step> steps = new ArrayList<>();
-    private DistanceBound bound = new DistanceBound.Unproven("nothing was measured", "");
+    private @Nullable DistanceBound bound;
     private long begin = System.nanoTime();
     private int passes = objective.passes();
     private int products = objective.hessianVectorProducts();
 
     DistanceBound record(Objective.Measured measured) {
-      bound = objective.distanceBound(measured, rho);
+      DistanceBound bound = objective.distanceBound(measured, rho);
+      this.bound = bound;
       long now = System.nanoTime();
       Step step =
           new Step(
@@ -133,8 +171,13 @@ public final class Unlearning {
       return bound;
     }
 
+    /** The bound of the last measurement. */
+    DistanceBound bound() {
+      return Objects.requireNonNull(bound);
+    }
+
     UnlearningResult end(Objective.Measured measured, boolean solved) {
-      record(measured);
+      DistanceBound bound = record(measured);
       Outcome outcome =
           !solved
               ? Outcome.LINEAR_SOLVER_FAILED

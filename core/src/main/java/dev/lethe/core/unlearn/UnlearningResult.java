@@ -27,6 +27,11 @@ public record UnlearningResult(
     ABOVE_RHO,
     /** Rounding alone allows no proof of rho. */
     ROUNDING_LIMITED,
+    /**
+     * The estimated distance is at most rho, or rounding ended the steps, and no step would lead to
+     * a proof: the bound's cause tells why.
+     */
+    UNPROVABLE,
     /** The step limit was reached. */
     MAX_STEPS,
     /** The linear system could not be solved, or gave no descent. */

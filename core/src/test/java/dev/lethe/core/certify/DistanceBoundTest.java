@@ -3,6 +3,7 @@ package dev.lethe.core.certify;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
+import dev.lethe.core.certify.DistanceBound.Cause;
 import dev.lethe.core.certify.DistanceBound.Proven;
 import dev.lethe.core.certify.DistanceBound.Rule;
 import dev.lethe.core.certify.DistanceBound.Unproven;
@@ -147,14 +148,54 @@ class DistanceBoundTest {
   }
 
   @Test
-  void reachable_roundingOnly_equalsTheBoundAtZeroGradient() {
-    double[] error = {1e-9};
-    Measurement m = measurement(new double[] {3}, error, new double[] {4}, -1);
-    Measurement zero = measurement(new double[] {0}, error, new double[] {4}, -1);
+  void reachable_oneDimensionalQuadratic_isTheErrorOverThePenalty() {
+    Measurement m = measurement(new double[] {3}, new double[] {1e-9}, new double[] {4}, -1);
 
-    assertThat(DistanceBound.reachable(m)).isEqualTo(DistanceBound.of(zero));
-    assertThat(((Proven) DistanceBound.reachable(m)).distance())
+    assertThat(DistanceBound.of(m).reachable().orElseThrow())
         .isBetween(2.5e-10, 2.5e-10 * (1 + 1e-12));
+  }
+
+  @ParameterizedTest
+  @EnumSource(Rule.class)
+  void reachable_anyRule_isTheBoundAtZeroGradient(Rule rule) {
+    for (int seed = 0; seed < 30; seed++) {
+      DenseLogistic problem = problem(new Random(seed), rule, seed % 2 == 0);
+      double[] theta = scaledNormals(new Random(seed), problem, 1);
+      Measurement m = problem.measure(theta);
+      Measurement zero = withGradient(m, new double[problem.size()]);
+      double[] hessian = problem.hessian(theta);
+      double kappa = problem.kappa(theta);
+      DistanceBound atZero =
+          rule == Rule.SELF_CONCORDANCE_EIGENVALUE
+              ? DistanceBound.of(zero, hessian, kappa)
+              : DistanceBound.of(zero);
+      DistanceBound bound =
+          rule == Rule.SELF_CONCORDANCE_EIGENVALUE
+              ? DistanceBound.of(m, hessian, kappa)
+              : DistanceBound.of(m);
+
+      assertThat(bound.reachable().isPresent()).isEqualTo(atZero instanceof Proven);
+      if (atZero instanceof Proven proven) {
+        assertThat(bound.reachable()).hasValue(proven.distance());
+      }
+    }
+  }
+
+  @Test
+  void reachable_bothRules_isTheSmaller() {
+    DenseLogistic problem = problem(new Random(3), Rule.SELF_CONCORDANCE_CENTRED, false);
+    double[] theta = new double[problem.size()];
+    Measurement m = problem.measure(theta);
+    double[] hessian = problem.hessian(theta);
+    double kappa = problem.kappa(theta);
+    double[] unpenalised = new double[problem.size()];
+    double onePass = DistanceBound.of(m).reachable().orElseThrow();
+    double eigenvalue =
+        DistanceBound.of(withPenalty(m, unpenalised), hessian, kappa).reachable().orElseThrow();
+
+    assertThat(eigenvalue).isNotEqualTo(onePass);
+    assertThat(DistanceBound.of(m, hessian, kappa).reachable())
+        .hasValue(Math.min(onePass, eigenvalue));
   }
 
   @Test
@@ -205,7 +246,7 @@ class DistanceBoundTest {
     double[] far = new double[problem.size()];
     Arrays.fill(far, 30);
 
-    assertUnproven(DistanceBound.of(problem.measure(far)), "not close enough");
+    assertUnproven(DistanceBound.of(problem.measure(far)), Cause.NOT_CLOSE);
   }
 
   @Test
@@ -213,21 +254,67 @@ class DistanceBoundTest {
     DenseLogistic problem = problem(new Random(3), Rule.SELF_CONCORDANCE_CENTRED, false);
     Measurement m = problem.measure(problem.solve(new double[problem.size()]));
 
-    assertUnproven(DistanceBound.of(withCurvature(m, m.curvature(), 0.2)), "accurately enough");
-    assertUnproven(DistanceBound.of(withCurvature(m, 0, 1e-12)), "no measurable curvature");
-    assertUnproven(DistanceBound.of(withCurvature(m, Double.NaN, 1e-12)), "not finite");
+    assertUnproven(
+        DistanceBound.of(withCurvature(m, m.curvature(), 0.2)), Cause.INACCURATE_CURVATURE);
+    assertUnproven(DistanceBound.of(withCurvature(m, 0, 1e-12)), Cause.NO_CURVATURE);
+    assertUnproven(DistanceBound.of(withCurvature(m, Double.NaN, 1e-12)), Cause.NOT_FINITE);
   }
 
   @Test
-  void of_unpenalisedFeatureOrOtherLoss_unproven() {
+  void of_unpenalisedCoordinateOfAnotherLoss_noRuleWhateverIsFormed() {
     Measurement feature = measurement(new double[2], new double[2], new double[] {1, 0}, -1);
     Measurement intercept = measurement(new double[2], new double[2], new double[] {1, 0}, 1);
+    double[] hessian = {1, 0, 0, 1};
 
-    assertUnproven(DistanceBound.of(feature), "carries no penalty");
-    assertUnproven(DistanceBound.of(intercept), "not self-concordant");
-    assertUnproven(
-        DistanceBound.of(feature, new double[] {1, 0, 0, 1}, 0),
-        "carries no penalty, and one pass proves no curvature for it; the loss is not");
+    assertUnproven(DistanceBound.of(feature), Cause.NO_RULE);
+    assertUnproven(DistanceBound.of(intercept), Cause.NO_RULE);
+    assertUnproven(DistanceBound.of(feature, hessian, 0), Cause.NO_RULE);
+    assertUnproven(DistanceBound.of(intercept, hessian, 0), Cause.NO_RULE);
+  }
+
+  @Test
+  void of_unpenalisedFeature_asksForTheHessianUpToItsLargestSize() {
+    assertUnproven(DistanceBound.of(unpenalised(4096)), Cause.HESSIAN_NEEDED);
+    assertUnproven(DistanceBound.of(unpenalised(4097)), Cause.TOO_MANY_PARAMETERS);
+  }
+
+  private static Measurement unpenalised(int p) {
+    double[] zero = new double[p];
+    return new Measurement(zero, zero, zero, new boolean[p], -1, 1, zero, 0, 1, 1, true);
+  }
+
+  /** The combination of both rules says "more steps may help" exactly where one of them does. */
+  @Test
+  void of_bothRulesFail_causeIsTheOneThatDecides() {
+    DenseLogistic problem = problem(new Random(3), Rule.SELF_CONCORDANCE_CENTRED, false);
+    int p = problem.size();
+    double[] far = new double[p];
+    Arrays.fill(far, 30);
+    double[] near = problem.solve(new double[p]);
+    double[] singular = new double[p * p];
+    Arrays.fill(singular, 1);
+    double[] good = problem.hessian(near);
+    Measurement inaccurate =
+        withCurvature(problem.measure(far), problem.measure(far).curvature(), 0.2);
+
+    // the centred rule fails for the point only: the Hessian's failure does not end the matter
+    assertUnproven(DistanceBound.of(problem.measure(far), singular, 0), Cause.NOT_CLOSE);
+    assertUnproven(DistanceBound.of(problem.measure(far), good, 0), Cause.NOT_CLOSE);
+    // the centred rule fails for good: what the Hessian says decides
+    assertUnproven(DistanceBound.of(inaccurate, good, 0), Cause.NOT_CLOSE);
+    assertUnproven(DistanceBound.of(inaccurate, singular, 0), Cause.NOT_POSITIVE_DEFINITE);
+    assertUnproven(DistanceBound.of(unpenalised(p), singular, 0), Cause.NOT_POSITIVE_DEFINITE);
+  }
+
+  @ParameterizedTest
+  @EnumSource(Cause.class)
+  void cause_text_isFixedAndDiffersFromTheOthers(Cause cause) {
+    assertThat(new Unproven(cause, "x = 0.123").reason())
+        .isEqualTo(cause.text())
+        .isNotBlank()
+        .doesNotContain("0.123");
+    assertThat(Arrays.stream(Cause.values()).filter(c -> c.text().equals(cause.text()))).hasSize(1);
+    assertThat(new Unproven(cause, "").isTooFar()).isEqualTo(cause.stepsMayHelp());
   }
 
   @Test
@@ -242,18 +329,18 @@ class DistanceBoundTest {
 
     assertUnproven(
         DistanceBound.of(m, problem.hessian(theta), problem.kappa(theta)),
-        "not positive definite beyond rounding");
+        Cause.NOT_POSITIVE_DEFINITE);
   }
 
   @Test
   void of_notFinite_unproven() {
     for (double bad : new double[] {Double.NaN, Double.POSITIVE_INFINITY}) {
       Measurement g = measurement(new double[] {bad}, new double[1], new double[] {4}, -1);
-      assertUnproven(DistanceBound.of(g), "not finite");
-      assertUnproven(DistanceBound.reachable(g), "not finite");
+      assertUnproven(DistanceBound.of(g), Cause.NOT_FINITE);
+      assertThat(DistanceBound.of(g).reachable()).isEmpty();
     }
     Measurement huge = measurement(new double[] {1e200}, new double[1], new double[] {1e-300}, -1);
-    assertUnproven(DistanceBound.of(huge), "range of a double");
+    assertUnproven(DistanceBound.of(huge), Cause.OUT_OF_RANGE);
   }
 
   @Test
@@ -284,9 +371,9 @@ class DistanceBoundTest {
         .withMessageContaining("hessian has 2");
   }
 
-  private static void assertUnproven(DistanceBound bound, String reason) {
+  private static void assertUnproven(DistanceBound bound, Cause cause) {
     assertThat(bound).isInstanceOf(Unproven.class);
-    assertThat(((Unproven) bound).reason()).contains(reason).doesNotContainPattern("[0-9]");
+    assertThat(((Unproven) bound).cause()).isEqualTo(cause);
   }
 
   /** The bound by the rule under test, with the curvature disturbed by up to kappa. */
@@ -377,11 +464,24 @@ class DistanceBoundTest {
         gradient, error, lambda, new boolean[p], intercept, 1, new double[p], 0, 1, 1, false);
   }
 
+  private static Measurement withGradient(Measurement m, double[] gradient) {
+    return with(m, gradient, m.lambda(), m.curvature(), m.curvatureRelativeError());
+  }
+
+  private static Measurement withPenalty(Measurement m, double[] lambda) {
+    return with(m, m.gradient(), lambda, m.curvature(), m.curvatureRelativeError());
+  }
+
   private static Measurement withCurvature(Measurement m, double curvature, double kappa) {
+    return with(m, m.gradient(), m.lambda(), curvature, kappa);
+  }
+
+  private static Measurement with(
+      Measurement m, double[] gradient, double[] lambda, double curvature, double kappa) {
     return new Measurement(
-        m.gradient(),
+        gradient,
         m.gradientError(),
-        m.lambda(),
+        lambda,
         m.fixed(),
         m.interceptIndex(),
         curvature,

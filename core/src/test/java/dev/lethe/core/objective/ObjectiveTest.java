@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.lethe.core.certify.DistanceBound;
 import dev.lethe.core.certify.Measurement;
 import dev.lethe.core.linalg.Cholesky;
 import dev.lethe.core.linalg.SymmetricMatrix;
@@ -42,6 +43,12 @@ class ObjectiveTest {
     double[] lambda = new double[size];
     Arrays.setAll(lambda, j -> intercept && j == size - 1 ? 0 : 0.1 + random.nextDouble());
     return new Penalty(lambda, new double[size]);
+  }
+
+  private static Penalty uniform(int size, double lambda) {
+    double[] all = new double[size];
+    Arrays.fill(all, lambda);
+    return new Penalty(all, new double[size]);
   }
 
   private static double[] linear(int size) {
@@ -218,12 +225,61 @@ class ObjectiveTest {
     }
   }
 
+  /** The minimiser to machine precision, by Newton's method with the Cholesky factorisation. */
+  private static double[] minimiser(Objective objective) {
+    double[] theta = new double[objective.size()];
+    for (int k = 0; k < 30; k++) {
+      double[] step =
+          Cholesky.of(objective.hessianMatrix(theta))
+              .orElseThrow()
+              .solve(objective.evaluate(theta).gradient());
+      theta = Vectors.add(theta, -1, step);
+    }
+    return theta;
+  }
+
+  @Test
+  void prove_nothingPenalised_takesTheHessianHoweverFarThePointLooks() {
+    Problem problem = Problem.random(Kind.GAUSSIAN, 300, 4, true, 21);
+    Objective objective = objective(problem, uniform(5, 0), new double[5], new boolean[5]);
+    double[] minimiser = minimiser(objective);
+    double[] theta = minimiser.clone();
+    theta[1] += 3e-5;
+    theta[4] -= 4e-5;
+    Objective.Measured measured = objective.evaluate(theta);
+    int passes = objective.passes();
+
+    DistanceBound gated = objective.distanceBound(measured, 1e-9);
+    assertThat(gated).isInstanceOf(DistanceBound.Unproven.class);
+    assertThat(((DistanceBound.Unproven) gated).cause())
+        .isEqualTo(DistanceBound.Cause.HESSIAN_NEEDED);
+    assertThat(objective.passes()).isEqualTo(passes);
+
+    DistanceBound bound = objective.prove(measured);
+    assertThat(objective.passes()).isEqualTo(passes + 1);
+    assertThat(bound).isInstanceOf(DistanceBound.Proven.class);
+    DistanceBound.Proven proven = (DistanceBound.Proven) bound;
+    assertThat(proven.rule()).isEqualTo(DistanceBound.Rule.SELF_CONCORDANCE_EIGENVALUE);
+    // true distance 5e-5, the minimiser known to about 1e-14; the rule loses the condition number
+    assertThat(proven.distance()).isBetween(5e-5 - 1e-12, 1e-2);
+  }
+
+  @Test
+  void prove_penalised_takesNoFurtherPass() {
+    Problem problem = Problem.random(Kind.GAUSSIAN, 50, 3, true, 22);
+    Objective objective = objective(problem, penalty(4, true, 22), new double[4], new boolean[4]);
+    Objective.Measured measured = objective.evaluate(minimiser(objective));
+    int passes = objective.passes();
+
+    assertThat(objective.prove(measured)).isInstanceOf(DistanceBound.Proven.class);
+    assertThat(objective.passes()).isEqualTo(passes);
+  }
+
   @Test
   void at_fixedCoordinateNotZero_isRefused() {
     Problem problem = Problem.random(Kind.GAUSSIAN, 10, 3, false, 1);
     Objective objective =
-        objective(
-            problem, Penalty.uniform(3, 1), new double[3], new boolean[] {false, true, false});
+        objective(problem, uniform(3, 1), new double[3], new boolean[] {false, true, false});
     assertThatIllegalArgumentException()
         .isThrownBy(() -> objective.evaluate(new double[] {1, 1, 1}))
         .withMessageContaining("coordinate 1");
@@ -233,7 +289,7 @@ class ObjectiveTest {
   void constructor_sizesThatDisagree_areRefused() {
     Problem problem = Problem.random(Kind.GAUSSIAN, 10, 3, true, 1);
     assertThatIllegalArgumentException()
-        .isThrownBy(() -> objective(problem, Penalty.uniform(3, 1), new double[4], new boolean[4]));
+        .isThrownBy(() -> objective(problem, uniform(3, 1), new double[4], new boolean[4]));
   }
 
   @Test
@@ -270,7 +326,7 @@ class ObjectiveTest {
     int centred = iterations(h, start.gradient(), truth, objective.preconditioner(start));
     int jacobi =
         iterations(h, start.gradient(), truth, new CentredJacobi(diagonal, new double[d + 1], -1));
-    int identity = iterations(h, start.gradient(), truth, Preconditioner.identity());
+    int identity = iterations(h, start.gradient(), truth, double[]::clone);
     // Centred, the Hessian of independent columns is nearly diagonal: sqrt(d / n) off it.
     assertThat(centred).isLessThanOrEqualTo(12);
     assertThat(jacobi).isGreaterThan(centred);
@@ -301,7 +357,7 @@ class ObjectiveTest {
             new double[] {1, 1},
             true,
             new double[] {900, 900, 100});
-    Objective objective = objective(problem, Penalty.uniform(3, 1), new double[3], new boolean[3]);
+    Objective objective = objective(problem, uniform(3, 1), new double[3], new boolean[3]);
     Objective.Measured start = objective.evaluate(problem.theta());
     assertThat(start.measurement().curvature()).isZero();
     double[] z = objective.preconditioner(start).applyInverse(start.gradient());
@@ -314,7 +370,7 @@ class ObjectiveTest {
     Problem random = Problem.random(Kind.GAUSSIAN, 50, 3, true, 11);
     boolean[] fixed = {false, false, false, true};
     Problem problem = zeroed(random, fixed);
-    Objective objective = objective(problem, Penalty.uniform(4, 1), new double[4], fixed);
+    Objective objective = objective(problem, uniform(4, 1), new double[4], fixed);
     Objective.Measured start = objective.evaluate(problem.theta());
     assertThat(objective.preconditioner(start).applyInverse(start.gradient())[3]).isZero();
   }
@@ -360,9 +416,7 @@ class ObjectiveTest {
             new double[] {3e34, 3},
             new double[] {1e17, 1},
             new double[] {1e17 + 16, 1},
-            new Statistics.Invalid(0, 0, 0, -1),
-            1,
-            1);
+            new Statistics.Invalid(0, 0, 0, -1));
     Penalty penalty = Penalty.sparkMl(statistics, 0.1, true, false);
     assertThat(penalty.lambda()).containsExactly(0, 0);
     assertThat(penalty.relativeError()[0]).isEqualTo(Double.POSITIVE_INFINITY);
@@ -374,7 +428,7 @@ class ObjectiveTest {
   @Test
   void penalty_valuesOutOfRange_areRefused() {
     for (double bad : new double[] {-1, Double.NaN, Double.POSITIVE_INFINITY}) {
-      assertThatIllegalArgumentException().isThrownBy(() -> Penalty.uniform(2, bad));
+      assertThatIllegalArgumentException().isThrownBy(() -> uniform(2, bad));
     }
     assertThatIllegalArgumentException()
         .isThrownBy(() -> new Penalty(new double[2], new double[1]));

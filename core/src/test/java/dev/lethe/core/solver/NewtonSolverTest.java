@@ -18,6 +18,7 @@ import java.math.BigDecimal;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.DoubleUnaryOperator;
 import java.util.function.Predicate;
 import java.util.stream.DoubleStream;
 import org.junit.jupiter.api.Test;
@@ -64,10 +65,7 @@ class NewtonSolverTest {
   }
 
   private static ConvexFunction<ConvexFunction.Evaluation> separable(
-      int size,
-      java.util.function.DoubleUnaryOperator value,
-      java.util.function.DoubleUnaryOperator first,
-      java.util.function.DoubleUnaryOperator second) {
+      int size, DoubleUnaryOperator value, DoubleUnaryOperator first, DoubleUnaryOperator second) {
     record Point(double[] point, double value, double[] gradient)
         implements ConvexFunction.Evaluation {}
     return new ConvexFunction<>() {
@@ -100,7 +98,7 @@ class NewtonSolverTest {
 
       @Override
       public Preconditioner preconditioner(ConvexFunction.Evaluation evaluation) {
-        return Preconditioner.identity();
+        return double[]::clone;
       }
     };
   }

@@ -21,6 +21,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalDouble;
 import java.util.Set;
@@ -72,13 +73,15 @@ class PeerTest {
             .collect(Collectors.toSet());
     LocalExamples original = examples(folder, features, Set.of());
     LocalExamples corrected = examples(folder, features, removed);
+    double[] ones = new double[features];
+    Arrays.fill(ones, 1);
     Objective objective =
         new Objective(
             corrected,
             corrected.statistics(LogisticLoss.INSTANCE).statistics(),
             LogisticLoss.INSTANCE,
             false,
-            Penalty.uniform(features, 1),
+            new Penalty(ones, new double[features]),
             new double[features],
             new boolean[features]);
     assertThat(objective.statistics().rows()).isEqualTo(rows);

@@ -48,7 +48,8 @@ public final class StageColumns {
     return List.of();
   }
 
-  private static @Nullable Object value(Params stage, String name) {
+  /** The value of a param or its default, null if the stage has none or it is not set. */
+  static @Nullable Object value(Params stage, String name) {
     if (!stage.hasParam(name)) {
       return null;
     }

@@ -70,12 +70,16 @@ public final class Corrections {
   private final List<RowChange> rowChanges;
   private final List<FeatureRef> removedFeatures;
 
-  /** One change of rows: a condition and, unless it removes them, new values. */
+  /**
+   * One change of rows: a condition and, unless it removes them, new values.
+   *
+   * @param readByWhere columns that the condition reads; null if the table lacks one of them
+   */
   private record RowChange(
       String place,
       String wherePlace,
       @Nullable String where,
-      Set<String> readByWhere,
+      @Nullable Set<String> readByWhere,
       boolean removes,
       List<Assignment> assignments) {
     Column matches() {
@@ -137,7 +141,22 @@ public final class Corrections {
       String labelColumn,
       @Nullable String weightColumn,
       String fileName) {
-    return new Analysis(spark, schema, labelColumn, weightColumn, fileName).of(request);
+    return new Analysis(spark, schema, labelColumn, weightColumn, fileName, false).of(request);
+  }
+
+  /**
+   * The same for a table that is corrected already. It may lack columns that the request removes,
+   * and columns that its expressions read: a key, for example, that nobody keeps beside the model's
+   * data. Only {@link #checkCorrected} and {@link #removedFeatures} are of use then.
+   */
+  public static Corrections ofCorrected(
+      SparkSession spark,
+      Request request,
+      StructType schema,
+      String labelColumn,
+      @Nullable String weightColumn,
+      String fileName) {
+    return new Analysis(spark, schema, labelColumn, weightColumn, fileName, true).of(request);
   }
 
   /** Turns a request into row changes; holds what every step of that needs. */
@@ -147,13 +166,16 @@ public final class Corrections {
     private final String file;
     private final StructField label;
     private final @Nullable StructField weight;
+    private final boolean mayLackColumns;
 
     Analysis(
         SparkSession spark,
         StructType schema,
         String labelColumn,
         @Nullable String weightColumn,
-        String file) {
+        String file,
+        boolean mayLackColumns) {
+      this.mayLackColumns = mayLackColumns;
       this.spark = spark;
       this.schema = schema;
       this.file = file;
@@ -210,6 +232,9 @@ public final class Corrections {
       if (where != null) {
         String at = file + ": " + wherePlace;
         SqlExpressions.check(at, where);
+        if (lacksColumnOf(where)) {
+          return new RowChange(place, wherePlace, where, null, removes, assignments);
+        }
         SqlExpressions.Resolved resolved = SqlExpressions.resolve(spark, schema, at, where);
         if (!(resolved.type() instanceof BooleanType)) {
           throw refuse(
@@ -224,6 +249,9 @@ public final class Corrections {
       List<Assignment> assignments = new ArrayList<>();
       Set<String> set = new HashSet<>();
       for (Map.Entry<String, String> entry : replace.set().entrySet()) {
+        if (mayLackColumns && TableColumns.matching(schema, entry.getKey()).isEmpty()) {
+          continue;
+        }
         StructField field = column(entry.getKey(), place);
         String at = place + "." + FeatureRef.ofColumn(field.name());
         if (field.name().equalsIgnoreCase(label.name())) {
@@ -240,6 +268,9 @@ public final class Corrections {
     private Assignment assignment(String place, StructField field, String sql) {
       String at = file + ": " + place;
       SqlExpressions.check(at, sql);
+      if (lacksColumnOf(sql)) {
+        return new Assignment(place, field, sql, sql, field.dataType(), false, false);
+      }
       DataType from = SqlExpressions.resolve(spark, schema, at, sql).type();
       DataType to = field.dataType();
       boolean isLabel = field.name().equalsIgnoreCase(label.name());
@@ -271,7 +302,8 @@ public final class Corrections {
     }
 
     private FeatureRef removedFeature(FeatureRef feature, String place) {
-      if (feature.isSlot() && TableColumns.matching(schema, feature.column()).isEmpty()) {
+      if ((feature.isSlot() || mayLackColumns)
+          && TableColumns.matching(schema, feature.column()).isEmpty()) {
         return feature;
       }
       StructField field = column(feature.column(), place);
@@ -289,6 +321,10 @@ public final class Corrections {
         throw refuse(place, "is the weight column; it is not a feature");
       }
       return new FeatureRef(field.name(), feature.index(), feature.attribute());
+    }
+
+    private boolean lacksColumnOf(String sql) {
+      return mayLackColumns && SqlExpressions.namesMissingColumn(spark, schema, sql);
     }
 
     private StructField column(String name, String place) {
@@ -490,7 +526,8 @@ public final class Corrections {
     List<RowChange> checked = new ArrayList<>();
     for (RowChange change : rowChanges) {
       if (change.removes()) {
-        if (present.containsAll(change.readByWhere())) {
+        Set<String> read = change.readByWhere();
+        if (read != null && present.containsAll(read)) {
           checked.add(change);
         } else {
           unchecked.add(change.wherePlace());

@@ -311,6 +311,20 @@ final class SqlExpressions {
     return new Resolved(type, columns);
   }
 
+  /** Whether {@code sql} names a column that {@code schema} lacks. */
+  static boolean namesMissingColumn(SparkSession spark, StructType schema, String sql) {
+    try {
+      spark
+          .createDataFrame(List.<Row>of(), schema)
+          .select(functions.expr(sql))
+          .queryExecution()
+          .analyzed();
+      return false;
+    } catch (Exception e) {
+      return SparkErrors.condition(e).startsWith("UNRESOLVED_COLUMN");
+    }
+  }
+
   private static void checkResolved(String place, Expression e) {
     String kind = e.getClass().getSimpleName();
     if (e instanceof UserDefinedExpression) {

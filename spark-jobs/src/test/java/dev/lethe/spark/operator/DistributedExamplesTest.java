@@ -73,12 +73,14 @@ class DistributedExamplesTest {
   }
 
   private static Objective objective(ExampleSums sums) {
+    double[] lambda = new double[FEATURES + 1];
+    Arrays.fill(lambda, 0.7);
     return new Objective(
         sums,
         sums.statistics(LogisticLoss.INSTANCE).statistics(),
         LogisticLoss.INSTANCE,
         true,
-        Penalty.uniform(FEATURES + 1, 0.7),
+        new Penalty(lambda, new double[FEATURES + 1]),
         new double[FEATURES + 1],
         new boolean[FEATURES + 1]);
   }
@@ -167,7 +169,7 @@ class DistributedExamplesTest {
       NewtonStep step = new NewtonStep(LinearSolver.CG, 100, (k, r, t) -> {});
       UnlearningResult result =
           new Unlearning(objective, 1e-6, s -> {})
-              .secondOrder(start, g, new SecondOrderUpdate(step, 1e-10));
+              .secondOrder(start, measured -> g, new SecondOrderUpdate(step, 1e-10));
       int products = result.steps().get(1).products();
       // two measurements (start, end), one job a Hessian-vector product; k iterations are k + 1
       // products, the last one checks the true residual
