@@ -72,6 +72,8 @@ final class ApplyCommand implements Callable<Integer> {
       description = "Where to write the corrected table, in the same format; must not exist")
   private String out;
 
+  @Mixin private FiguresOption figures;
+
   @Override
   public Integer call() throws Exception {
     if (label == null && model == null) {
@@ -81,7 +83,7 @@ final class ApplyCommand implements Callable<Integer> {
         new ApplyOptions(table.source("--data", data), label, weight, model, request, out);
     try (LetheSession session = LetheSession.open("Lethe apply")) {
       ApplyJob.Result result = new ApplyJob(options, session.spark()).run();
-      Summary.of(result, out).print(spec.commandLine().getOut());
+      Summary.of(result, out, figures.shown()).print(spec.commandLine().getOut());
       return 0;
     }
   }

@@ -146,6 +146,7 @@ final class DemoCommand implements Callable<Integer> {
   private int step(String title, List<String> table, String... arguments) {
     List<String> command = new ArrayList<>(List.of(arguments));
     command.addAll(1, table);
+    command.add("--figures"); // the data is public
     PrintWriter out = spec.commandLine().getOut();
     out.printf("%n%s%n%n$ lethe %s%n%n", title, String.join(" ", command));
     out.flush();

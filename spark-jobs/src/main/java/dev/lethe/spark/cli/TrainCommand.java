@@ -129,6 +129,8 @@ final class TrainCommand implements Callable<Integer> {
 
   @Mixin private SolverOptions solver;
 
+  @Mixin private FiguresOption figures;
+
   @Override
   public Integer call() throws Exception {
     check();
@@ -154,7 +156,7 @@ final class TrainCommand implements Callable<Integer> {
             table.partitions());
     try (LetheSession session = LetheSession.open("Lethe train")) {
       TrainJob.Result result = new TrainJob(options, session.spark()).run();
-      Summary.of(result, out).print(spec.commandLine().getOut());
+      Summary.of(result, out, figures.shown()).print(spec.commandLine().getOut());
       return result.converged() ? 0 : Lethe.NOT_ACHIEVED;
     }
   }

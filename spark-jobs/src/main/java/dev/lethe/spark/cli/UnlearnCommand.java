@@ -94,6 +94,8 @@ final class UnlearnCommand implements Callable<Integer> {
 
   @Mixin private SolverOptions solver;
 
+  @Mixin private FiguresOption figures;
+
   @Override
   public Integer call() throws Exception {
     if ((data == null) == (corrected == null)) {
@@ -121,7 +123,7 @@ final class UnlearnCommand implements Callable<Integer> {
             table.partitions());
     try (LetheSession session = LetheSession.open("Lethe unlearn")) {
       UnlearnJob.Result result = new UnlearnJob(options, session.spark()).run();
-      Summary.of(result, out, vault).print(spec.commandLine().getOut());
+      Summary.of(result, out, vault, figures.shown()).print(spec.commandLine().getOut());
       boolean asked = result.evidence().measurement().rho() != null;
       return asked && result.certificate().verdict() != Verdict.CERTIFIED ? Lethe.NOT_ACHIEVED : 0;
     }

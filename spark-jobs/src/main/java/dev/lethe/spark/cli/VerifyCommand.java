@@ -91,6 +91,8 @@ final class VerifyCommand implements Callable<Integer> {
           "The model before unlearning, with --request: check stages and hyperparameters against it")
   private @Nullable String originalModel;
 
+  @Mixin private FiguresOption figures;
+
   @Override
   public Integer call() throws Exception {
     if (vault == null && (data != null || corrected != null || request != null)) {
@@ -123,7 +125,7 @@ final class VerifyCommand implements Callable<Integer> {
             table.partitions());
     try (LetheSession session = LetheSession.open("Lethe verify")) {
       VerifyJob.Result result = new VerifyJob(options, session.spark()).run();
-      Summary.of(result, vault == null ? null : session.expressionSettings())
+      Summary.of(result, vault == null ? null : session.expressionSettings(), figures.shown())
           .print(spec.commandLine().getOut());
       return result.passed() ? 0 : Lethe.CLAIM_BROKEN;
     }

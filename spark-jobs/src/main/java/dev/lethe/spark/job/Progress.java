@@ -3,46 +3,32 @@ package dev.lethe.spark.job;
 import dev.lethe.core.solver.ConjugateGradient;
 import dev.lethe.core.unlearn.UnlearningResult;
 import java.io.Console;
-import java.io.PrintStream;
+import java.io.PrintWriter;
 import java.util.Locale;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Says on the console how far a job is: what is being done, the residual, the target, the time
- * left. Quiet when the console is not a terminal. Also words the descriptions of Spark jobs.
+ * left. Quiet without a terminal. Also words the descriptions of Spark jobs.
  */
 public final class Progress implements ConjugateGradient.Listener {
-  private final PrintStream terminal;
-  private final boolean enabled;
+  private final @Nullable PrintWriter terminal;
   private final String name;
   private String phase = "";
   private long solveStart;
 
-  private Progress(String name, PrintStream terminal, boolean enabled) {
+  private Progress(String name, @Nullable PrintWriter terminal) {
     this.name = name;
     this.terminal = terminal;
-    this.enabled = enabled;
   }
 
   /**
-   * On standard error, if both ends are a terminal.
+   * On the terminal, if there is one.
    *
    * @param name begins Spark's job descriptions: the command and the request's id, no personal data
    */
   public static Progress onTerminal(String name) {
-    return new Progress(name, System.err, isTerminal());
-  }
-
-  @SuppressWarnings("SystemConsoleNull") // from JDK 22 on Console.isTerminal tells
-  private static boolean isTerminal() {
-    Console console = System.console();
-    if (console == null) {
-      return false;
-    }
-    try {
-      return (boolean) Console.class.getMethod("isTerminal").invoke(console);
-    } catch (ReflectiveOperationException e) {
-      return true; // before JDK 22 a console is a terminal
-    }
+    return new Progress(name, Terminal.console().map(Console::writer).orElse(null));
   }
 
   /** Begins a phase. */
@@ -91,7 +77,7 @@ public final class Progress implements ConjugateGradient.Listener {
     if (iteration == 0) {
       solveStart = System.nanoTime();
     }
-    if (!enabled) {
+    if (terminal == null) {
       return;
     }
     double elapsed = (System.nanoTime() - solveStart) / 1e9;
@@ -114,8 +100,9 @@ public final class Progress implements ConjugateGradient.Listener {
   }
 
   private void line(String text) {
-    if (enabled) {
+    if (terminal != null) {
       terminal.printf("\r\u001b[K%s%n", text);
+      terminal.flush();
     }
   }
 }

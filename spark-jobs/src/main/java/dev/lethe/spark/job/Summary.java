@@ -11,25 +11,73 @@ import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a job says on standard output when it ends, for the operator. It shows residuals and times:
- * treat it like the evidence.
+ * What a job says on standard output when it ends. With figures it is for the operator and to be
+ * treated like the evidence; without, it says no more than the certificate does.
  */
 public record Summary(List<String> lines) {
+  private static final String WITHHELD =
+      "withheld, standard output is no terminal: they depend on the data; --figures prints them";
 
-  public static Summary of(UnlearnJob.Result result, String out, String vault) {
+  public static Summary of(UnlearnJob.Result result, String out, String vault, boolean figures) {
     Certificate certificate = result.certificate();
-    Evidence evidence = result.evidence();
-    Evidence.Objective objective = evidence.objective();
     List<String> lines = new ArrayList<>();
     lines.add(field("request", certificate.requestId()));
+    if (figures) {
+      steps(lines, result.evidence(), certificate.zeroCoefficients().size());
+    } else {
+      lines.add(field("method", certificate.method()));
+      lines.add(
+          field(
+              "features",
+              "%,d parameters, %d coefficients removed",
+              certificate.parameters(),
+              certificate.zeroCoefficients().size()));
+    }
+    if (certificate.verdict() == Verdict.CERTIFIED) {
+      lines.add(
+          field(
+              "verdict",
+              "certified: epsilon %s, delta %s, rho %s, sigma %s",
+              String.valueOf(certificate.epsilon()),
+              String.valueOf(certificate.delta()),
+              String.valueOf(certificate.rho()),
+              String.valueOf(certificate.sigma())));
+    } else {
+      lines.add(
+          field(
+              "verdict",
+              "not-certified: %s",
+              certificate.reason() == null ? "" : certificate.reason().text()));
+    }
+    if (figures) {
+      outcome(lines, result.evidence());
+    } else {
+      lines.add(field("figures", WITHHELD));
+    }
+    for (String place : result.uncheckedConditions()) {
+      lines.add(
+          field(
+              "not checked",
+              "%s on the corrected table: it lacks a column that the condition reads, or the"
+                  + " request sets one",
+              place));
+    }
+    lines.add(field("model", out + "/model"));
+    lines.add(field("certificate", out + "/certificate.json"));
+    lines.add(field("evidence", vault + "/" + certificate.certificateId() + "/evidence.json"));
+    return new Summary(lines);
+  }
+
+  private static void steps(List<String> lines, Evidence evidence, int removed) {
+    Evidence.Objective objective = evidence.objective();
     lines.add(
         field(
             "corrected data",
             "%,d rows, %,d features, %d removed",
             objective.n(),
             objective.d(),
-            certificate.zeroCoefficients().size()));
-    lines.add(field("method", "%s, solver %s", certificate.method(), evidence.solver()));
+            removed));
+    lines.add(field("method", "%s, solver %s", evidence.method(), evidence.solver()));
     lines.add("");
     lines.add("  step  gradient norm  proven distance  products  passes  seconds");
     for (Evidence.Step step : evidence.steps()) {
@@ -51,22 +99,9 @@ public record Summary(List<String> lines) {
             evidence.measurement().gradientNorm(),
             evidence.measurement().roundingBound()));
     lines.add(field("distance rule", evidence.measurement().distanceRule()));
-    if (certificate.verdict() == Verdict.CERTIFIED) {
-      lines.add(
-          field(
-              "verdict",
-              "certified: epsilon %s, delta %s, rho %s, sigma %s",
-              String.valueOf(certificate.epsilon()),
-              String.valueOf(certificate.delta()),
-              String.valueOf(certificate.rho()),
-              String.valueOf(certificate.sigma())));
-    } else {
-      lines.add(
-          field(
-              "verdict",
-              "not-certified: %s",
-              certificate.reason() == null ? "" : certificate.reason().text()));
-    }
+  }
+
+  private static void outcome(List<String> lines, Evidence evidence) {
     metrics(lines, "test before", evidence.metricsBefore());
     metrics(lines, "test after", evidence.metricsAfter());
     lines.add(
@@ -76,22 +111,27 @@ public record Summary(List<String> lines) {
             evidence.totals().passes(),
             evidence.totals().hessianVectorProducts(),
             evidence.totals().seconds()));
-    for (String place : result.uncheckedConditions()) {
-      lines.add(
-          field(
-              "not checked",
-              "%s on the corrected table: it lacks a column that the condition reads, or the"
-                  + " request sets one",
-              place));
+  }
+
+  public static Summary of(TrainJob.Result result, String out, boolean figures) {
+    List<String> lines = new ArrayList<>();
+    if (figures) {
+      figures(lines, result);
+    } else {
+      lines.add(field("features", "%,d, %d removed", result.features(), result.removedFeatures()));
+      lines.add(field("figures", WITHHELD));
     }
-    lines.add(field("model", out + "/model"));
-    lines.add(field("certificate", out + "/certificate.json"));
-    lines.add(field("evidence", vault + "/" + certificate.certificateId() + "/evidence.json"));
+    lines.add(
+        result.converged()
+            ? field("model", out)
+            : field(
+                "not converged",
+                "the gradient norm was not reached, nothing was saved; raise --gradient-norm or"
+                    + " --max-steps"));
     return new Summary(lines);
   }
 
-  public static Summary of(TrainJob.Result result, String out) {
-    List<String> lines = new ArrayList<>();
+  private static void figures(List<String> lines, TrainJob.Result result) {
     lines.add(
         field(
             "data",
@@ -121,27 +161,27 @@ public record Summary(List<String> lines) {
           field("distance", "%.3e to the un-noised parameters of the evidence", result.distance()));
     }
     lines.add(field("cost", "%d passes, %.2f s", result.passes(), result.seconds()));
-    lines.add(
-        result.converged()
-            ? field("model", out)
-            : field(
-                "not converged",
-                "the gradient norm was not reached, nothing was saved; raise --gradient-norm or"
-                    + " --max-steps"));
-    return new Summary(lines);
   }
 
   /**
    * @param expressionSettings a hint where recomputed data differs: {@link
    *     LetheSession#expressionSettings}; null if nothing was recomputed
    */
-  public static Summary of(VerifyJob.Result result, @Nullable String expressionSettings) {
+  public static Summary of(
+      VerifyJob.Result result, @Nullable String expressionSettings, boolean figures) {
     List<String> lines = new ArrayList<>();
+    // without the vault there are public figures only
+    boolean details = figures || expressionSettings == null;
     for (var check : result.checks()) {
       lines.add(
-          format("  %-4s  %-34s %s", check.passed() ? "ok" : "FAIL", check.name(), check.detail()));
+          format(
+              "  %-4s  %-34s %s",
+              check.passed() ? "ok" : "FAIL", check.name(), details ? check.detail() : ""));
     }
     lines.add("");
+    if (!details) {
+      lines.add(field("figures", WITHHELD));
+    }
     lines.add(
         field(
             "verified",
@@ -162,15 +202,17 @@ public record Summary(List<String> lines) {
     return new Summary(lines);
   }
 
-  public static Summary of(ApplyJob.Result result, String out) {
+  public static Summary of(ApplyJob.Result result, String out, boolean figures) {
     List<String> lines = new ArrayList<>();
     lines.add(
-        field(
-            "rows",
-            "%,d read, %,d touched, %,d removed",
-            result.rows(),
-            result.touched(),
-            result.removed()));
+        figures
+            ? field(
+                "rows",
+                "%,d read, %,d touched, %,d removed",
+                result.rows(),
+                result.touched(),
+                result.removed())
+            : field("figures", WITHHELD));
     lines.add(field("columns dropped", names(result.droppedColumns())));
     for (String feature : result.notApplied()) {
       lines.add(

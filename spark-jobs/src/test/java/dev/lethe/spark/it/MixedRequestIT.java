@@ -71,7 +71,8 @@ class MixedRequestIT {
             "--request",
             request.toString(),
             "--out",
-            applied);
+            applied,
+            "--figures");
     Submission.Result verified =
         pima.spark()
             .lethe(
@@ -93,7 +94,7 @@ class MixedRequestIT {
                     "Outcome"));
 
     // 768 rows, of which 35 have a blood pressure of 0, counted in the table by hand.
-    assertThat(apply).contains("768 read", "35 removed", "columns dropped: AgeGroup");
+    assertThat(apply).contains("768 read", "35 removed", "columns dropped  AgeGroup");
     ClusterIT.assertCertified(Path.of(out));
     assertThat(verified.exitCode()).as(verified.described()).isZero();
     assertThat(verified.output()).contains("checks hold; the certificate says certified");

@@ -377,7 +377,8 @@ class ApplyJobTest {
   private static Invocation apply(Path data, String format, String request, Path out) {
     return Invocation.apply(
             data, "label", Places.write(Places.unused("request.yaml"), request), out)
-        .with("--format", format);
+        .with("--format", format)
+        .flag("--figures");
   }
 
   private static StructType without(StructType schema, String column) {

@@ -583,6 +583,7 @@ class UnlearnJobTest {
             .with("--request", release.request())
             .with("--evidence", release.evidenceFile())
             .with("--gradient-norm", "1e-12")
+            .flag("--figures")
             .run();
 
     assertThat(outcome.code()).as("%s", outcome).isZero();
@@ -609,6 +610,7 @@ class UnlearnJobTest {
                 place.resolve("out"),
                 place.resolve("vault"))
             .with("--test", People.table())
+            .flag("--figures")
             .run();
     assertThat(outcome.code()).as("%s", outcome).isZero();
     Release release =
