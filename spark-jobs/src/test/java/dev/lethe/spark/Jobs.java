@@ -145,6 +145,7 @@ final class Jobs {
                 corrected,
                 null,
                 path(request),
+                null,
                 partitions),
             LocalSpark.session())
         .run();

@@ -155,6 +155,7 @@ class UnlearnedEqualsRetrainedTest {
                     fromCorrected,
                     null,
                     path("request.yaml"),
+                    null,
                     2),
                 spark)
             .run();

@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.OptionalDouble;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -47,19 +48,27 @@ public final class Unlearning {
     this.listener = listener;
   }
 
-  /** One first-order step along g, the gradient (difference) on the corrected data. */
-  public UnlearningResult firstOrder(double[] start, double[] g, FirstOrderUpdate update) {
-    Recorder recorder = new Recorder();
-    recorder.record(objective.evaluate(start));
-    return recorder.end(objective.evaluate(update.apply(objective, start, g)), true);
-  }
-
-  /** One second-order step, g the gradient (difference) on the corrected data. */
-  public UnlearningResult secondOrder(double[] start, double[] g, SecondOrderUpdate update) {
+  /**
+   * One first-order step.
+   *
+   * @param g the gradient difference, or the gradient, from what was measured at the start
+   */
+  public UnlearningResult firstOrder(
+      double[] start, Function<Objective.Measured, double[]> g, FirstOrderUpdate update) {
     Recorder recorder = new Recorder();
     Objective.Measured measured = objective.evaluate(start);
     recorder.record(measured);
-    SecondOrderUpdate.Result step = update.apply(objective, measured, g);
+    double[] end = update.apply(objective, start, g.apply(measured));
+    return recorder.end(objective.evaluate(end), true);
+  }
+
+  /** One second-order step; g as above. */
+  public UnlearningResult secondOrder(
+      double[] start, Function<Objective.Measured, double[]> g, SecondOrderUpdate update) {
+    Recorder recorder = new Recorder();
+    Objective.Measured measured = objective.evaluate(start);
+    recorder.record(measured);
+    SecondOrderUpdate.Result step = update.apply(objective, measured, g.apply(measured));
     return recorder.end(objective.evaluate(step.theta()), step.solve().solved());
   }
 

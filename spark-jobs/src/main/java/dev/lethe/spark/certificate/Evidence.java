@@ -142,23 +142,47 @@ public record Evidence(
    *
    * @param algorithm {@value #ALGORITHM}
    * @param request of the request's canonical form
-   * @param data of the original examples, as the model's featurizer maps them; null when only
+   * @param certificate of the certificate as {@link Certificate#toJson} writes it
+   * @param model of the old model's directory, not keyed
+   * @param data of the original examples, as the published featurizer maps them; null when only
    *     corrected data was read
    * @param correctedData of the corrected examples, removed slots 0
    */
-  @JsonPropertyOrder({"algorithm", "request", "data", "correctedData"})
+  @JsonPropertyOrder({"algorithm", "request", "certificate", "model", "data", "correctedData"})
   public record Digests(
-      String algorithm, String request, @Nullable DataDigest data, DataDigest correctedData) {
+      String algorithm,
+      String request,
+      String certificate,
+      ModelDigest model,
+      @Nullable DataDigest data,
+      DataDigest correctedData) {
     static final String ALGORITHM = "hmac-sha-256";
 
     public Digests {
       Require.that(ALGORITHM.equals(algorithm), "digests.algorithm must be " + ALGORITHM);
       Require.sha256(request, "digests.request");
+      Require.sha256(certificate, "digests.certificate");
+      Require.present(model, "digests.model");
       Require.present(correctedData, "digests.correctedData");
     }
 
-    public static Digests of(String request, @Nullable DataDigest data, DataDigest correctedData) {
-      return new Digests(ALGORITHM, request, data, correctedData);
+    public static Digests of(
+        String request,
+        String certificate,
+        ModelDigest model,
+        @Nullable DataDigest data,
+        DataDigest correctedData) {
+      return new Digests(ALGORITHM, request, certificate, model, data, correctedData);
+    }
+
+    /** The digest of a request from its canonical form. */
+    public static String ofRequest(byte[] canonical, VaultKey key) {
+      return key.digest("request", canonical);
+    }
+
+    /** The digest of a certificate, however its file is laid out. */
+    public static String ofCertificate(Certificate certificate, VaultKey key) {
+      return key.digest("certificate", certificate.toJson());
     }
   }
 
@@ -274,11 +298,12 @@ public record Evidence(
   }
 
   /**
-   * Cost of the whole run.
+   * Cost of the run.
    *
-   * @param passes over the data
+   * @param passes over the corrected data that the update made: gradients, Hessian-vector products,
+   *     Gram matrices; reading, matching and digesting are not counted
    * @param hessianVectorProducts computed
-   * @param seconds wall clock
+   * @param seconds wall clock of everything up to this document
    */
   @JsonPropertyOrder({"passes", "hessianVectorProducts", "seconds"})
   public record Totals(long passes, long hessianVectorProducts, double seconds) {

@@ -1,6 +1,9 @@
 package dev.lethe.spark.cli;
 
 import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.Outage;
+import dev.lethe.spark.SparkErrors;
+import dev.lethe.spark.SparkFailedException;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import picocli.CommandLine;
@@ -37,7 +40,8 @@ import picocli.CommandLine.Command;
       "  2  something given cannot be used, nothing was written",
       "  3  finished without what was asked for: unlearn published as not-certified, train saved"
           + " nothing",
-      "  4  verify: a claim does not hold"
+      "  4  verify: a claim does not hold",
+      "  5  Spark did not finish (executors lost, out of memory...); nothing was written"
     },
     subcommands = {
       TrainCommand.class,
@@ -52,6 +56,7 @@ public final class Lethe implements Runnable {
   static final int INVALID_INPUT = 2;
   static final int NOT_ACHIEVED = 3;
   static final int CLAIM_BROKEN = 4;
+  static final int SPARK_FAILED = 5;
 
   @CommandLine.Spec private CommandLine.Model.CommandSpec spec;
 
@@ -91,6 +96,14 @@ public final class Lethe implements Runnable {
     if (e instanceof InvalidInputException) {
       err.println("lethe: " + e.getMessage());
       return INVALID_INPUT;
+    }
+    if (e instanceof SparkFailedException) {
+      err.println("lethe: " + e.getMessage());
+      return SPARK_FAILED;
+    }
+    if (Outage.of(e).isPresent()) {
+      err.println("lethe: " + SparkErrors.unfinished(e));
+      return SPARK_FAILED;
     }
     err.println("lethe: unexpected failure; messages are withheld, they may quote rows");
     for (Throwable cause = e; cause != null; cause = cause.getCause()) {

@@ -78,8 +78,18 @@ final class VerifyCommand implements Callable<Integer> {
       description = "The table's label column (default: the one that the model was fitted with)")
   private @Nullable String label;
 
-  @Option(names = "--request", paramLabel = "FILE", description = "The request, with --data")
+  @Option(
+      names = "--request",
+      paramLabel = "FILE",
+      description = "The request, with --data or --corrected")
   private @Nullable String request;
+
+  @Option(
+      names = "--original-model",
+      paramLabel = "DIR",
+      description =
+          "The model before unlearning, with --request: check stages and hyperparameters against it")
+  private @Nullable String originalModel;
 
   @Override
   public Integer call() throws Exception {
@@ -96,6 +106,10 @@ final class VerifyCommand implements Callable<Integer> {
       throw new InvalidInputException(
           "--data needs --request: the corrected data is recomputed from both");
     }
+    if (originalModel != null && request == null) {
+      throw new InvalidInputException(
+          "--original-model needs --vault and --request: which features left it is in the request");
+    }
     VerifyOptions options =
         new VerifyOptions(
             certificate,
@@ -105,6 +119,7 @@ final class VerifyCommand implements Callable<Integer> {
             data == null,
             label,
             request,
+            originalModel,
             table.partitions());
     try (LetheSession session = LetheSession.open("Lethe verify")) {
       VerifyJob.Result result = new VerifyJob(options, session.spark()).run();

@@ -8,6 +8,7 @@ import static org.apache.spark.sql.functions.xxhash64;
 import dev.lethe.core.model.BlockBuilder;
 import dev.lethe.core.model.ExampleBlock;
 import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.TableColumns;
 import java.util.BitSet;
 import java.util.Iterator;
 import java.util.NoSuchElementException;
@@ -22,7 +23,6 @@ import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.NumericType;
-import org.apache.spark.sql.types.StructField;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -51,7 +51,7 @@ public final class ExampleTable {
      * @throws InvalidInputException if a column is missing or of the wrong type
      */
     public void check(Dataset<Row> table, String place) {
-      DataType type = field(table, features, place).dataType();
+      DataType type = TableColumns.require(table.schema(), features, place).dataType();
       if (!type.equals(SQLDataTypes.VectorType())) {
         throw new InvalidInputException(
             place
@@ -67,7 +67,7 @@ public final class ExampleTable {
     }
 
     private static void numeric(Dataset<Row> table, String name, String role, String place) {
-      DataType type = field(table, name, place).dataType();
+      DataType type = TableColumns.require(table.schema(), name, place).dataType();
       if (!(type instanceof NumericType) && !type.typeName().equals("boolean")) {
         throw new InvalidInputException(
             place
@@ -80,36 +80,19 @@ public final class ExampleTable {
                 + (role.equals("label") ? "; put a StringIndexer for it into the pipeline" : ""));
       }
     }
-
-    private static StructField field(Dataset<Row> table, String name, String place) {
-      for (StructField field : table.schema().fields()) {
-        if (field.name().equalsIgnoreCase(name)) {
-          return field;
-        }
-      }
-      throw new InvalidInputException(
-          place
-              + ": column '"
-              + name
-              + "' does not exist; there are "
-              + String.join(", ", table.columns()));
-    }
   }
 
   /** The columns features, label, weight of a featurised table, as vector and doubles. */
   public static Dataset<Row> examples(Dataset<Row> featurized, Columns columns) {
     return featurized.select(
-        quoted(columns.features()).as(FEATURES),
-        number(quoted(columns.label())).as(LABEL),
-        (columns.weight() == null ? lit(1.0) : number(quoted(columns.weight()))).as(WEIGHT));
+        TableColumns.column(columns.features()).as(FEATURES),
+        number(TableColumns.column(columns.label())).as(LABEL),
+        (columns.weight() == null ? lit(1.0) : number(TableColumns.column(columns.weight())))
+            .as(WEIGHT));
   }
 
   private static Column number(Column column) {
     return coalesce(column.cast("double"), lit(Double.NaN));
-  }
-
-  private static Column quoted(String name) {
-    return col("`" + name.replace("`", "``") + "`");
   }
 
   /**
@@ -191,7 +174,7 @@ public final class ExampleTable {
 
     private void addFeatures(@Nullable Vector x) {
       if (x == null || x.size() != features) {
-        throw new IllegalStateException(
+        throw new InvalidInputException(
             "a row has "
                 + (x == null ? "no features" : x.size() + " features")
                 + ", the model has "

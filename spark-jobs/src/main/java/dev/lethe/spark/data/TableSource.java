@@ -2,6 +2,7 @@ package dev.lethe.spark.data;
 
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.SparkErrors;
+import dev.lethe.spark.SparkFailedException;
 import java.io.IOException;
 import java.util.Map;
 import java.util.Optional;
@@ -51,6 +52,7 @@ public record TableSource(String option, String path, String format, Map<String,
       DataFrameReader reader = spark.read().format(format).options(settings);
       return reader.load(path);
     } catch (Exception e) { // AnalysisException is checked in bytecode only
+      SparkFailedException.throwIfOutage(option + " " + path, e);
       throw new InvalidInputException(
           option
               + " "

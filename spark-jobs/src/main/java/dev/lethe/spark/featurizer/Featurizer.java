@@ -4,15 +4,20 @@ import dev.lethe.spark.InvalidInputException;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
+import java.util.Set;
 import java.util.stream.Collectors;
 import org.apache.spark.ml.Model;
 import org.apache.spark.ml.PipelineModel;
 import org.apache.spark.ml.PredictionModel;
 import org.apache.spark.ml.Transformer;
 import org.apache.spark.ml.classification.OneVsRestModel;
+import org.apache.spark.ml.feature.FeatureHasher;
 import org.apache.spark.ml.feature.StringIndexerModel;
+import org.apache.spark.ml.param.Param;
 import org.apache.spark.ml.tuning.CrossValidatorModel;
 import org.apache.spark.ml.tuning.TrainValidationSplitModel;
 import org.apache.spark.sql.Dataset;
@@ -53,8 +58,7 @@ public final class Featurizer {
    * @throws InvalidInputException if there is no predictor or more than one
    */
   public static Featurizer of(Transformer model) {
-    List<Transformer> all = new ArrayList<>();
-    flatten(model, all);
+    List<Transformer> all = leaves(model);
     List<Model<?>> predictors = new ArrayList<>();
     int at = -1;
     for (int i = 0; i < all.size(); i++) {
@@ -95,6 +99,25 @@ public final class Featurizer {
   /** The stages behind the predictor (IndexToString, for example), flattened, in order. */
   public List<Transformer> stagesAfter() {
     return stagesAfter;
+  }
+
+  /** Every column that a stage before the predictor reads, in order. */
+  public Set<String> readColumns() {
+    Set<String> read = new LinkedHashSet<>();
+    stages.forEach(stage -> read.addAll(StageColumns.inputs(stage)));
+    return read;
+  }
+
+  /** Every column that a stage before the predictor makes, in order. */
+  public Set<String> madeColumns() {
+    Set<String> made = new LinkedHashSet<>();
+    stages.forEach(stage -> made.addAll(StageColumns.outputs(stage)));
+    return made;
+  }
+
+  /** Whether some stage drops rows that it cannot read. */
+  public boolean skipsInvalidRows() {
+    return stages.stream().anyMatch(stage -> StageColumns.handlesInvalidBy(stage, "skip"));
   }
 
   /** The vector column that the predictor reads. */
@@ -204,6 +227,38 @@ public final class Featurizer {
     return rebuild(model, leaves);
   }
 
+  /**
+   * Where this model's stages and params differ from another's, the fitted state aside: names of
+   * stages and params. The columns that a FeatureHasher reads are no difference.
+   */
+  public List<String> differences(Featurizer other) {
+    List<Transformer> own = leaves(model);
+    List<Transformer> others = leaves(other.model);
+    if (own.size() != others.size()) {
+      return List.of(own.size() + " stages instead of " + others.size());
+    }
+    List<String> differences = new ArrayList<>();
+    for (int i = 0; i < own.size(); i++) {
+      Transformer stage = own.get(i);
+      Transformer counterpart = others.get(i);
+      if (!stage.getClass().equals(counterpart.getClass())
+          || !stage.uid().equals(counterpart.uid())) {
+        differences.add(StageColumns.name(stage) + " instead of " + StageColumns.name(counterpart));
+        continue;
+      }
+      for (Param<?> param : stage.params()) {
+        boolean hashed = stage instanceof FeatureHasher && param.name().equals("inputCols");
+        if (!hashed
+            && !Objects.deepEquals(
+                StageColumns.value(stage, param.name()),
+                StageColumns.value(counterpart, param.name()))) {
+          differences.add(StageColumns.name(stage) + "." + param.name());
+        }
+      }
+    }
+    return differences;
+  }
+
   private static Transformer rebuild(Transformer node, Deque<Transformer> leaves) {
     if (!(node instanceof PipelineModel pipeline)) {
       return leaves.removeFirst();
@@ -214,6 +269,13 @@ public final class Featurizer {
       rebuilt[i] = rebuild(children[i], leaves);
     }
     return new PipelineModel(pipeline.uid(), rebuilt);
+  }
+
+  /** The stages of a model in order, those of nested pipelines in their place. */
+  public static List<Transformer> leaves(Transformer model) {
+    List<Transformer> leaves = new ArrayList<>();
+    flatten(model, leaves);
+    return leaves;
   }
 
   private static void flatten(Transformer node, List<Transformer> leaves) {

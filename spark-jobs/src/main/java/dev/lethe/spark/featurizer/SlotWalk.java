@@ -1,6 +1,8 @@
 package dev.lethe.spark.featurizer;
 
 import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.SparkFailedException;
+import dev.lethe.spark.TableColumns;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
@@ -46,8 +48,6 @@ import org.jspecify.annotations.Nullable;
  * column exists: with the table, or when a stage makes it.
  */
 final class SlotWalk {
-  private static final int NAMES_SHOWN = 10;
-
   private final List<RemovedFeature> features;
   private final StructType tableSchema;
   private final boolean[] entered;
@@ -108,21 +108,21 @@ final class SlotWalk {
             feature.place()
                 + ": there is no column '"
                 + feature.column()
-                + "'; the table has "
-                + some(Arrays.asList(tableSchema.fieldNames()))
-                + ", and slots of the vector columns that the model's stages make can be named");
+                + "' in the table; "
+                + TableColumns.list(tableSchema)
+                + "; slots of the vector columns that the model's stages make can be named, too");
       }
     }
   }
 
   /** True if a removed feature reaches a slot of this column. */
   boolean isTainted(String column) {
-    return find(rows.schema(), column) != null
+    return TableColumns.find(rows.schema(), column) != null
         && Arrays.stream(read(column)).anyMatch(slot -> !slot.isKept());
   }
 
   boolean hasColumn(String column) {
-    return find(rows.schema(), column) != null;
+    return TableColumns.find(rows.schema(), column) != null;
   }
 
   boolean isVector(String column) {
@@ -131,7 +131,7 @@ final class SlotWalk {
 
   /** The slots of a column in the rows so far: n for a vector, one for everything else. */
   SlotOrigin[] read(String column) {
-    StructField found = find(rows.schema(), column);
+    StructField found = TableColumns.find(rows.schema(), column);
     if (found == null) {
       return readNested(column);
     }
@@ -146,7 +146,7 @@ final class SlotWalk {
   /** A field of a struct (Spark 4 lets stages read them) stems from the whole struct. */
   private SlotOrigin[] readNested(String column) {
     int dot = column.indexOf('.');
-    StructField head = dot < 0 ? null : find(rows.schema(), column.substring(0, dot));
+    StructField head = dot < 0 ? null : TableColumns.find(rows.schema(), column.substring(0, dot));
     StructField nested = field(rows, column);
     SlotOrigin[] of = head == null ? null : columns.get(head.name());
     SlotOrigin slot = of == null ? SlotOrigin.KEPT : of[0];
@@ -161,7 +161,7 @@ final class SlotWalk {
     List<String> out = StageColumns.outputs(stage);
     for (int i = 0; i < out.size(); i++) {
       // StringIndexerModel passes over a column that the table does not have
-      if (find(next.schema(), out.get(i)) != null) {
+      if (TableColumns.find(next.schema(), out.get(i)) != null) {
         SlotOrigin slot = merge(stage, read(inputs.get(i)));
         outputs.put(out.get(i), SlotOrigin.repeat(slot, size.of(stage, i)));
       }
@@ -180,7 +180,7 @@ final class SlotWalk {
   }
 
   void hint(VectorSizeHint stage) {
-    StructField input = find(rows.schema(), stage.getInputCol());
+    StructField input = TableColumns.find(rows.schema(), stage.getInputCol());
     String column = input == null ? stage.getInputCol() : input.name();
     SlotOrigin[] known = columns.get(column);
     outputs.put(
@@ -401,7 +401,7 @@ final class SlotWalk {
   private void enter(@Nullable Transformer maker) {
     for (int id = 0; id < entered.length; id++) {
       RemovedFeature feature = features.get(id);
-      StructField field = entered[id] ? null : find(rows.schema(), feature.column());
+      StructField field = entered[id] ? null : TableColumns.find(rows.schema(), feature.column());
       if (field != null) {
         entered[id] = true;
         enter(id, feature, field, maker);
@@ -504,14 +504,14 @@ final class SlotWalk {
     if (stage instanceof StringIndexerModel indexer && indexer.isSet(indexer.inputCols())) {
       // Spark ML would pass over the column, and strike its output out of the stage's own params.
       for (String input : indexer.getInputCols()) {
-        if (find(rows.schema(), input) == null) {
+        if (TableColumns.find(rows.schema(), input) == null) {
           throw new InvalidInputException(
               "stage "
                   + StageColumns.name(stage)
                   + " reads column '"
                   + input
-                  + "', which the table does not have; there are "
-                  + some(Arrays.asList(tableSchema.fieldNames())));
+                  + "', which the table does not have; "
+                  + TableColumns.list(tableSchema));
         }
       }
     }
@@ -530,22 +530,8 @@ final class SlotWalk {
     }
   }
 
-  /** A column as Spark SQL resolves names: exact, else the only one that differs in case alone. */
-  private static @Nullable StructField find(StructType schema, String column) {
-    StructField other = null;
-    for (StructField field : schema.fields()) {
-      if (field.name().equals(column)) {
-        return field;
-      }
-      if (field.name().equalsIgnoreCase(column)) {
-        other = field;
-      }
-    }
-    return other;
-  }
-
   private static StructField field(Dataset<Row> rows, String column) {
-    StructField found = find(rows.schema(), column);
+    StructField found = TableColumns.find(rows.schema(), column);
     return found != null ? found : rows.select(rows.col(column)).schema().apply(0);
   }
 
@@ -554,7 +540,7 @@ final class SlotWalk {
   }
 
   private static int size(Dataset<Row> rows, StructField field) {
-    return size(rows, field, "`" + field.name().replace("`", "``") + "`");
+    return size(rows, field, TableColumns.quoted(field.name()));
   }
 
   private static int size(Dataset<Row> rows, StructField field, String reference) {
@@ -570,6 +556,7 @@ final class SlotWalk {
               .limit(1)
               .collectAsList();
     } catch (Exception e) { // what Spark throws here is checked, and Scala does not declare it
+      SparkFailedException.throwIfOutage("column '" + field.name() + "'", e);
       throw unknownSize(field, "reading its first row failed", e);
     }
     if (first.isEmpty()) {
@@ -600,12 +587,5 @@ final class SlotWalk {
       }
     }
     return names;
-  }
-
-  private static String some(List<String> names) {
-    String shown = names.stream().limit(NAMES_SHOWN).collect(Collectors.joining(", "));
-    return names.size() <= NAMES_SHOWN
-        ? shown
-        : shown + " and " + (names.size() - NAMES_SHOWN) + " more";
   }
 }

@@ -7,17 +7,17 @@ import org.apache.spark.ml.param.Params;
 import org.jspecify.annotations.Nullable;
 
 /** The columns that a stage reads and makes, from its params. */
-final class StageColumns {
+public final class StageColumns {
 
   private StageColumns() {}
 
   /** inputCols if set, else inputCol, else featuresCol (selectors); empty if it has none. */
-  static List<String> inputs(Params stage) {
+  public static List<String> inputs(Params stage) {
     return first(stage, "inputCols", "inputCol", "featuresCol");
   }
 
   /** outputCols if set, else outputCol; empty if it has none. */
-  static List<String> outputs(Params stage) {
+  public static List<String> outputs(Params stage) {
     return first(stage, "outputCols", "outputCol");
   }
 
@@ -31,7 +31,7 @@ final class StageColumns {
   }
 
   /** How messages name a stage: {@code Normalizer (normalizer_1f2e)}. */
-  static String name(PipelineStage stage) {
+  public static String name(PipelineStage stage) {
     return stage.getClass().getSimpleName() + " (" + stage.uid() + ")";
   }
 
@@ -48,7 +48,8 @@ final class StageColumns {
     return List.of();
   }
 
-  private static @Nullable Object value(Params stage, String name) {
+  /** The value of a param or its default, null if the stage has none or it is not set. */
+  static @Nullable Object value(Params stage, String name) {
     if (!stage.hasParam(name)) {
       return null;
     }

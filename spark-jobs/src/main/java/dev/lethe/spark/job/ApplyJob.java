@@ -1,9 +1,9 @@
 package dev.lethe.spark.job;
 
-import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.udf;
 
 import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.TableColumns;
 import dev.lethe.spark.certificate.AtomicPublication;
 import dev.lethe.spark.data.TableSource;
 import dev.lethe.spark.request.Corrections;
@@ -114,7 +114,7 @@ public final class ApplyJob {
     Dataset<Row> corrected = corrections.hasRowChanges() ? corrections.corrected(table) : table;
     Map<String, BitSet> slots = new LinkedHashMap<>();
     for (FeatureRef feature : corrections.removedFeatures()) {
-      StructField field = field(table, feature.column());
+      StructField field = TableColumns.find(table.schema(), feature.column());
       if (feature.isSlot()) {
         if (field != null && field.dataType().equals(SQLDataTypes.VectorType())) {
           slots
@@ -126,8 +126,8 @@ public final class ApplyJob {
             requestFile
                 + ": removeFeatures: column '"
                 + feature.column()
-                + "' does not exist; there are "
-                + String.join(", ", table.columns()));
+                + "' does not exist; "
+                + TableColumns.list(table.schema()));
       } else {
         dropped.add(field.name());
       }
@@ -137,23 +137,10 @@ public final class ApplyJob {
           corrected.withColumn(
               entry.getKey(),
               udf(new ZeroSlots(entry.getValue()), SQLDataTypes.VectorType())
-                  .apply(quoted(entry.getKey()))
+                  .apply(TableColumns.column(entry.getKey()))
                   .as(entry.getKey(), table.schema().apply(entry.getKey()).metadata()));
     }
     return corrected.drop(dropped.toArray(String[]::new));
-  }
-
-  private static @Nullable StructField field(Dataset<Row> table, String name) {
-    for (StructField field : table.schema().fields()) {
-      if (field.name().equalsIgnoreCase(name)) {
-        return field;
-      }
-    }
-    return null;
-  }
-
-  private static Column quoted(String column) {
-    return col("`" + column.replace("`", "``") + "`");
   }
 
   private int index(FeatureRef feature, StructField field, Dataset<Row> table) {
@@ -181,7 +168,7 @@ public final class ApplyJob {
 
   /** The number of slots of the first vector of a column; 0 if there is none. */
   private int size(StructField field, Dataset<Row> table) {
-    Column column = quoted(field.name());
+    Column column = TableColumns.column(field.name());
     List<Row> first =
         SparkFailures.sanitized(
             place(), () -> table.select(column).where(column.isNotNull()).takeAsList(1));

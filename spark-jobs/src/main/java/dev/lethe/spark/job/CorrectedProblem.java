@@ -11,6 +11,7 @@ import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.data.ExampleTable;
 import dev.lethe.spark.ml.LogisticModel;
 import java.util.BitSet;
+import java.util.stream.IntStream;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.jspecify.annotations.Nullable;
@@ -91,6 +92,13 @@ final class CorrectedProblem implements AutoCloseable {
         statistics, model.regParam(), model.standardization(), model.fitIntercept());
   }
 
+  /** How {@link #penalty} follows from regParam, in words. */
+  static String lambdaRule(LogisticModel model) {
+    return "lambda_j = W regParam"
+        + (model.standardization() ? " s_j^2, s_j the unbiased weighted standard deviation" : "")
+        + (model.fitIntercept() ? "; the intercept is not penalised" : "");
+  }
+
   Objective objective() {
     return objective;
   }
@@ -124,6 +132,12 @@ final class CorrectedProblem implements AutoCloseable {
   /** Slots that the request removes. */
   BitSet removed() {
     return removed;
+  }
+
+  /** Coordinates held at 0, ascending: removed slots and constant columns. */
+  int[] fixedCoordinates() {
+    boolean[] fixed = objective.fixed();
+    return IntStream.range(0, fixed.length).filter(j -> fixed[j]).toArray();
   }
 
   /** theta with 0 at the fixed coordinates. */

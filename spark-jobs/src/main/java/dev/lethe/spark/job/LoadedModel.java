@@ -3,6 +3,7 @@ package dev.lethe.spark.job;
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.data.ExampleTable;
 import dev.lethe.spark.featurizer.Featurizer;
+import dev.lethe.spark.featurizer.LearnedState;
 import dev.lethe.spark.ml.LogisticModel;
 import dev.lethe.spark.request.LabelDomain;
 import java.util.Arrays;
@@ -69,6 +70,13 @@ record LoadedModel(
   ExampleTable.Columns columns(String tableLabel) {
     String label = featurizer.labelStages().isEmpty() ? tableLabel : logistic.labelColumn();
     return new ExampleTable.Columns(logistic.featuresColumn(), label, logistic.weightColumn());
+  }
+
+  /** The featurizer's stages whose state was learned from data, as {@code class uid}. */
+  List<String> learnedStages() {
+    return LearnedState.of(featurizer.stages()).stages().stream()
+        .map(stage -> stage.className() + " " + stage.uid())
+        .toList();
   }
 
   /** The labels that a corrected row may have, as they stand in the table. */

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.SparkErrors;
+import dev.lethe.spark.SparkFailedException;
 import java.io.IOException;
 import java.util.List;
 import java.util.function.Supplier;
@@ -63,6 +64,7 @@ final class ModelStore {
     try {
       return load.get();
     } catch (Exception e) { // AnalysisException is checked, and Scala does not declare it
+      SparkFailedException.throwIfOutage(option + " " + path, e);
       throw new InvalidInputException(
           option
               + " "
@@ -107,6 +109,7 @@ final class ModelStore {
     } catch (InvalidInputException e) {
       throw e;
     } catch (Exception e) { // AnalysisException is checked, and Scala does not declare it
+      SparkFailedException.throwIfOutage(option + " " + path, e);
       throw new InvalidInputException(
           option
               + " "

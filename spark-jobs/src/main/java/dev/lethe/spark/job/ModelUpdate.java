@@ -1,7 +1,9 @@
 package dev.lethe.spark.job;
 
 import dev.lethe.core.aggregate.Point;
+import dev.lethe.core.model.Statistics;
 import dev.lethe.core.objective.Objective;
+import dev.lethe.core.objective.Penalty;
 import dev.lethe.core.solver.NewtonStep;
 import dev.lethe.core.unlearn.FirstOrderUpdate;
 import dev.lethe.core.unlearn.GradientDifference;
@@ -11,6 +13,7 @@ import dev.lethe.core.unlearn.UnlearningResult;
 import dev.lethe.core.unlearn.UnreachableDistanceException;
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.data.ExampleTable;
+import dev.lethe.spark.operator.DistributedExamples;
 import dev.lethe.spark.request.Request;
 import java.util.BitSet;
 import java.util.OptionalDouble;
@@ -27,7 +30,7 @@ record ModelUpdate(
     Progress progress) {
 
   /** rho where the request asks for no certificate. */
-  static final double DEFAULT_RHO = 1e-6;
+  private static final double DEFAULT_RHO = 1e-6;
 
   /**
    * Relative residual of the second-order system; H^{-1} g is a closed form, not a step on the way.
@@ -58,11 +61,13 @@ record ModelUpdate(
                 case SECOND_ORDER ->
                     unlearning.secondOrder(
                         start,
-                        direction(theta, start),
+                        measured -> direction(theta, measured),
                         new SecondOrderUpdate(step, SECOND_ORDER_TOLERANCE));
                 case FIRST_ORDER ->
                     unlearning.firstOrder(
-                        start, direction(theta, start), new FirstOrderUpdate(tau(request)));
+                        start,
+                        measured -> direction(theta, measured),
+                        new FirstOrderUpdate(tau(request)));
               });
     } catch (UnreachableDistanceException e) {
       throw new InvalidInputException(options.request() + ": certificate." + e.getMessage(), e);
@@ -79,33 +84,39 @@ record ModelUpdate(
    * The right-hand side of the closed forms: G + (lambda' - lambda) .* theta, or the measured
    * gradient if only the corrected table is there.
    */
-  private double[] direction(double[] theta, double[] start) {
-    Objective objective = problem.objective();
+  private double[] direction(double[] theta, Objective.Measured start) {
     Dataset<Row> all = change.original();
     if (all == null) {
-      return objective.evaluate(start).gradient();
+      return start.gradient();
     }
     progress.phase("gradient difference");
+    double[] difference = difference(all, theta);
+    progress.phase("step 1");
+    return difference;
+  }
+
+  private double[] difference(Dataset<Row> all, double[] theta) {
     Point point =
         new Point(
             CorrectedProblem.LOSS,
             model.logistic().features(),
             model.logistic().fitIntercept(),
             theta);
-    try (CachedExamples original = examples(all, new BitSet())) {
-      double[] g =
-          change.touchesAllRows()
-              ? GradientDifference.of(original.sums(), problem.examples().sums(), point)
-              : touchedDifference(point);
-      return GradientDifference.ofObjective(
-          g,
-          CorrectedProblem.penalty(
-              model.logistic(),
-              original.statistics(CorrectedProblem.LOSS, columns, options.place())),
-          objective.penalty(),
-          theta,
-          objective.fixed());
+    if (!change.touchesAllRows()) {
+      return objectiveDifference(touchedDifference(point), originalPenalty(all), theta);
     }
+    try (CachedExamples original = examples(all, new BitSet())) {
+      return objectiveDifference(
+          GradientDifference.of(original.sums(), problem.examples().sums(), point),
+          penalty(original.statistics(CorrectedProblem.LOSS, columns, options.place())),
+          theta);
+    }
+  }
+
+  private double[] objectiveDifference(double[] g, Penalty original, double[] theta) {
+    Objective objective = problem.objective();
+    return GradientDifference.ofObjective(
+        g, original, objective.penalty(), theta, objective.fixed());
   }
 
   /** G from the touched rows alone, which the source reads by a filter where it can. */
@@ -114,6 +125,27 @@ record ModelUpdate(
         CachedExamples corrected = examples(change.touchedCorrected(), problem.removed())) {
       return GradientDifference.of(original.sums(), corrected.sums(), point);
     }
+  }
+
+  /**
+   * lambda on the original data follows from its weights and variances: one pass that keeps
+   * nothing, none where nothing is penalised.
+   */
+  private Penalty originalPenalty(Dataset<Row> all) {
+    if (model.logistic().regParam() == 0) {
+      return problem.objective().penalty();
+    }
+    int features = model.logistic().features();
+    DistributedExamples original =
+        new DistributedExamples(
+            ExampleTable.blocks(ExampleTable.examples(all, columns), features, new BitSet()),
+            features,
+            progress::description);
+    return penalty(original.statistics(CorrectedProblem.LOSS).statistics());
+  }
+
+  private Penalty penalty(Statistics statistics) {
+    return CorrectedProblem.penalty(model.logistic(), statistics);
   }
 
   private CachedExamples examples(Dataset<Row> featurized, BitSet removed) {

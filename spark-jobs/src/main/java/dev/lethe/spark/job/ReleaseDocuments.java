@@ -16,12 +16,10 @@ import dev.lethe.spark.certificate.Scope;
 import dev.lethe.spark.certificate.Software;
 import dev.lethe.spark.certificate.VaultKey;
 import dev.lethe.spark.data.ExampleTable;
-import dev.lethe.spark.featurizer.LearnedState;
 import dev.lethe.spark.ml.LogisticModel;
 import dev.lethe.spark.request.Request;
 import java.time.Instant;
 import java.util.BitSet;
-import java.util.List;
 import java.util.Locale;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.sql.Dataset;
@@ -63,45 +61,44 @@ record ReleaseDocuments(
   }
 
   private Scope scope() {
-    List<String> learned =
-        LearnedState.of(model.featurizer().stages()).stages().stream()
-            .map(stage -> stage.className() + " " + stage.uid())
-            .toList();
     return Scope.frozenFeaturizer(
         change.request().method().word(),
-        learned,
+        model.learnedStages(),
         problem.removed().stream().boxed().toList(),
         problem.objective().size());
   }
 
-  /** The evidence; one or two passes for the digests. */
+  /**
+   * The evidence; one or two passes for the digests.
+   *
+   * @param begin {@link System#nanoTime} when the job began
+   */
   Evidence evidence(
-      String certificateId,
+      Certificate certificate,
       LinearSolver solver,
       VaultKey key,
       Evidence.@Nullable Metrics before,
       Evidence.@Nullable Metrics after,
-      double seconds) {
+      long begin) {
     Request request = change.request();
     LogisticModel logistic = model.logistic();
     Objective objective = problem.objective();
     Objective.Measured end = unlearning.end();
-    boolean standardized = logistic.standardization();
     return new Evidence(
         Evidence.SCHEMA_VERSION,
-        certificateId,
+        certificate.certificateId(),
         request.id(),
         Evidence.Digests.of(
-            key.digest("request", request.canonicalBytes()),
+            Evidence.Digests.ofRequest(request.canonicalBytes(), key),
+            Evidence.Digests.ofCertificate(certificate, key),
+            ModelDigest.of(spark.sparkContext().hadoopConfiguration(), options.model()),
             original(key),
             digest(problem.examples().blocks(), key)),
         new Evidence.Objective(
             CorrectedProblem.LOSS.name(),
-            "lambda_j = W regParam"
-                + (standardized ? " s_j^2, s_j the unbiased weighted standard deviation" : "")
-                + (logistic.fitIntercept() ? "; the intercept is not penalised" : ""),
+            CorrectedProblem.lambdaRule(logistic),
             logistic.regParam(),
-            standardized,
+            logistic.standardization(),
             logistic.fitIntercept(),
             problem.statistics().rows(),
             logistic.features(),
@@ -110,17 +107,18 @@ record ReleaseDocuments(
         request.method().word(),
         solver.toString().toLowerCase(Locale.ROOT),
         end.point(),
-        fixed(objective.fixed()),
+        problem.fixedCoordinates(),
         new Evidence.Measurement(
             Vectors.norm(end.gradient()),
             Vectors.norm(end.measurement().gradientError()),
             unlearning.distance().isPresent() ? unlearning.distance().getAsDouble() : null,
-            unlearning.bound() instanceof DistanceBound.Proven proven
-                ? proven.rule().statement()
-                : ((DistanceBound.Unproven) unlearning.bound()).reason(),
+            rule(unlearning.bound()),
             request.certificate() == null ? null : request.certificate().rho()),
         unlearning.steps().stream().map(ReleaseDocuments::step).toList(),
-        new Evidence.Totals(objective.passes(), objective.hessianVectorProducts(), seconds),
+        new Evidence.Totals(
+            objective.passes(),
+            objective.hessianVectorProducts(),
+            (System.nanoTime() - begin) / 1e9),
         before,
         after,
         new Evidence.Inputs(
@@ -134,6 +132,13 @@ record ReleaseDocuments(
             problem.examples().partitions()));
   }
 
+  /** The premise of the rule that proved the distance, or why none did: fixed text. */
+  static String rule(DistanceBound bound) {
+    return bound instanceof DistanceBound.Proven proven
+        ? proven.rule().statement()
+        : ((DistanceBound.Unproven) bound).reason();
+  }
+
   private static Evidence.Step step(UnlearningResult.Step step) {
     return new Evidence.Step(
         step.step(),
@@ -145,7 +150,7 @@ record ReleaseDocuments(
   }
 
   private @Nullable DataDigest original(VaultKey key) {
-    Dataset<Row> rows = change.original();
+    Dataset<Row> rows = change.originalAsPublished();
     if (rows == null) {
       return null;
     }
@@ -166,13 +171,5 @@ record ReleaseDocuments(
     } finally {
       spark.sparkContext().setJobDescription(null);
     }
-  }
-
-  private static int[] fixed(boolean[] mask) {
-    BitSet set = new BitSet();
-    for (int j = 0; j < mask.length; j++) {
-      set.set(j, mask[j]);
-    }
-    return set.stream().toArray();
   }
 }

@@ -4,7 +4,6 @@ import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.data.TableSource;
 import dev.lethe.spark.featurizer.FeatureRemoval;
 import dev.lethe.spark.featurizer.Featurizer;
-import dev.lethe.spark.featurizer.PlaceholderColumns;
 import dev.lethe.spark.featurizer.RemovedFeature;
 import dev.lethe.spark.request.Change;
 import dev.lethe.spark.request.Corrections;
@@ -15,8 +14,6 @@ import dev.lethe.spark.request.RequestReader;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
-import java.util.Set;
-import java.util.TreeSet;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -28,25 +25,28 @@ import org.jspecify.annotations.Nullable;
  */
 final class RequestedChange {
   private final Request request;
-  private final LoadedModel model;
   private final Dataset<Row> table;
   private final boolean tableIsCorrected;
   private final Corrections corrections;
-  private final FeatureRemoval removal;
+  private final FeatureChange features;
+  private final Featurizer featurizer;
+  private final List<String> uncheckedConditions;
 
   private RequestedChange(
       Request request,
-      LoadedModel model,
       Dataset<Row> table,
       boolean tableIsCorrected,
       Corrections corrections,
-      FeatureRemoval removal) {
+      FeatureChange features,
+      Featurizer featurizer,
+      List<String> uncheckedConditions) {
     this.request = request;
-    this.model = model;
     this.table = table;
     this.tableIsCorrected = tableIsCorrected;
     this.corrections = corrections;
-    this.removal = removal;
+    this.features = features;
+    this.featurizer = featurizer;
+    this.uncheckedConditions = uncheckedConditions;
   }
 
   /**
@@ -75,31 +75,43 @@ final class RequestedChange {
       boolean tableIsCorrected,
       String label,
       Progress progress) {
+    Featurizer featurizer = model.featurizer();
+    List<RemovedFeature> removed = removedFeatures(request, requestFile);
     Dataset<Row> given = source.read(spark);
-    Dataset<Row> table = given;
-    List<RemovedFeature> features = removedFeatures(request, requestFile);
-    if (tableIsCorrected) {
-      table = withPlaceholders(table, model.featurizer(), wholeColumns(features));
-    }
+    Dataset<Row> table =
+        tableIsCorrected ? FeatureChange.complete(given, featurizer, removed) : given;
     Corrections corrections =
-        Corrections.of(
-            spark, request, table.schema(), label, model.logistic().weightColumn(), requestFile);
-    FeatureRemoval removal =
-        FeatureRemoval.of(
-            model.featurizer(), table, features, label, model.logistic().weightColumn());
+        corrections(spark, request, requestFile, model, given, tableIsCorrected, label);
+    FeatureChange features = FeatureChange.of(featurizer, model.logistic(), table, removed, label);
     String place = source.option() + " " + source.path();
     progress.phase("matching the request's rows");
     spark.sparkContext().setJobDescription(progress.description());
+    List<String> unchecked = List.of();
     if (tableIsCorrected) {
-      // Not the placeholders: a condition on a column that is gone cannot be checked.
-      SparkFailures.sanitized(place, () -> corrections.checkCorrected(given));
+      unchecked = SparkFailures.sanitized(place, () -> corrections.checkCorrected(given));
     } else if (corrections.hasRowChanges()) {
       Impact impact =
           SparkFailures.sanitized(place, () -> corrections.inspect(given, model.labelDomain()));
       progress.matched(impact.touchedRows());
     }
     spark.sparkContext().setJobDescription(null);
-    return new RequestedChange(request, model, table, tableIsCorrected, corrections, removal);
+    return new RequestedChange(
+        request, table, tableIsCorrected, corrections, features, featurizer, unchecked);
+  }
+
+  /** The row changes of a request on a table, which may be corrected already. */
+  static Corrections corrections(
+      SparkSession spark,
+      Request request,
+      String requestFile,
+      LoadedModel model,
+      Dataset<Row> table,
+      boolean tableIsCorrected,
+      String label) {
+    String weight = model.logistic().weightColumn();
+    return tableIsCorrected
+        ? Corrections.ofCorrected(spark, request, table.schema(), label, weight, requestFile)
+        : Corrections.of(spark, request, table.schema(), label, weight, requestFile);
   }
 
   /** The features that a request removes. */
@@ -121,58 +133,42 @@ final class RequestedChange {
     return features;
   }
 
-  private static Set<String> wholeColumns(List<RemovedFeature> features) {
-    Set<String> columns = new TreeSet<>();
-    for (RemovedFeature feature : features) {
-      if (feature.isColumn()) {
-        columns.add(feature.column());
-      }
-    }
-    return columns;
-  }
-
-  /** The corrected table with a column that it lacks because it was removed; its slots become 0. */
-  static Dataset<Row> withPlaceholders(
-      Dataset<Row> table, Featurizer featurizer, Set<String> removedColumns) {
-    Set<String> missing = new TreeSet<>(String.CASE_INSENSITIVE_ORDER);
-    missing.addAll(removedColumns);
-    for (String column : table.columns()) {
-      missing.remove(column);
-    }
-    return missing.isEmpty() ? table : PlaceholderColumns.fill(table, featurizer.stages(), missing);
-  }
-
   Request request() {
     return request;
   }
 
-  Corrections corrections() {
-    return corrections;
+  /**
+   * The conditions that could not be checked on a corrected table, since it lacks a column that
+   * they read or the request itself sets one: places in the request.
+   */
+  List<String> uncheckedConditions() {
+    return uncheckedConditions;
   }
 
   FeatureRemoval removal() {
-    return removal;
+    return features.removal();
   }
 
   /** Slots that leave the model. */
   BitSet removedSlots() {
-    boolean[] slots = removal.removedSlots();
-    BitSet set = new BitSet(slots.length);
-    for (int j = 0; j < slots.length; j++) {
-      set.set(j, slots[j]);
-    }
-    return set;
+    return features.removedSlots();
   }
 
   /** All corrected rows, featurised as the published model featurises. */
   Dataset<Row> corrected() {
-    Dataset<Row> rows = tableIsCorrected ? table : corrections.corrected(table);
-    return Featurizer.transform(removal.publishedStages(), rows);
+    return features.featurized(tableIsCorrected ? table : corrections.corrected(table));
   }
 
   /** All original rows, featurised; null if only the corrected table is there. */
   @Nullable Dataset<Row> original() {
-    return tableIsCorrected ? null : model.featurizer().transform(table);
+    return tableIsCorrected ? null : featurizer.transform(table);
+  }
+
+  /** The original rows as the published stages map them; null as above. */
+  @Nullable Dataset<Row> originalAsPublished() {
+    return tableIsCorrected
+        ? null
+        : Featurizer.transform(features.removal().publishedStages(), table);
   }
 
   /** Whether the gradient difference needs every row: a feature that is removed touches all. */
@@ -182,15 +178,13 @@ final class RequestedChange {
 
   /** The rows that the request touches as they were; the source may skip all others. */
   Dataset<Row> touchedOriginal() {
-    return model
-        .featurizer()
-        .transform(touchesAllRows() ? table : corrections.touchedOriginal(table));
+    return featurizer.transform(touchesAllRows() ? table : corrections.touchedOriginal(table));
   }
 
   /** The same rows as they are now. */
   Dataset<Row> touchedCorrected() {
     return touchesAllRows()
         ? corrected()
-        : Featurizer.transform(removal.publishedStages(), corrections.touchedCorrected(table));
+        : features.featurized(corrections.touchedCorrected(table));
   }
 }

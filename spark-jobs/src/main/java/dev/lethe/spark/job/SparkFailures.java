@@ -1,8 +1,10 @@
 package dev.lethe.spark.job;
 
 import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.SparkErrors;
+import dev.lethe.spark.SparkFailedException;
+import java.util.Optional;
 import java.util.function.Supplier;
-import org.apache.spark.SparkException;
 
 /**
  * Failures of Spark while it reads rows. Their messages may quote cells of the table (an unseen
@@ -16,46 +18,40 @@ final class SparkFailures {
    * Runs a pass over the data.
    *
    * @throws InvalidInputException if a row cannot be read or featurised
+   * @throws SparkFailedException if Spark fails for another reason
    */
   static <T> T sanitized(String place, Supplier<T> pass) {
     try {
       return pass.get();
-    } catch (InvalidInputException e) {
+    } catch (InvalidInputException | SparkFailedException e) {
       throw e;
     } catch (RuntimeException e) {
-      throw isSparks(e) ? translated(place, e) : e;
+      throw SparkErrors.isOfData(e) || isSparks(e) ? translated(place, e) : e;
     } catch (Exception e) { // Scala throws checked exceptions undeclared
       throw translated(place, e);
     }
   }
 
   private static boolean isSparks(Throwable e) {
-    for (Throwable cause = e; cause != null; cause = cause.getCause()) {
-      if (cause.getClass().getName().startsWith("org.apache.spark.")) {
-        return true;
-      }
-    }
-    return false;
+    return SparkErrors.causes(e)
+        .anyMatch(cause -> cause.getClass().getName().startsWith("org.apache.spark."));
   }
 
   private static RuntimeException translated(String place, Exception e) {
-    StringBuilder kinds = new StringBuilder(e.getClass().getSimpleName());
-    for (Throwable cause = e.getCause(); cause != null; cause = cause.getCause()) {
-      kinds.append(" < ").append(cause.getClass().getSimpleName());
+    Optional<Throwable> named =
+        SparkErrors.causes(e).filter(InvalidInputException.class::isInstance).findFirst();
+    if (named.isPresent()) {
+      return new InvalidInputException(place + ": " + named.get().getMessage(), e);
     }
-    boolean lostCluster =
-        e instanceof SparkException
-            && e.getMessage() != null
-            && (e.getMessage().contains("ExecutorLostFailure")
-                || e.getMessage().contains("SparkContext was shut down"));
-    return lostCluster
-        ? new IllegalStateException(place + ": Spark lost its executors (" + kinds + ")", e)
-        : new InvalidInputException(
+    return SparkErrors.isOfData(e)
+        ? new InvalidInputException(
             place
                 + ": a row could not be read or featurised ("
-                + kinds
+                + SparkErrors.kinds(e)
                 + "). The message is withheld because it may quote the row. Usual causes: a category"
                 + " that the model's StringIndexer has not seen, a NULL or NaN in a VectorAssembler,"
-                + " a value of the wrong type. The executors' logs have the details");
+                + " a value of the wrong type, a damaged file. The executors' logs have the details",
+            e)
+        : new SparkFailedException(place, e);
   }
 }

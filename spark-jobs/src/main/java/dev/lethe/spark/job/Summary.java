@@ -76,6 +76,14 @@ public record Summary(List<String> lines) {
             evidence.totals().passes(),
             evidence.totals().hessianVectorProducts(),
             evidence.totals().seconds()));
+    for (String place : result.uncheckedConditions()) {
+      lines.add(
+          field(
+              "not checked",
+              "%s on the corrected table: it lacks a column that the condition reads, or the"
+                  + " request sets one",
+              place));
+    }
     lines.add(field("model", out + "/model"));
     lines.add(field("certificate", out + "/certificate.json"));
     lines.add(field("evidence", vault + "/" + certificate.certificateId() + "/evidence.json"));

@@ -10,6 +10,7 @@ import static org.apache.spark.sql.functions.sum;
 
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.SparkErrors;
+import dev.lethe.spark.TableColumns;
 import dev.lethe.spark.certificate.Evidence;
 import dev.lethe.spark.data.ExampleTable;
 import dev.lethe.spark.data.TableSource;
@@ -54,8 +55,8 @@ final class TestMetrics {
           place
               + ": the model cannot score this table ("
               + SparkErrors.kind(e)
-              + "); it must have the columns and types that the model was fitted on, there are "
-              + String.join(", ", test.columns()),
+              + "); it must have the columns and types that the model was fitted on; "
+              + TableColumns.list(test.schema()),
           e);
     }
   }

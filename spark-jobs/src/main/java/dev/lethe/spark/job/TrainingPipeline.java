@@ -1,10 +1,12 @@
 package dev.lethe.spark.job;
 
 import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.TableColumns;
+import dev.lethe.spark.featurizer.Featurizer;
+import dev.lethe.spark.featurizer.StageColumns;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Locale;
 import java.util.stream.Stream;
 import org.apache.spark.ml.Pipeline;
 import org.apache.spark.ml.PipelineModel;
@@ -13,11 +15,11 @@ import org.apache.spark.ml.Transformer;
 import org.apache.spark.ml.classification.LogisticRegressionModel;
 import org.apache.spark.ml.feature.OneHotEncoder;
 import org.apache.spark.ml.feature.StringIndexer;
+import org.apache.spark.ml.feature.StringIndexerModel;
 import org.apache.spark.ml.feature.VectorAssembler;
 import org.apache.spark.ml.linalg.SQLDataTypes;
 import org.apache.spark.ml.linalg.Vector;
 import org.apache.spark.ml.linalg.Vectors;
-import org.apache.spark.ml.param.Params;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.types.BooleanType;
@@ -31,23 +33,22 @@ import org.apache.spark.sql.types.StructField;
  * that carries the hyperparameters.
  */
 final class TrainingPipeline {
-  static final String FEATURES = "features";
-  private static final String INDEXED_LABEL = "label_index";
+  private static final String FEATURES = "features_lethe";
 
   private TrainingPipeline() {}
 
   /** Fits the featurizer that the options describe; Spark ML's own fit of each stage. */
   static Transformer fit(
       TrainOptions options, String label, Dataset<Row> table, PipelineStage given) {
-    field(table, label, "--label");
+    TableColumns.require(table.schema(), label, "--label");
     if (options.weight() != null) {
-      field(table, options.weight(), "--weight");
+      TableColumns.require(table.schema(), options.weight(), "--weight");
     }
     PipelineModel featurizer =
         given instanceof PipelineModel fitted ? fitted : ((Pipeline) given).fit(table);
     Dataset<Row> featurized = featurizer.transform(table.limit(1));
-    String featuresColumn = lastVectorColumn(featurizer, featurized);
-    List<Transformer> stages = new ArrayList<>(Arrays.asList(featurizer.stages()));
+    List<Transformer> leaves = Featurizer.leaves(featurizer);
+    String featuresColumn = lastVectorColumn(leaves, featurized);
     List<Row> first = featurized.select(featuresColumn).takeAsList(1);
     if (first.isEmpty()) {
       throw new InvalidInputException(
@@ -57,23 +58,43 @@ final class TrainingPipeline {
               + ": there is no row to learn from");
     }
     int features = first.get(0).<Vector>getAs(0).size();
-    return append(options, stages, features, featuresColumn, labelOf(featurized, label));
+    return append(options, featurizer, features, featuresColumn, labelOf(leaves, label));
   }
 
-  private static String labelOf(Dataset<Row> featurized, String label) {
-    return Arrays.asList(featurized.columns()).contains(INDEXED_LABEL) ? INDEXED_LABEL : label;
-  }
-
-  private static String lastVectorColumn(PipelineModel featurizer, Dataset<Row> featurized) {
-    for (int k = featurizer.stages().length - 1; k >= 0; k--) {
-      Transformer stage = featurizer.stages()[k];
-      if (((Params) stage).hasParam("outputCol")) {
-        String column =
-            (String) ((Params) stage).getOrDefault(((Params) stage).getParam("outputCol"));
-        for (StructField field : featurized.schema().fields()) {
-          if (field.name().equals(column) && field.dataType().equals(SQLDataTypes.VectorType())) {
-            return column;
+  /** What the one StringIndexer of the label makes of it, or the label itself without one. */
+  private static String labelOf(List<Transformer> stages, String label) {
+    List<String> indexed = new ArrayList<>();
+    for (Transformer stage : stages) {
+      if (stage instanceof StringIndexerModel indexer) {
+        List<String> inputs = StageColumns.inputs(indexer);
+        for (int i = 0; i < inputs.size(); i++) {
+          if (inputs.get(i).equalsIgnoreCase(label)) {
+            indexed.add(StageColumns.outputs(indexer).get(i));
           }
+        }
+      }
+    }
+    if (indexed.size() > 1) {
+      throw new InvalidInputException(
+          "--pipeline: column '"
+              + label
+              + "', the label, is indexed "
+              + indexed.size()
+              + " times, into "
+              + String.join(", ", indexed)
+              + "; leave one StringIndexer of it");
+    }
+    return indexed.isEmpty() ? label : indexed.get(0);
+  }
+
+  private static String lastVectorColumn(List<Transformer> stages, Dataset<Row> featurized) {
+    for (int k = stages.size() - 1; k >= 0; k--) {
+      List<String> outputs = StageColumns.outputs(stages.get(k));
+      for (StructField field : featurized.schema().fields()) {
+        if (outputs.size() == 1
+            && field.name().equals(outputs.get(0))
+            && field.dataType().equals(SQLDataTypes.VectorType())) {
+          return field.name();
         }
       }
     }
@@ -82,7 +103,7 @@ final class TrainingPipeline {
 
   private static PipelineModel append(
       TrainOptions options,
-      List<Transformer> stages,
+      PipelineModel featurizer,
       int features,
       String featuresColumn,
       String labelColumn) {
@@ -102,6 +123,7 @@ final class TrainingPipeline {
     if (options.weight() != null) {
       model.set(model.weightCol(), options.weight());
     }
+    List<Transformer> stages = new ArrayList<>(Arrays.asList(featurizer.stages()));
     stages.add(model);
     return new PipelineModel(
         "pipeline_lethe_" + model.uid().substring("logreg_lethe_".length()),
@@ -118,7 +140,7 @@ final class TrainingPipeline {
     List<String> categorical = new ArrayList<>();
     List<String> wanted = options.features();
     for (String name : wanted) {
-      field(table, name, "--features");
+      TableColumns.require(table.schema(), name, "--features");
     }
     for (StructField field : table.schema().fields()) {
       String name = field.name();
@@ -148,47 +170,37 @@ final class TrainingPipeline {
       }
     }
     List<PipelineStage> stages = new ArrayList<>();
-    if (field(table, label, "--label").dataType() instanceof StringType) {
+    if (TableColumns.require(table.schema(), label, "--label").dataType() instanceof StringType) {
       stages.add(
           new StringIndexer()
               .setInputCol(label)
-              .setOutputCol(INDEXED_LABEL)
+              .setOutputCol(unused(label + "_index", table))
               .setStringOrderType("alphabetAsc"));
     }
+    String[] indexed = unused(categorical, "_index", table);
+    String[] encoded = unused(categorical, "_onehot", table);
     if (!categorical.isEmpty()) {
       stages.add(
           new StringIndexer()
               .setInputCols(categorical.toArray(String[]::new))
-              .setOutputCols(suffixed(categorical, "_index")));
-      stages.add(
-          new OneHotEncoder()
-              .setInputCols(suffixed(categorical, "_index"))
-              .setOutputCols(suffixed(categorical, "_onehot")));
+              .setOutputCols(indexed));
+      stages.add(new OneHotEncoder().setInputCols(indexed).setOutputCols(encoded));
     }
     stages.add(
         new VectorAssembler()
             .setInputCols(
-                Stream.concat(numeric.stream(), Arrays.stream(suffixed(categorical, "_onehot")))
-                    .toArray(String[]::new))
-            .setOutputCol(FEATURES + "_lethe"));
+                Stream.concat(numeric.stream(), Arrays.stream(encoded)).toArray(String[]::new))
+            .setOutputCol(unused(FEATURES, table)));
     return new Pipeline().setStages(stages.toArray(PipelineStage[]::new));
   }
 
-  private static String[] suffixed(List<String> names, String suffix) {
-    return names.stream().map(name -> name + suffix).toArray(String[]::new);
+  private static String[] unused(List<String> names, String suffix, Dataset<Row> table) {
+    return names.stream().map(name -> unused(name + suffix, table)).toArray(String[]::new);
   }
 
-  private static StructField field(Dataset<Row> table, String name, String option) {
-    for (StructField field : table.schema().fields()) {
-      if (field.name().toLowerCase(Locale.ROOT).equals(name.toLowerCase(Locale.ROOT))) {
-        return field;
-      }
-    }
-    throw new InvalidInputException(
-        option
-            + ": column '"
-            + name
-            + "' does not exist; there are "
-            + String.join(", ", table.columns()));
+  /** A name for a column that a stage makes; Spark ML refuses one that the table has. */
+  private static String unused(String name, Dataset<Row> table) {
+    boolean taken = TableColumns.find(table.schema(), name) != null;
+    return taken ? unused(name + "_", table) : name;
   }
 }

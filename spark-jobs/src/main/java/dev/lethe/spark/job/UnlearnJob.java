@@ -17,6 +17,7 @@ import dev.lethe.spark.request.CertificateTerms;
 import dev.lethe.spark.request.Method;
 import dev.lethe.spark.request.Request;
 import java.io.IOException;
+import java.util.List;
 import org.apache.spark.ml.Transformer;
 import org.apache.spark.sql.SparkSession;
 import org.jspecify.annotations.Nullable;
@@ -41,12 +42,17 @@ public final class UnlearnJob {
     this.spark = spark;
   }
 
-  /** Everything that the job found; confidential but for the certificate. */
+  /**
+   * Everything that the job found; confidential but for the certificate.
+   *
+   * @param uncheckedConditions places of conditions that could not be checked on a corrected table
+   */
   public record Result(
       Certificate certificate,
       Evidence evidence,
       UnlearningResult unlearning,
-      double[] published) {}
+      double[] published,
+      List<String> uncheckedConditions) {}
 
   /**
    * Runs the job.
@@ -167,14 +173,14 @@ public final class UnlearnJob {
             : documents.certified(claim, release.modelDigest());
     Evidence evidence =
         documents.evidence(
-            certificate.certificateId(),
+            certificate,
             problem.solver(options.solver()),
             release.vaultKey(),
             before,
             after,
-            (System.nanoTime() - begin) / 1e9);
+            begin);
     release.commit(certificate, evidence);
-    return new Result(certificate, evidence, unlearning, published);
+    return new Result(certificate, evidence, unlearning, published, change.uncheckedConditions());
   }
 
   private static Reason reason(Request request, UnlearningResult unlearning) {

@@ -13,6 +13,7 @@ import org.jspecify.annotations.Nullable;
  * @param corrected whether {@code table} is the corrected data already
  * @param label the table's label column, or null for the evidence's
  * @param request the request file, or null
+ * @param originalModel directory of the old model, with {@code request}, or null
  * @param partitions 0 for the source's own
  */
 public record VerifyOptions(
@@ -23,4 +24,5 @@ public record VerifyOptions(
     boolean corrected,
     @Nullable String label,
     @Nullable String request,
+    @Nullable String originalModel,
     int partitions) {}

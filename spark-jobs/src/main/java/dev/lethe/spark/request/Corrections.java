@@ -1,8 +1,11 @@
 package dev.lethe.spark.request;
 
 import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.Outage;
 import dev.lethe.spark.SparkErrors;
+import dev.lethe.spark.TableColumns;
 import java.io.Serializable;
+import java.time.DateTimeException;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashSet;
@@ -66,12 +69,16 @@ public final class Corrections {
   private final List<RowChange> rowChanges;
   private final List<FeatureRef> removedFeatures;
 
-  /** One change of rows: a condition and, unless it removes them, new values. */
+  /**
+   * One change of rows: a condition and, unless it removes them, new values.
+   *
+   * @param readByWhere columns that the condition reads; null if the table lacks one of them
+   */
   private record RowChange(
       String place,
       String wherePlace,
       @Nullable String where,
-      Set<String> readByWhere,
+      @Nullable Set<String> readByWhere,
       boolean removes,
       List<Assignment> assignments) {
     Column matches() {
@@ -94,7 +101,7 @@ public final class Corrections {
       boolean label,
       boolean weight) {
     Column original() {
-      return functions.col(quoted(field.name()));
+      return TableColumns.column(field.name());
     }
   }
 
@@ -133,7 +140,22 @@ public final class Corrections {
       String labelColumn,
       @Nullable String weightColumn,
       String fileName) {
-    return new Analysis(spark, schema, labelColumn, weightColumn, fileName).of(request);
+    return new Analysis(spark, schema, labelColumn, weightColumn, fileName, false).of(request);
+  }
+
+  /**
+   * The same for a table that is corrected already. It may lack columns that the request removes,
+   * and columns that its expressions read: a key, for example, that nobody keeps beside the model's
+   * data. Only {@link #checkCorrected} and {@link #removedFeatures} are of use then.
+   */
+  public static Corrections ofCorrected(
+      SparkSession spark,
+      Request request,
+      StructType schema,
+      String labelColumn,
+      @Nullable String weightColumn,
+      String fileName) {
+    return new Analysis(spark, schema, labelColumn, weightColumn, fileName, true).of(request);
   }
 
   /** Turns a request into row changes; holds what every step of that needs. */
@@ -144,13 +166,16 @@ public final class Corrections {
     private final boolean caseSensitive;
     private final StructField label;
     private final @Nullable StructField weight;
+    private final boolean mayLackColumns;
 
     Analysis(
         SparkSession spark,
         StructType schema,
         String labelColumn,
         @Nullable String weightColumn,
-        String file) {
+        String file,
+        boolean mayLackColumns) {
+      this.mayLackColumns = mayLackColumns;
       this.spark = spark;
       this.schema = schema;
       this.file = file;
@@ -208,6 +233,9 @@ public final class Corrections {
       if (where != null) {
         String at = file + ": " + wherePlace;
         SqlExpressions.check(at, where);
+        if (lacksColumnOf(where)) {
+          return new RowChange(place, wherePlace, where, null, removes, assignments);
+        }
         SqlExpressions.Resolved resolved = SqlExpressions.resolve(spark, schema, at, where);
         if (!(resolved.type() instanceof BooleanType)) {
           throw refuse(
@@ -222,6 +250,9 @@ public final class Corrections {
       List<Assignment> assignments = new ArrayList<>();
       Set<String> set = new HashSet<>();
       for (Map.Entry<String, String> entry : replace.set().entrySet()) {
+        if (mayLackColumns && find(entry.getKey()).isEmpty()) {
+          continue;
+        }
         StructField field = column(entry.getKey(), place);
         String at = place + "." + FeatureRef.ofColumn(field.name());
         if (same(field.name(), label.name())) {
@@ -238,6 +269,9 @@ public final class Corrections {
     private Assignment assignment(String place, StructField field, String sql) {
       String at = file + ": " + place;
       SqlExpressions.check(at, sql);
+      if (lacksColumnOf(sql)) {
+        return new Assignment(place, field, sql, sql, field.dataType(), false, false);
+      }
       DataType from = SqlExpressions.resolve(spark, schema, at, sql).type();
       DataType to = field.dataType();
       boolean isLabel = same(field.name(), label.name());
@@ -269,7 +303,7 @@ public final class Corrections {
     }
 
     private FeatureRef removedFeature(FeatureRef feature, String place) {
-      if (feature.isSlot() && find(feature.column()).isEmpty()) {
+      if ((feature.isSlot() || mayLackColumns) && find(feature.column()).isEmpty()) {
         return feature;
       }
       StructField field = column(feature.column(), place);
@@ -289,6 +323,10 @@ public final class Corrections {
       return new FeatureRef(field.name(), feature.index(), feature.attribute());
     }
 
+    private boolean lacksColumnOf(String sql) {
+      return mayLackColumns && SqlExpressions.namesMissingColumn(spark, schema, sql);
+    }
+
     private StructField column(String name, String place) {
       List<StructField> found = find(name);
       if (found.size() == 1) {
@@ -297,13 +335,13 @@ public final class Corrections {
       if (found.size() > 1) {
         throw refuse(
             place,
-            RequestReader.name(name) + " names several columns; " + SqlExpressions.columns(schema));
+            RequestReader.name(name) + " names several columns; " + TableColumns.list(schema));
       }
       throw refuse(
           place,
           RequestReader.name(name)
               + " is not a top-level column of the data; "
-              + SqlExpressions.columns(schema));
+              + TableColumns.list(schema));
     }
 
     private StructField require(String what, String name) {
@@ -314,7 +352,7 @@ public final class Corrections {
                 + (found.isEmpty()
                     ? " is not in the data; "
                     : " is more than one column of the data; ")
-                + SqlExpressions.columns(schema));
+                + TableColumns.list(schema));
       }
       return found.get(0);
     }
@@ -378,7 +416,7 @@ public final class Corrections {
   }
 
   private Column corrected(StructField field) {
-    Column original = functions.col(quoted(field.name()));
+    Column original = TableColumns.column(field.name());
     @Nullable Column cases = null;
     // CASE takes the first branch that matches: the last change of the file comes first.
     for (int i = rowChanges.size() - 1; i >= 0; i--) {
@@ -506,8 +544,9 @@ public final class Corrections {
     List<RowChange> checked = new ArrayList<>();
     for (RowChange change : rowChanges) {
       if (change.removes()) {
+        Set<String> read = change.readByWhere();
         boolean readable =
-            change.readByWhere().stream().allMatch(c -> present.contains(fold(c, caseSensitive)));
+            read != null && read.stream().allMatch(c -> present.contains(fold(c, caseSensitive)));
         if (readable) {
           checked.add(change);
         } else {
@@ -698,17 +737,16 @@ public final class Corrections {
   /** The error class of the innermost Spark error, or null if no row is to blame. */
   private static @Nullable String dataError(Throwable e) {
     @Nullable String found = null;
-    if (SparkErrors.kind(e).startsWith("FAILED_READ_FILE")) {
+    if (Outage.of(e).isPresent() || SparkErrors.kind(e).startsWith("FAILED_READ_FILE")) {
       return null;
     }
-    Set<Throwable> seen = new HashSet<>();
-    for (@Nullable Throwable t = e; t != null && seen.add(t); t = t.getCause()) {
-      String condition = SqlExpressions.condition(t);
+    for (Throwable t : SparkErrors.causes(e).toList()) {
+      String condition = SparkErrors.condition(t);
       if (!condition.isEmpty()) {
         found = condition;
       } else if (t instanceof ArithmeticException
           || t instanceof NumberFormatException
-          || t instanceof java.time.DateTimeException) {
+          || t instanceof DateTimeException) {
         found = t.getClass().getSimpleName().toUpperCase(Locale.ROOT);
       }
     }
@@ -735,10 +773,6 @@ public final class Corrections {
 
   private static Column orFalse(Column condition) {
     return functions.coalesce(condition, functions.lit(false));
-  }
-
-  private static String quoted(String column) {
-    return "`" + column.replace("`", "``") + "`";
   }
 
   private static String fold(String name, boolean caseSensitive) {

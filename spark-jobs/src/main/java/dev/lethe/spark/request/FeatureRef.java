@@ -1,5 +1,6 @@
 package dev.lethe.spark.request;
 
+import dev.lethe.spark.TableColumns;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -85,20 +86,16 @@ public record FeatureRef(String column, @Nullable Integer index, @Nullable Strin
     return inner.replace("``", "`");
   }
 
-  private static String quote(String name) {
-    return "`" + name.replace("`", "``") + "`";
-  }
-
   /** The canonical spelling: {@code parse(r.toString())} equals {@code r}. */
   @Override
   public String toString() {
-    String left = column.matches("[^`\\[\\].]+") ? column : quote(column);
+    String left = column.matches("[^`\\[\\].]+") ? column : TableColumns.quoted(column);
     if (index != null) {
       return left + "[" + index + "]";
     }
     if (attribute != null) {
       boolean plain = attribute.matches("[^`\\[\\]]+") && !DIGITS.matcher(attribute).matches();
-      return left + "[" + (plain ? attribute : quote(attribute)) + "]";
+      return left + "[" + (plain ? attribute : TableColumns.quoted(attribute)) + "]";
     }
     return left;
   }

@@ -1,6 +1,8 @@
 package dev.lethe.spark.request;
 
 import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.SparkErrors;
+import dev.lethe.spark.TableColumns;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
@@ -9,7 +11,6 @@ import java.util.Set;
 import java.util.function.Consumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import org.apache.spark.SparkThrowable;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -310,6 +311,20 @@ final class SqlExpressions {
     return new Resolved(type, columns);
   }
 
+  /** Whether {@code sql} names a column that {@code schema} lacks. */
+  static boolean namesMissingColumn(SparkSession spark, StructType schema, String sql) {
+    try {
+      spark
+          .createDataFrame(List.<Row>of(), schema)
+          .select(functions.expr(sql))
+          .queryExecution()
+          .analyzed();
+      return false;
+    } catch (Exception e) {
+      return SparkErrors.condition(e).startsWith("UNRESOLVED_COLUMN");
+    }
+  }
+
   private static void checkResolved(String place, Expression e) {
     String kind = e.getClass().getSimpleName();
     if (e instanceof UserDefinedExpression) {
@@ -349,43 +364,19 @@ final class SqlExpressions {
   }
 
   private static String analysisComplaint(Throwable e, StructType schema) {
-    String condition = condition(e);
+    String condition = SparkErrors.condition(e);
     if (condition.startsWith("UNRESOLVED_COLUMN")) {
       return "names a column that the data do not have; "
-          + columns(schema)
+          + TableColumns.list(schema)
           + " (a string needs single quotes)";
     }
     if (condition.startsWith("AMBIGUOUS")) {
-      return "names a column that the data have more than once; " + columns(schema);
+      return "names a column that the data have more than once; " + TableColumns.list(schema);
     }
     return "cannot be resolved against the columns of the data ("
         + (condition.isEmpty() ? "no error class" : condition)
         + "); "
-        + columns(schema);
-  }
-
-  /** Spark's error class, which never contains values; empty if there is none. */
-  static String condition(Throwable e) {
-    if (e instanceof SparkThrowable s) {
-      // Deprecated since 4.0 in favour of getCondition, which 3.5 does not have.
-      @SuppressWarnings("deprecation")
-      @Nullable String condition = s.getErrorClass();
-      return condition == null ? "" : condition;
-    }
-    return "";
-  }
-
-  /** The columns with their types, at most 50 of them. */
-  static String columns(StructType schema) {
-    StringBuilder list = new StringBuilder("columns are: ");
-    int shown = Math.min(50, schema.size());
-    for (int i = 0; i < shown; i++) {
-      list.append(i == 0 ? "" : ", ").append(schema.fields()[i].name());
-    }
-    if (shown < schema.size()) {
-      list.append(" and ").append(schema.size() - shown).append(" more");
-    }
-    return list.toString();
+        + TableColumns.list(schema);
   }
 
   private static boolean isDateTime(DataType type) {

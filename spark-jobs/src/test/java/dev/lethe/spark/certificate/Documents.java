@@ -60,7 +60,12 @@ final class Documents {
         1,
         certificateId,
         "hr-2026-118",
-        Evidence.Digests.of(SHA, new DataDigest(SHA, 768), new DataDigest(SHA, 760)),
+        Evidence.Digests.of(
+            SHA,
+            SHA,
+            new ModelDigest(ModelDigest.ALGORITHM, SHA),
+            new DataDigest(SHA, 768),
+            new DataDigest(SHA, 760)),
         new Evidence.Objective(
             "logistic",
             "lambda_j = W regParam",

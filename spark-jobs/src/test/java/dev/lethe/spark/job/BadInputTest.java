@@ -263,12 +263,12 @@ class BadInputTest {
         "label column missing",
         dir -> People.write(People.dataset().drop("label"), "parquet", "no-label"),
         "label column 'label'",
-        "columns are: user_id, age");
+        "there are user_id, age");
     cases.add(
         "label option names no column",
         dir -> usual(dir).with("--label", "outcome"),
         "label column 'outcome'",
-        "columns are: user_id, age");
+        "there are user_id, age");
     cases.add(
         "label column of text",
         dir -> usual(dir).with("--label", "user_id"),
@@ -292,7 +292,7 @@ class BadInputTest {
         "weight column missing",
         dir -> People.write(People.dataset().drop("weight"), "parquet", "no-weight"),
         "weight column 'weight'",
-        "columns are: user_id, age");
+        "there are user_id, age");
     for (double weight : new double[] {0, -47114711, Double.NaN, Double.POSITIVE_INFINITY}) {
       cases.data(
           "weight " + weight,
@@ -325,7 +325,7 @@ class BadInputTest {
         dir ->
             vectors(
                 dir,
-                vectorTable(RowFactory.create(1.0, nan(People.VECTOR_SIZE))),
+                vectorTable(0, RowFactory.create(1.0, nan(People.VECTOR_SIZE))),
                 "  - removeFeatures: [\"features[3]\"]\n"),
         "--data",
         "column 'features'",
@@ -337,10 +337,19 @@ class BadInputTest {
         dir ->
             vectors(
                 dir,
-                vectorTable(RowFactory.create(1.0, Vectors.zeros(7))),
+                vectorTable(0, RowFactory.create(1.0, Vectors.zeros(7))),
                 "  - removeFeatures: [\"features[3]\"]\n"),
         "column 'features' has 7 slots",
         "fitted on 12");
+    cases.add(
+        "vectors of two sizes",
+        dir ->
+            vectors(
+                dir,
+                vectorTable(200, RowFactory.create(1.0, Vectors.zeros(7))),
+                "  - removeFeatures: [\"features[3]\"]\n"),
+        "--data",
+        "a row has 7 features, the model has 12");
     cases.data(
         "featurizer's column missing",
         dir -> People.write(People.dataset().drop("hours"), "parquet", "no-hours"),
@@ -473,7 +482,7 @@ class BadInputTest {
         "  - removeRows: {where: \"usr = 'u-4711'\"}\n",
         "request.yaml",
         "changes[0].removeRows.where",
-        "columns are: user_id, age");
+        "there are user_id, age");
     cases.changes(
         "unquoted value in where",
         "  - removeRows: {where: \"city = Xanadu\"}\n",
@@ -495,7 +504,7 @@ class BadInputTest {
         "  - replaceFeatures: {set: {wage: \"47114711\"}, where: \"user_id = 'u-4711'\"}\n",
         "changes[0].replaceFeatures.set",
         "'wage'",
-        "columns are: user_id, age");
+        "there are user_id, age");
     cases.changes(
         "label in set",
         "  - replaceFeatures: {set: {label: \"1\"}, where: \"user_id = 'u-4711'\"}\n",
@@ -506,7 +515,7 @@ class BadInputTest {
         "  - removeFeatures: [religion]\n",
         "changes[0].removeFeatures[0]",
         "'religion'",
-        "columns are: user_id, age");
+        "there are user_id, age");
     cases.changes(
         "feature that the model does not use",
         "  - removeFeatures: [user_id]\n",
@@ -968,7 +977,7 @@ class BadInputTest {
                     requestFile(
                         dir, "id: r-1\nchanges: [{removeRows: {where: \"x = 'u-4711'\"}}]\n")),
         "changes[0].removeRows.where",
-        "columns are: user_id, age");
+        "there are user_id, age");
     cases.add(
         "apply the removal of an unknown column",
         dir ->
@@ -978,7 +987,7 @@ class BadInputTest {
                     requestFile(dir, "id: r-1\nchanges: [{removeFeatures: [religion]}]\n")),
         "changes[0].removeFeatures[0]",
         "'religion'",
-        "columns are: user_id, age");
+        "there are user_id, age");
     cases.add(
         "apply the removal of the label",
         dir ->
@@ -1009,7 +1018,7 @@ class BadInputTest {
         "apply with an unknown label",
         dir -> applied(dir).with("--label", "outcome"),
         "label column 'outcome'",
-        "columns are: user_id, age");
+        "there are user_id, age");
     cases.add(
         "apply to unreadable data",
         dir -> applied(dir).with("--data", corruptPages(dir)),
@@ -1148,9 +1157,9 @@ class BadInputTest {
                     + "certificate: {epsilon: 1, delta: 1e-5, rho: 1e-20}\n"));
   }
 
-  private static Path vectorTable(Row first) {
+  private static Path vectorTable(int at, Row row) {
     List<Row> rows = new ArrayList<>(People.vectors());
-    rows.set(0, first);
+    rows.set(at, row);
     return People.write(
         LocalSpark.session().createDataFrame(rows, People.VECTORS), "parquet", "vectors");
   }

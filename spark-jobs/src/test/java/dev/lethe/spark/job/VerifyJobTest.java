@@ -1,6 +1,7 @@
 package dev.lethe.spark.job;
 
 import static org.apache.spark.sql.functions.expr;
+import static org.apache.spark.sql.functions.lit;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -22,6 +23,7 @@ import java.util.stream.Stream;
 import org.apache.spark.ml.PipelineModel;
 import org.apache.spark.ml.Transformer;
 import org.apache.spark.ml.classification.LogisticRegressionModel;
+import org.apache.spark.ml.feature.StringIndexerModel;
 import org.apache.spark.ml.linalg.Vectors;
 import org.apache.spark.ml.param.ParamMap;
 import org.apache.spark.sql.Dataset;
@@ -144,6 +146,123 @@ class VerifyJobTest {
     }
   }
 
+  static List<Tampering> evidenceTamperings() {
+    return List.of(
+        new Tampering(
+            "a larger rounding bound",
+            evidence -> multiply((ObjectNode) evidence.get("measurement"), "roundingBound", 10),
+            "gradient norm as recorded"),
+        new Tampering(
+            "a smaller distance bound",
+            evidence -> multiply((ObjectNode) evidence.get("measurement"), "distanceBound", 0.1),
+            "distance bound as recorded"),
+        new Tampering(
+            "another rule",
+            evidence -> ((ObjectNode) evidence.get("measurement")).put("distanceRule", "none"),
+            "distance bound as recorded"),
+        new Tampering(
+            "another lambda rule",
+            evidence -> ((ObjectNode) evidence.get("objective")).put("lambdaRule", "none"),
+            "hyperparameters"),
+        new Tampering(
+            "another regParam",
+            evidence -> multiply((ObjectNode) evidence.get("objective"), "regParam", 2),
+            "hyperparameters"),
+        new Tampering(
+            "other original data",
+            evidence ->
+                ((ObjectNode) evidence.get("digests").get("data")).put("value", "0".repeat(64)),
+            "original data digest"),
+        new Tampering(
+            "another certificate",
+            evidence -> ((ObjectNode) evidence.get("digests")).put("certificate", "0".repeat(64)),
+            "evidence is of this certificate"));
+  }
+
+  private static void multiply(ObjectNode node, String field, double factor) {
+    node.put(field, node.get(field).doubleValue() * factor);
+  }
+
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("evidenceTamperings")
+  void run_evidenceChanged_fails(Tampering tampering) {
+    Outcome outcome =
+        Releases.certified()
+            .fullVerification()
+            .with("--vault", vaultWith(tampering.change()))
+            .run();
+
+    assertBroken(outcome, tampering.check());
+    assertThat(outcome.out().lines().filter(line -> line.contains("FAIL"))).hasSize(1);
+  }
+
+  @Test
+  void run_originalModel_passes() {
+    Release release = Releases.certified();
+    assertHolds(release.fullVerification().with("--original-model", release.model()));
+    assertHolds(
+        release
+            .verification()
+            .with("--vault", release.vault())
+            .with("--corrected", correctedTable())
+            .with("--request", release.request())
+            .with("--original-model", release.model()));
+  }
+
+  /** The same pipeline, but its encoder keeps the last category and its threshold is another. */
+  @Test
+  void run_anotherOriginalModel_failsOnDigestStagesAndData() {
+    Release release = Releases.certified();
+    PipelineModel pipeline = PipelineModel.load(release.model().toString());
+    Transformer[] stages = pipeline.stages();
+    LogisticRegressionModel predictor = (LogisticRegressionModel) stages[stages.length - 1];
+    predictor.setThreshold(0.7);
+    StringIndexerModel indexer = (StringIndexerModel) stages[0];
+    String[][] labels = indexer.labelsArray();
+    String first = labels[0][0];
+    labels[0][0] = labels[0][1];
+    labels[0][1] = first;
+    StringIndexerModel swapped = new StringIndexerModel(indexer.uid(), labels);
+    indexer.copyValues(swapped, ParamMap.empty());
+    stages[0] = swapped;
+
+    Outcome outcome =
+        release
+            .fullVerification()
+            .with(
+                "--original-model",
+                People.save(new PipelineModel(pipeline.uid(), stages), "another"))
+            .run();
+
+    assertBroken(
+        outcome,
+        "original model digest",
+        "stages and params are the original's",
+        "corrected data digest");
+    assertThat(outcome.out()).contains(predictor.uid() + ").threshold");
+  }
+
+  @Test
+  void run_correctedDataThatStillHasARemovedRow_fails() {
+    Release release = Releases.certified();
+    Path table =
+        People.write(
+            correctedPeople()
+                .union(correctedPeople().limit(1).withColumn("user_id", lit("u-4711"))),
+            "parquet",
+            "with-the-row");
+
+    assertBroken(
+        release
+            .verification()
+            .with("--vault", release.vault())
+            .with("--corrected", table)
+            .with("--request", release.request())
+            .run(),
+        "no removed row is left",
+        "corrected data digest");
+  }
+
   static List<Tampering> publicTamperings() {
     String rules = "sigma and grid step follow from the terms";
     return List.of(
@@ -165,6 +284,10 @@ class VerifyJobTest {
                 certificate.set(
                     "zeroCoefficients", new ObjectMapper().valueToTree(List.of(0, 8, 9))),
             "removed coefficients are 0"),
+        new Tampering(
+            "a learned stage less",
+            certificate -> ((ArrayNode) certificate.get("notCovered")).remove(0),
+            "covers and notCovered are the model's"),
         new Tampering(
             "a parameter more",
             certificate -> certificate.put("parameters", 12),
@@ -262,7 +385,7 @@ class VerifyJobTest {
   }
 
   @Test
-  void run_noiseLeftOut_failsOnTheNoiseAlone() {
+  void run_noiseLeftOut_failsOnTheNoise() {
     Release release = Releases.certified();
     double step = release.certificate().get("gridStep").doubleValue();
     double[] unnoised = release.parameters();
@@ -272,8 +395,8 @@ class VerifyJobTest {
     Outcome outcome =
         release.fullVerification().with("--model", model).with("--certificate", certificate).run();
 
-    assertBroken(outcome, "noise is N(0, sigma^2 I)");
-    assertThat(outcome.out().lines().filter(line -> line.contains("FAIL"))).hasSize(1);
+    assertBroken(outcome, "noise is N(0, sigma^2 I)", "evidence is of this certificate");
+    assertThat(outcome.out().lines().filter(line -> line.contains("FAIL"))).hasSize(2);
   }
 
   @Test

@@ -414,7 +414,7 @@ class CorrectionsTest {
         new Bad(
             "{removeRows: {where: 's3cret = 1'}}",
             "changes[0].removeRows.where",
-            "columns are: id, age, name, score, odd.name, v, w, label"),
+            "there are id, age, name, score, odd.name, v, w, label"),
         new Bad(
             "{removeRows: {where: 'id'}}",
             "changes[0].removeRows.where",
@@ -456,7 +456,7 @@ class CorrectionsTest {
         new Bad(
             "{replaceFeatures: {set: {agee: '4711'}}}",
             "changes[0].replaceFeatures.set",
-            "key 'agee' is not a top-level column of the data; columns are: id"),
+            "key 'agee' is not a top-level column of the data; there are id"),
         new Bad(
             "{replaceFeatures: {set: {label: '4711'}}}",
             "changes[0].replaceFeatures.set.label",
@@ -535,7 +535,7 @@ class CorrectionsTest {
     SparkSession spark = LocalSpark.session();
     assertThatThrownBy(() -> Corrections.of(spark, request, SCHEMA, "y", null, "r"))
         .isInstanceOf(InvalidInputException.class)
-        .hasMessageContaining("label column 'y' is not in the data; columns are: id, age");
+        .hasMessageContaining("label column 'y' is not in the data; there are id, age");
     assertThatThrownBy(() -> Corrections.of(spark, request, SCHEMA, "label", "ww", "r"))
         .isInstanceOf(InvalidInputException.class)
         .hasMessageContaining("weight column 'ww' is not in the data");

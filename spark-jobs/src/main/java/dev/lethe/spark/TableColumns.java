@@ -1,0 +1,66 @@
+package dev.lethe.spark;
+
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.Collectors;
+import org.apache.spark.sql.Column;
+import org.apache.spark.sql.functions;
+import org.apache.spark.sql.types.StructField;
+import org.apache.spark.sql.types.StructType;
+import org.jspecify.annotations.Nullable;
+
+/** Columns of a table by name, as Spark SQL resolves names: case does not count. */
+public final class TableColumns {
+  private static final int NAMES_SHOWN = 50;
+
+  private TableColumns() {}
+
+  /** A name as SQL writes it, whatever characters it has. */
+  public static String quoted(String name) {
+    return "`" + name.replace("`", "``") + "`";
+  }
+
+  /** The top-level column of this name, whatever characters it has. */
+  public static Column column(String name) {
+    return functions.col(quoted(name));
+  }
+
+  /** The columns that {@code name} may mean; more than one is an ambiguity. */
+  public static List<StructField> matching(StructType schema, String name) {
+    return Arrays.stream(schema.fields())
+        .filter(field -> field.name().equalsIgnoreCase(name))
+        .toList();
+  }
+
+  /** The column of this spelling, else the first that differs in case alone, else null. */
+  public static @Nullable StructField find(StructType schema, String name) {
+    List<StructField> found = matching(schema, name);
+    return found.stream()
+        .filter(field -> field.name().equals(name))
+        .findFirst()
+        .orElse(found.isEmpty() ? null : found.get(0));
+  }
+
+  /**
+   * The column of this name.
+   *
+   * @param place what names it, for the message
+   * @throws InvalidInputException if the table has none
+   */
+  public static StructField require(StructType schema, String name, String place) {
+    StructField field = find(schema, name);
+    if (field == null) {
+      throw new InvalidInputException(
+          place + ": column '" + name + "' does not exist; " + list(schema));
+    }
+    return field;
+  }
+
+  /** What a message says of the columns that a table has, at most 50 by name. */
+  public static String list(StructType schema) {
+    String shown =
+        Arrays.stream(schema.fieldNames()).limit(NAMES_SHOWN).collect(Collectors.joining(", "));
+    int more = schema.size() - NAMES_SHOWN;
+    return "there are " + shown + (more > 0 ? " and " + more + " more" : "");
+  }
+}

@@ -1,0 +1,425 @@
+package dev.lethe.spark.job;
+
+import dev.lethe.core.certify.DistanceBound;
+import dev.lethe.core.certify.NoiseTest;
+import dev.lethe.core.linalg.Vectors;
+import dev.lethe.core.objective.Objective;
+import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.certificate.Certificate;
+import dev.lethe.spark.certificate.Check;
+import dev.lethe.spark.certificate.DataDigest;
+import dev.lethe.spark.certificate.Evidence;
+import dev.lethe.spark.certificate.ModelDigest;
+import dev.lethe.spark.certificate.Vault;
+import dev.lethe.spark.certificate.VaultKey;
+import dev.lethe.spark.certificate.Verdict;
+import dev.lethe.spark.data.ExampleTable;
+import dev.lethe.spark.data.TableSource;
+import dev.lethe.spark.featurizer.Featurizer;
+import dev.lethe.spark.featurizer.RemovedFeature;
+import dev.lethe.spark.ml.LogisticModel;
+import dev.lethe.spark.request.CertificateTerms;
+import dev.lethe.spark.request.Corrections;
+import dev.lethe.spark.request.Request;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.BitSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Objects;
+import java.util.Set;
+import java.util.TreeSet;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.spark.ml.feature.FeatureHasher;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The part of {@code lethe verify} that needs the vault and the data: what the evidence records is
+ * computed again and compared, then the distance and the noise are proven again.
+ */
+final class Recomputation {
+  private final VerifyOptions options;
+  private final SparkSession spark;
+  private final Certificate certificate;
+  private final LoadedModel published;
+  private final TableSource source;
+  private final Progress progress;
+  private final VaultKey key;
+  private final Evidence evidence;
+  private final List<Check> checks = new ArrayList<>();
+
+  /**
+   * Opens the vault.
+   *
+   * @param options with a vault and a table
+   * @param published a model whose digest is the certificate's
+   * @throws InvalidInputException if the vault cannot be read or has no such evidence
+   */
+  Recomputation(
+      VerifyOptions options, SparkSession spark, Certificate certificate, LoadedModel published)
+      throws IOException {
+    this.options = options;
+    this.spark = spark;
+    this.certificate = certificate;
+    this.published = published;
+    source = Objects.requireNonNull(options.table());
+    progress = Progress.onTerminal("Lethe verify " + certificate.requestId());
+    Vault vault =
+        Vault.open(configuration(), Objects.requireNonNull(options.vault()), options.model());
+    key = vault.key();
+    evidence = vault.readEvidence(certificate.certificateId());
+  }
+
+  /** All checks; reads the data. */
+  List<Check> run() {
+    check(
+        "evidence is of this certificate",
+        Evidence.Digests.ofCertificate(certificate, key).equals(evidence.digests().certificate())
+            && evidence.certificateId().equals(certificate.certificateId())
+            && evidence.requestId().equals(certificate.requestId())
+            && evidence.method().equals(certificate.method())
+            && (certificate.rho() == null
+                || certificate.rho().equals(evidence.measurement().rho())),
+        "keyed digest of the certificate; request, method and rho");
+    // Where the old model is at hand, it says what the features and the objective are.
+    LoadedModel reference = published;
+    if (options.originalModel() != null) {
+      reference = original(options.originalModel());
+    }
+    String label =
+        reference.tableLabel(
+            options.label() == null ? evidence.inputs().labelColumn() : options.label());
+    data(reference, label);
+    noise();
+    return checks;
+  }
+
+  private void check(String name, boolean passed, String detail) {
+    checks.add(new Check(name, passed, detail));
+  }
+
+  private Configuration configuration() {
+    return spark.sparkContext().hadoopConfiguration();
+  }
+
+  /** The model before unlearning: what was published must differ from it in the parameters only. */
+  private LoadedModel original(String directory) {
+    ModelDigest digest = ModelDigest.of(configuration(), directory);
+    check(
+        "original model digest",
+        digest.equals(evidence.digests().model()),
+        "evidence " + evidence.digests().model().value() + ", model " + digest.value());
+    LoadedModel original = LoadedModel.load(spark, "--original-model", directory);
+    List<String> differences = published.featurizer().differences(original.featurizer());
+    check(
+        "stages and params are the original's",
+        differences.isEmpty(),
+        differences.isEmpty()
+            ? "all but the parameters and what a FeatureHasher no longer reads"
+            : String.join(", ", differences));
+    return original;
+  }
+
+  /** Digests and measurements on the corrected data, as the reference model featurises it. */
+  private void data(LoadedModel reference, String label) {
+    Dataset<Row> table = source.read(spark);
+    Request request = request();
+    List<RemovedFeature> features = features(reference, request, table);
+    Dataset<Row> complete =
+        options.corrected()
+            ? FeatureChange.complete(table, reference.featurizer(), features)
+            : table;
+    FeatureChange change =
+        FeatureChange.of(reference.featurizer(), reference.logistic(), complete, features, label);
+    removal(reference, request, change);
+    Dataset<Row> corrected = complete;
+    if (request != null) {
+      Corrections corrections =
+          RequestedChange.corrections(
+              spark,
+              request,
+              String.valueOf(options.request()),
+              reference,
+              table,
+              options.corrected(),
+              label);
+      if (options.corrected()) {
+        check(
+            "no removed row is left",
+            noRemovedRowIsLeft(corrections, table),
+            "conditions of removeRows on the corrected table");
+      } else {
+        corrected = corrections.corrected(complete);
+      }
+    }
+    BitSet removed = new BitSet();
+    certificate.zeroCoefficients().forEach(removed::set);
+    ExampleTable.Columns columns = reference.columns(label);
+    try (CorrectedProblem problem =
+        CorrectedProblem.open(
+            change.featurized(corrected),
+            columns,
+            reference.logistic(),
+            removed,
+            options.partitions(),
+            progress,
+            place())) {
+      check(
+          "corrected data digest",
+          DataDigest.of(spark, problem.examples().blocks(), published.logistic().features(), key)
+              .equals(evidence.digests().correctedData()),
+          "keyed digest over all corrected examples");
+      if (reference != published) {
+        check(
+            "published stages featurise alike",
+            digest(
+                    Featurizer.transform(
+                        published.featurizer().stages(), change.withoutRemoved(corrected)),
+                    columns,
+                    removed)
+                .equals(evidence.digests().correctedData()),
+            "the same digest through the published model's own stages");
+      }
+      DataDigest original = evidence.digests().data();
+      if (!options.corrected() && original != null) {
+        check(
+            "original data digest",
+            digest(
+                    Featurizer.transform(change.removal().publishedStages(), table),
+                    columns,
+                    new BitSet())
+                .equals(original),
+            "keyed digest over all original examples");
+      }
+      measure(reference.logistic(), problem);
+    }
+  }
+
+  private String place() {
+    return source.option() + " " + source.path();
+  }
+
+  private DataDigest digest(Dataset<Row> featurized, ExampleTable.Columns columns, BitSet removed) {
+    int features = published.logistic().features();
+    return SparkFailures.sanitized(
+        place(),
+        () ->
+            DataDigest.of(
+                spark,
+                ExampleTable.blocks(ExampleTable.examples(featurized, columns), features, removed),
+                features,
+                key));
+  }
+
+  private @Nullable Request request() {
+    if (options.request() == null) {
+      return null;
+    }
+    Request request = RequestedChange.readRequest(spark, options.request());
+    check(
+        "request digest",
+        Evidence.Digests.ofRequest(request.canonicalBytes(), key)
+            .equals(evidence.digests().request()),
+        "keyed digest of the request");
+    CertificateTerms terms = request.certificate();
+    check(
+        "terms are the request's",
+        certificate.requestId().equals(request.id())
+            && certificate.method().equals(request.method().word())
+            && (certificate.verdict() == Verdict.NOT_CERTIFIED
+                || (terms != null
+                    && terms.epsilon() == VerifyJob.figure(certificate.epsilon())
+                    && terms.delta() == VerifyJob.figure(certificate.delta())
+                    && terms.rho() == VerifyJob.figure(certificate.rho()))),
+        "id, method, epsilon, delta, rho");
+    return request;
+  }
+
+  /**
+   * The features that left. With the request, those that it names and the reference still reads;
+   * without, the columns that its stages read and the corrected table lacks.
+   */
+  private List<RemovedFeature> features(
+      LoadedModel reference, @Nullable Request request, Dataset<Row> table) {
+    Featurizer featurizer = reference.featurizer();
+    Set<String> known = new TreeSet<>(String.CASE_INSENSITIVE_ORDER);
+    known.addAll(featurizer.readColumns());
+    if (request != null) {
+      known.add(reference.logistic().featuresColumn());
+      // A FeatureHasher of the published model reads a removed column no more.
+      return RequestedChange.removedFeatures(request, String.valueOf(options.request())).stream()
+          .filter(feature -> reference != published || known.contains(feature.column()))
+          .toList();
+    }
+    featurizer.madeColumns().forEach(known::remove);
+    for (String column : table.columns()) {
+      known.remove(column);
+    }
+    String label = featurizer.tableLabelColumn();
+    if (label != null) {
+      known.remove(label); // a table without it is refused
+    }
+    return known.stream()
+        .map(column -> RemovedFeature.column(column, place() + " has no column '" + column + "'"))
+        .toList();
+  }
+
+  /** That the slots which stem from the removed features alone are the zero coefficients. */
+  private void removal(LoadedModel reference, @Nullable Request request, FeatureChange change) {
+    BitSet kept = change.removedSlots();
+    BitSet more = new BitSet();
+    certificate.zeroCoefficients().forEach(more::set);
+    more.andNot(kept);
+    certificate.zeroCoefficients().forEach(kept::clear);
+    if (request == null) {
+      if (!kept.isEmpty()) {
+        throw new InvalidInputException(
+            place()
+                + ": columns that the model reads are missing, and the certificate does not say"
+                + " that they were removed; give the complete corrected table, or --request");
+      }
+      return;
+    }
+    // A published hasher that reads the column no more does not tell which slots were its alone.
+    boolean hashed =
+        reference == published
+            && reference.featurizer().stages().stream()
+                .anyMatch(stage -> stage instanceof FeatureHasher);
+    check(
+        "removed features have left the model",
+        kept.isEmpty() && (more.isEmpty() || hashed),
+        kept.cardinality()
+            + " of their slots are not among the zero coefficients, "
+            + more.cardinality()
+            + " others are");
+  }
+
+  private boolean noRemovedRowIsLeft(Corrections corrections, Dataset<Row> table) {
+    try {
+      corrections.checkCorrected(table);
+      return true;
+    } catch (InvalidInputException e) {
+      return false;
+    }
+  }
+
+  private void measure(LogisticModel model, CorrectedProblem problem) {
+    Objective objective = problem.objective();
+    Evidence.Objective stated = evidence.objective();
+    check(
+        "objective",
+        stated.n() == problem.statistics().rows()
+            && stated.p() == objective.size()
+            && Math.abs(stated.totalWeight() - problem.statistics().totalWeight())
+                <= 1e-12 * stated.totalWeight(),
+        stated.n() + " rows, " + stated.p() + " parameters");
+    check(
+        "hyperparameters",
+        stated.loss().equals(CorrectedProblem.LOSS.name())
+            && stated.lambdaRule().equals(CorrectedProblem.lambdaRule(model))
+            && stated.regParam() == model.regParam()
+            && stated.standardization() == model.standardization()
+            && stated.fitIntercept() == model.fitIntercept()
+            && stated.d() == model.features(),
+        "regParam " + model.regParam() + ", standardization " + model.standardization());
+    boolean sameFixed = Arrays.equals(problem.fixedCoordinates(), evidence.fixedCoordinates());
+    check(
+        "coordinates held at zero",
+        sameFixed,
+        evidence.fixedCoordinates().length + " removed or constant");
+    if (stated.p() != objective.size() || !sameFixed) {
+      return;
+    }
+    progress.phase("measuring the gradient");
+    Objective.Measured measured = objective.evaluate(evidence.unnoisedParameters());
+    double norm = Vectors.norm(measured.gradient());
+    double rounding = Vectors.norm(measured.measurement().gradientError());
+    Evidence.Measurement recorded = evidence.measurement();
+    // Both norms are within their bounds of the exact one. Another number of partitions changes
+    // the bound by less than a factor 2.
+    check(
+        "gradient norm as recorded",
+        Math.abs(norm - recorded.gradientNorm()) <= rounding + recorded.roundingBound()
+            && recorded.roundingBound() <= 2 * rounding
+            && rounding <= 2 * recorded.roundingBound(),
+        format(
+            "%.3e, recorded %.3e; rounding %.1e, recorded %.1e",
+            norm, recorded.gradientNorm(), rounding, recorded.roundingBound()));
+    distance(objective, measured, norm + rounding);
+  }
+
+  private void distance(Objective objective, Objective.Measured measured, double gradient) {
+    Evidence.Measurement recorded = evidence.measurement();
+    @Nullable Double stated = recorded.distanceBound();
+    if (certificate.verdict() != Verdict.CERTIFIED && stated == null) {
+      return;
+    }
+    DistanceBound bound = objective.prove(measured);
+    if (!(bound instanceof DistanceBound.Proven proven)) {
+      check("distance to the minimiser", false, ReleaseDocuments.rule(bound));
+      return;
+    }
+    if (certificate.verdict() == Verdict.CERTIFIED) {
+      double rho = VerifyJob.figure(certificate.rho());
+      check(
+          "distance to the minimiser",
+          proven.distance() <= rho,
+          format("%.3e <= rho = %s", proven.distance(), rho));
+    }
+    // The bound is proportional to the gradient plus its rounding, and to 1 / (1 - q) in [1, 2].
+    double ratio = gradient / (recorded.gradientNorm() + recorded.roundingBound());
+    double slack = 2.1 * Math.max(ratio, 1 / ratio);
+    check(
+        "distance bound as recorded",
+        stated != null
+            && recorded.distanceRule().equals(ReleaseDocuments.rule(bound))
+            && proven.distance() <= slack * stated
+            && stated <= slack * proven.distance(),
+        format("%.3e, recorded %.3e; %s", proven.distance(), stated, recorded.distanceRule()));
+  }
+
+  private void noise() {
+    double[] theta = published.logistic().parameters();
+    double[] unnoised = evidence.unnoisedParameters();
+    @Nullable Double sigma = certificate.sigma();
+    if (theta.length != unnoised.length) {
+      check(
+          "un-noised parameters",
+          false,
+          "the evidence has " + unnoised.length + ", the model " + theta.length);
+      return;
+    }
+    if (sigma == null) {
+      check("no noise", Arrays.equals(theta, unnoised), "published as they were computed");
+      return;
+    }
+    boolean[] fixed = new boolean[theta.length];
+    boolean zero = true;
+    for (int j : evidence.fixedCoordinates()) {
+      fixed[j] = true;
+      zero &= theta[j] == 0;
+    }
+    NoiseTest test =
+        NoiseTest.of(theta, unnoised, fixed, sigma, NoiseTest.DEFAULT_FALSE_REJECTION_RATE);
+    check(
+        "noise is N(0, sigma^2 I)",
+        test.passed() && zero,
+        format(
+            "%d coordinates; p-values %.2g (squares), %.2g (maximum), %.2g (mean), %.2g"
+                + " (distribution); the others %s",
+            test.count(),
+            test.sumOfSquares(),
+            test.maximum(),
+            test.mean(),
+            test.distribution(),
+            zero ? "are 0" : "are NOT 0"));
+  }
+
+  private static String format(String pattern, @Nullable Object... arguments) {
+    return String.format(Locale.ROOT, pattern, arguments);
+  }
+}

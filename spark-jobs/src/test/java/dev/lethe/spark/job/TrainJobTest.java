@@ -1,0 +1,158 @@
+package dev.lethe.spark.job;
+
+import static org.apache.spark.sql.functions.expr;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.lethe.spark.LocalSpark;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import org.apache.spark.ml.Pipeline;
+import org.apache.spark.ml.PipelineModel;
+import org.apache.spark.ml.PipelineStage;
+import org.apache.spark.ml.classification.LogisticRegressionModel;
+import org.apache.spark.ml.feature.StringIndexer;
+import org.apache.spark.ml.feature.VectorAssembler;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
+
+/**
+ * {@code lethe train}: what the model learns from, seen by the gradient of Spark ML's objective.
+ */
+@ExtendWith(LocalSpark.class)
+class TrainJobTest {
+  private static final double REG_PARAM = 0.01;
+
+  @Test
+  void run_columnNamedLikeAnIndexedLabel_learnsTheLabelThatWasNamed() {
+    Dataset<Row> table = People.dataset().withColumn("label_index", expr("1 - label"));
+
+    PipelineModel model = train(table, "label", "age,hours");
+
+    assertThat(predictor(model).getLabelCol()).isEqualTo("label");
+    assertMinimises(model, table, "label");
+  }
+
+  @Test
+  void run_textLabelAndTakenNames_learnsTheLabelThatWasNamed() {
+    Dataset<Row> table =
+        People.dataset()
+            .withColumn("answer", expr("IF(label = 1, 'yes', 'no')"))
+            .withColumn("answer_index", expr("age / 2"))
+            .withColumn("city_onehot", expr("hours * 2"))
+            .withColumn("features_lethe", expr("hours + age"));
+
+    PipelineModel model =
+        train(table, "answer", "age,city,answer_index,city_onehot,features_lethe");
+
+    assertMinimises(model, table, "double(answer = 'yes')");
+  }
+
+  @Test
+  void run_categoryNamedLabel_isAFeature() {
+    Dataset<Row> table =
+        People.dataset()
+            .withColumn("answer", expr("IF(label = 1, 'yes', 'no')"))
+            .withColumn("label", expr("city"));
+
+    PipelineModel model = train(table, "answer", "age,label");
+
+    assertMinimises(model, table, "double(answer = 'yes')");
+  }
+
+  @Test
+  void run_pipelineThatIndexesTheLabelUnderAnotherName_learnsTheIndex() {
+    Dataset<Row> table =
+        People.dataset()
+            .withColumn("answer", expr("IF(label = 1, 'yes', 'no')"))
+            .withColumn("label_index", expr("1 - label"));
+    Path pipeline =
+        People.save(
+            new Pipeline()
+                .setStages(
+                    new PipelineStage[] {
+                      new Pipeline().setStages(new PipelineStage[] {indexer("target")}), assembler()
+                    }),
+            "pipeline");
+
+    PipelineModel model = load(fromPipeline(table, "Answer", pipeline, 0));
+
+    assertThat(predictor(model).getLabelCol()).isEqualTo("target");
+    assertMinimises(model, table, "double(answer = 'yes')");
+  }
+
+  @Test
+  void run_pipelineThatIndexesTheLabelTwice_isRefused() {
+    Dataset<Row> table = People.dataset().withColumn("answer", expr("IF(label = 1, 'yes', 'no')"));
+    Path pipeline =
+        People.save(
+            new Pipeline()
+                .setStages(new PipelineStage[] {indexer("one"), indexer("two"), assembler()}),
+            "pipeline");
+
+    fromPipeline(table, "answer", pipeline, 2);
+  }
+
+  private static PipelineStage indexer(String output) {
+    return new StringIndexer()
+        .setStringOrderType("alphabetAsc")
+        .setInputCols(new String[] {"city", "answer"})
+        .setOutputCols(new String[] {"city_" + output, output});
+  }
+
+  private static PipelineStage assembler() {
+    return new VectorAssembler()
+        .setInputCols(new String[] {"age", "hours"})
+        .setOutputCol("features");
+  }
+
+  private static Path fromPipeline(
+      Dataset<Row> table, String label, Path pipeline, int expectedCode) {
+    Path out = Places.unused("trained");
+    Outcome outcome =
+        Invocation.train(People.write(table, "parquet", "table"), label, out)
+            .with("--pipeline", pipeline)
+            .with("--reg-param", REG_PARAM)
+            .run();
+    assertThat(outcome.code()).as("%s", outcome).isEqualTo(expectedCode);
+    if (expectedCode == 2) {
+      assertThat(outcome.err()).contains("--pipeline", "'answer'", "one, two");
+    }
+    return out;
+  }
+
+  private static PipelineModel train(Dataset<Row> table, String label, String features) {
+    Path out = Places.unused("trained");
+    Outcome outcome =
+        Invocation.train(People.write(table, "parquet", "table"), label, out)
+            .with("--features", features)
+            .with("--reg-param", REG_PARAM)
+            .run();
+    assertThat(outcome.code()).as("%s", outcome).isZero();
+    return load(out);
+  }
+
+  private static PipelineModel load(Path model) {
+    return PipelineModel.load(model.toString());
+  }
+
+  private static LogisticRegressionModel predictor(PipelineModel model) {
+    return (LogisticRegressionModel) model.stages()[model.stages().length - 1];
+  }
+
+  private static void assertMinimises(PipelineModel model, Dataset<Row> table, String label) {
+    LogisticRegressionModel predictor = predictor(model);
+    Dataset<Row> featurized = model.transform(table).withColumn("truth", expr(label));
+    People.Examples examples =
+        People.Examples.of(featurized, predictor.getFeaturesCol(), "truth", null);
+    double[] coefficients = predictor.coefficients().toArray();
+    double[] theta = Arrays.copyOf(coefficients, coefficients.length + 1);
+    theta[coefficients.length] = predictor.intercept();
+    MlObjective objective =
+        new MlObjective(
+            examples.features(), examples.labels(), examples.weights(), REG_PARAM, true, true);
+    assertThat(objective.gradientNorm(theta, List.of())).isLessThan(1e-8);
+  }
+}
