@@ -4,7 +4,11 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Collectors;
 import org.apache.spark.sql.Column;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
 import org.apache.spark.sql.functions;
+import org.apache.spark.sql.types.Metadata;
+import org.apache.spark.sql.types.MetadataBuilder;
 import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
 import org.jspecify.annotations.Nullable;
@@ -12,6 +16,7 @@ import org.jspecify.annotations.Nullable;
 /** Columns of a table by name, as Spark SQL resolves names: case does not count. */
 public final class TableColumns {
   private static final int NAMES_SHOWN = 50;
+  private static final String FIRST_ROW = "lethe.firstRow";
 
   private TableColumns() {}
 
@@ -56,11 +61,38 @@ public final class TableColumns {
     return field;
   }
 
+  /** The same table, of which messages name no column: a file's first row gave the names. */
+  public static Dataset<Row> namedByFirstRow(Dataset<Row> table) {
+    Metadata mark = new MetadataBuilder().putBoolean(FIRST_ROW, true).build();
+    return table.select(
+        Arrays.stream(table.columns())
+            .map(name -> column(name).as(name, mark))
+            .toArray(Column[]::new));
+  }
+
+  /** Whether names of columns may be cells, because a file that has no header was read with one. */
+  public static boolean mayBeCells(StructType schema) {
+    return Arrays.stream(schema.fields()).anyMatch(field -> field.metadata().contains(FIRST_ROW));
+  }
+
   /** What a message says of the columns that a table has, at most 50 by name. */
   public static String list(StructType schema) {
+    if (mayBeCells(schema)) {
+      return "there are "
+          + schema.size()
+          + " columns; their names are not shown, because in a file without a header they are cells"
+          + " of the first row: check --option header";
+    }
     String shown =
         Arrays.stream(schema.fieldNames()).limit(NAMES_SHOWN).collect(Collectors.joining(", "));
     int more = schema.size() - NAMES_SHOWN;
     return "there are " + shown + (more > 0 ? " and " + more + " more" : "");
+  }
+
+  /** How a message names a column that nothing given names. */
+  public static String name(StructType schema, StructField field) {
+    return mayBeCells(schema)
+        ? "column number " + (schema.fieldIndex(field.name()) + 1)
+        : "column '" + field.name() + "'";
   }
 }

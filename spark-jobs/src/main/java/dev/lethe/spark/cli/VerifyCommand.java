@@ -123,7 +123,8 @@ final class VerifyCommand implements Callable<Integer> {
             table.partitions());
     try (LetheSession session = LetheSession.open("Lethe verify")) {
       VerifyJob.Result result = new VerifyJob(options, session.spark()).run();
-      Summary.of(result).print(spec.commandLine().getOut());
+      Summary.of(result, vault == null ? null : session.expressionSettings())
+          .print(spec.commandLine().getOut());
       return result.passed() ? 0 : Lethe.CLAIM_BROKEN;
     }
   }

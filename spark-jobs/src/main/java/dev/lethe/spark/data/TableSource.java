@@ -3,7 +3,9 @@ package dev.lethe.spark.data;
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.SparkErrors;
 import dev.lethe.spark.SparkFailedException;
+import dev.lethe.spark.TableColumns;
 import java.io.IOException;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -11,7 +13,6 @@ import java.util.TreeMap;
 import java.util.regex.Pattern;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.Path;
-import org.apache.spark.sql.DataFrameReader;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -30,6 +31,8 @@ public record TableSource(String option, String path, String format, Map<String,
   private static final Pattern GLOB = Pattern.compile("[^/]*[*?\\[{].*");
 
   public TableSource {
+    String known = format.toLowerCase(Locale.ROOT);
+    format = FILES.contains(known) ? known : format;
     options = Map.copyOf(options);
   }
 
@@ -49,8 +52,9 @@ public record TableSource(String option, String path, String format, Map<String,
       requireExists(spark);
     }
     try {
-      DataFrameReader reader = spark.read().format(format).options(settings);
-      return reader.load(path);
+      Dataset<Row> table = spark.read().format(format).options(settings).load(path);
+      boolean header = format.equals("csv") && Boolean.parseBoolean(settings.get("header"));
+      return header ? TableColumns.namedByFirstRow(table) : table;
     } catch (Exception e) { // AnalysisException is checked in bytecode only
       SparkFailedException.throwIfOutage(option + " " + path, e);
       throw new InvalidInputException(

@@ -518,8 +518,10 @@ final class SlotWalk {
     try {
       return stage.transform(rows);
     } catch (Exception e) { // AnalysisException is checked, and Scala does not declare it
-      // only messages about the schema: that of a failed job may quote cells
-      boolean schema = e instanceof IllegalArgumentException || e instanceof AnalysisException;
+      // only messages about the schema, which list columns: that of a failed job may quote cells
+      boolean schema =
+          (e instanceof IllegalArgumentException || e instanceof AnalysisException)
+              && !TableColumns.mayBeCells(tableSchema);
       throw new InvalidInputException(
           "stage "
               + StageColumns.name(stage)

@@ -131,7 +131,11 @@ public record Summary(List<String> lines) {
     return new Summary(lines);
   }
 
-  public static Summary of(VerifyJob.Result result) {
+  /**
+   * @param expressionSettings a hint where recomputed data differs: {@link
+   *     LetheSession#expressionSettings}; null if nothing was recomputed
+   */
+  public static Summary of(VerifyJob.Result result, @Nullable String expressionSettings) {
     List<String> lines = new ArrayList<>();
     for (var check : result.checks()) {
       lines.add(
@@ -147,6 +151,14 @@ public record Summary(List<String> lines) {
                     + " checks hold; the certificate says "
                     + result.verdict()
                 : "NO: a claim does not hold"));
+    if (!result.passed() && expressionSettings != null) {
+      lines.add(
+          field(
+              "hint",
+              expressionSettings
+                  + "; the request's expressions depend on them, they must be those of the"
+                  + " unlearning"));
+    }
     return new Summary(lines);
   }
 

@@ -162,9 +162,9 @@ final class TrainingPipeline {
         numeric.add(name);
       } else {
         throw new InvalidInputException(
-            "--features: column '"
-                + name
-                + "' is "
+            "--features: "
+                + TableColumns.name(table.schema(), field)
+                + " is "
                 + type.catalogString()
                 + "; allowed are numbers, booleans, strings and vectors");
       }

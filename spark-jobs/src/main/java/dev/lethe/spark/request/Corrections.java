@@ -7,12 +7,14 @@ import dev.lethe.spark.TableColumns;
 import java.io.Serializable;
 import java.time.DateTimeException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashSet;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeSet;
 import org.apache.spark.SparkContext;
 import org.apache.spark.api.java.function.Function2;
 import org.apache.spark.ml.linalg.SQLDataTypes;
@@ -59,9 +61,8 @@ import org.jspecify.annotations.Nullable;
  *   <li>Every change matches at least one row.
  * </ul>
  *
- * <p>Made on the driver; not serializable. Names of columns are compared as the session's resolver
- * does ({@code spark.sql.caseSensitive}). Messages name file and key, never an expression or a
- * value of the table.
+ * <p>Made on the driver; not serializable. Case does not count in names of columns. Messages name
+ * file and key, never an expression or a value of the table.
  */
 public final class Corrections {
   private final String file;
@@ -163,7 +164,6 @@ public final class Corrections {
     private final SparkSession spark;
     private final StructType schema;
     private final String file;
-    private final boolean caseSensitive;
     private final StructField label;
     private final @Nullable StructField weight;
     private final boolean mayLackColumns;
@@ -179,7 +179,6 @@ public final class Corrections {
       this.spark = spark;
       this.schema = schema;
       this.file = file;
-      this.caseSensitive = Boolean.parseBoolean(spark.conf().get("spark.sql.caseSensitive"));
       this.label = require("label column '" + labelColumn + "'", labelColumn);
       this.weight =
           weightColumn == null
@@ -214,7 +213,7 @@ public final class Corrections {
       for (RowChange change : rowChanges) {
         for (Assignment assignment : change.assignments()) {
           for (FeatureRef feature : removed) {
-            if (same(feature.column(), assignment.field().name())) {
+            if (feature.column().equalsIgnoreCase(assignment.field().name())) {
               throw refuse(
                   assignment.place(),
                   "sets a column that the same request removes by removeFeatures; drop one of the"
@@ -250,12 +249,12 @@ public final class Corrections {
       List<Assignment> assignments = new ArrayList<>();
       Set<String> set = new HashSet<>();
       for (Map.Entry<String, String> entry : replace.set().entrySet()) {
-        if (mayLackColumns && find(entry.getKey()).isEmpty()) {
+        if (mayLackColumns && TableColumns.matching(schema, entry.getKey()).isEmpty()) {
           continue;
         }
         StructField field = column(entry.getKey(), place);
         String at = place + "." + FeatureRef.ofColumn(field.name());
-        if (same(field.name(), label.name())) {
+        if (field.name().equalsIgnoreCase(label.name())) {
           throw refuse(at, "is the label column; a label is changed by relabel");
         }
         if (!set.add(field.name())) {
@@ -274,7 +273,7 @@ public final class Corrections {
       }
       DataType from = SqlExpressions.resolve(spark, schema, at, sql).type();
       DataType to = field.dataType();
-      boolean isLabel = same(field.name(), label.name());
+      boolean isLabel = field.name().equalsIgnoreCase(label.name());
       String raw = SqlExpressions.embedded(sql);
       String value = raw;
       if (isLabel
@@ -298,12 +297,13 @@ public final class Corrections {
         value = "try_cast(" + raw + " AS " + to.sql() + ")";
         SqlExpressions.resolve(spark, schema, at, value);
       }
-      boolean isWeight = weight != null && same(field.name(), weight.name());
+      boolean isWeight = weight != null && field.name().equalsIgnoreCase(weight.name());
       return new Assignment(place, field, raw, value, from, isLabel, isWeight);
     }
 
     private FeatureRef removedFeature(FeatureRef feature, String place) {
-      if ((feature.isSlot() || mayLackColumns) && find(feature.column()).isEmpty()) {
+      if ((feature.isSlot() || mayLackColumns)
+          && TableColumns.matching(schema, feature.column()).isEmpty()) {
         return feature;
       }
       StructField field = column(feature.column(), place);
@@ -314,10 +314,10 @@ public final class Corrections {
                 + typeName(field.dataType())
                 + "; only a vector column has slots");
       }
-      if (same(field.name(), label.name())) {
+      if (field.name().equalsIgnoreCase(label.name())) {
         throw refuse(place, "is the label column; it is not a feature");
       }
-      if (weight != null && same(field.name(), weight.name())) {
+      if (weight != null && field.name().equalsIgnoreCase(weight.name())) {
         throw refuse(place, "is the weight column; it is not a feature");
       }
       return new FeatureRef(field.name(), feature.index(), feature.attribute());
@@ -328,7 +328,7 @@ public final class Corrections {
     }
 
     private StructField column(String name, String place) {
-      List<StructField> found = find(name);
+      List<StructField> found = TableColumns.matching(schema, name);
       if (found.size() == 1) {
         return found.get(0);
       }
@@ -345,7 +345,7 @@ public final class Corrections {
     }
 
     private StructField require(String what, String name) {
-      List<StructField> found = find(name);
+      List<StructField> found = TableColumns.matching(schema, name);
       if (found.size() != 1) {
         throw new InvalidInputException(
             what
@@ -355,20 +355,6 @@ public final class Corrections {
                 + TableColumns.list(schema));
       }
       return found.get(0);
-    }
-
-    private List<StructField> find(String name) {
-      List<StructField> found = new ArrayList<>();
-      for (StructField field : schema.fields()) {
-        if (same(field.name(), name)) {
-          found.add(field);
-        }
-      }
-      return found;
-    }
-
-    private boolean same(String a, String b) {
-      return caseSensitive ? a.equals(b) : a.equalsIgnoreCase(b);
     }
 
     private InvalidInputException refuse(String place, String complaint) {
@@ -529,15 +515,11 @@ public final class Corrections {
    * @throws InvalidInputException if rows that should have been removed are there
    */
   public List<String> checkCorrected(Dataset<Row> corrected) {
-    Set<String> present = new HashSet<>();
-    SparkSession spark = corrected.sparkSession();
-    boolean caseSensitive = Boolean.parseBoolean(spark.conf().get("spark.sql.caseSensitive"));
-    for (String name : corrected.schema().fieldNames()) {
-      present.add(fold(name, caseSensitive));
-    }
+    Set<String> present = new TreeSet<>(String.CASE_INSENSITIVE_ORDER);
+    present.addAll(Arrays.asList(corrected.schema().fieldNames()));
     for (RowChange change : rowChanges) {
       for (Assignment a : change.assignments()) {
-        present.remove(fold(a.field().name(), caseSensitive));
+        present.remove(a.field().name());
       }
     }
     List<String> unchecked = new ArrayList<>();
@@ -545,9 +527,7 @@ public final class Corrections {
     for (RowChange change : rowChanges) {
       if (change.removes()) {
         Set<String> read = change.readByWhere();
-        boolean readable =
-            read != null && read.stream().allMatch(c -> present.contains(fold(c, caseSensitive)));
-        if (readable) {
+        if (read != null && present.containsAll(read)) {
           checked.add(change);
         } else {
           unchecked.add(change.wherePlace());
@@ -561,7 +541,7 @@ public final class Corrections {
     for (RowChange change : checked) {
       if (change.where() != null) {
         SqlExpressions.resolve(
-            spark,
+            corrected.sparkSession(),
             corrected.schema(),
             file + ": " + change.wherePlace() + " on the corrected data",
             change.where());
@@ -773,10 +753,6 @@ public final class Corrections {
 
   private static Column orFalse(Column condition) {
     return functions.coalesce(condition, functions.lit(false));
-  }
-
-  private static String fold(String name, boolean caseSensitive) {
-    return caseSensitive ? name : name.toLowerCase(Locale.ROOT);
   }
 
   /** Equal but for nullability inside; a vector is not the struct that it is stored as. */

@@ -225,6 +225,46 @@ class BadInputTest {
         "label column 'label'",
         "not in the data");
     cases.add(
+        "CSV without a header",
+        dir -> usual(dir).with("--format", "csv").with("--data", headless(dir)),
+        "label column 'label'",
+        "there are 4 columns; their names are not shown",
+        "check --option header");
+    cases.add(
+        "CSV without a header, but for the columns that come first",
+        dir ->
+            usual(dir)
+                .with("--format", "CSV")
+                .with(
+                    "--data",
+                    Places.write(
+                        dir.resolve("people.csv"), "label,weight,age,Xanadu\n1,1,30,u-4711\n"))
+                .with(
+                    "--request", requestFile(dir, "id: r-1\nchanges: [{removeFeatures: [age]}]\n")),
+        "VectorAssembler",
+        "its input columns are [age, hours]");
+    cases.add(
+        "condition on a CSV without a header",
+        dir ->
+            usual(dir)
+                .with("--format", "csv")
+                .with(
+                    "--data",
+                    Places.write(
+                        dir.resolve("people.csv"), "label,weight,age,Xanadu\n1,1,30,u-4711\n")),
+        "changes[0].removeRows.where",
+        "names a column that the data do not have; there are 4 columns");
+    cases.add(
+        "test data without a header",
+        dir ->
+            usual(dir)
+                .with("--format", "csv")
+                .with("--data", People.write(People.dataset(), "csv", "people"))
+                .with("--test", headless(dir)),
+        "--test",
+        "the model cannot score this table",
+        "there are 4 columns");
+    cases.add(
         "unknown format",
         dir -> usual(dir).with("--format", "no-such-source"),
         "--data",
@@ -807,6 +847,26 @@ class BadInputTest {
         "no-model",
         "exist");
     cases.add(
+        "train on a file without a header",
+        dir ->
+            trained(dir)
+                .without("--features")
+                .with("--data", headless(dir))
+                .with("--format", "csv"),
+        "--label",
+        "'label'",
+        "there are 4 columns; their names are not shown",
+        "check --option header");
+    cases.add(
+        "train on a date that nothing names",
+        dir ->
+            trained(dir)
+                .without("--features")
+                .with("--data", Places.write(dir.resolve("d.csv"), "label,Xanadu\n1,2020-02-02\n"))
+                .with("--format", "csv"),
+        "--features: column number 2 is date",
+        "allowed are numbers, booleans, strings and vectors");
+    cases.add(
         "train without label",
         dir -> trained(dir).without("--label"),
         "--label",
@@ -1155,6 +1215,11 @@ class BadInputTest {
                 dir,
                 "id: r-1\nchanges: [{removeRows: {where: \"a > 999\"}}]\n"
                     + "certificate: {epsilon: 1, delta: 1e-5, rho: 1e-20}\n"));
+  }
+
+  /** A CSV file whose first row is a person. */
+  private static Path headless(Path dir) {
+    return Places.write(dir.resolve("people.csv"), "u-4711,Xanadu,40,1\nu-4712,Ulm,38,0\n");
   }
 
   private static Path vectorTable(int at, Row row) {

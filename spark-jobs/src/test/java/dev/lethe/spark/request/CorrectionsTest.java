@@ -521,15 +521,6 @@ class CorrectionsTest {
   }
 
   @Test
-  void of_caseSensitiveSession_distinguishesNames() {
-    SparkSession spark = LocalSpark.session().newSession();
-    spark.conf().set("spark.sql.caseSensitive", "true");
-    assertThatThrownBy(() -> corrections(spark, "{replaceFeatures: {set: {AGE: '1'}}}"))
-        .isInstanceOf(InvalidInputException.class)
-        .hasMessageContaining("key 'AGE' is not a top-level column");
-  }
-
-  @Test
   void of_unknownLabelOrWeight_isRefused() {
     Request request = RequestReader.read("r", "{id: t, changes: [{removeFeatures: [age]}]}");
     SparkSession spark = LocalSpark.session();
