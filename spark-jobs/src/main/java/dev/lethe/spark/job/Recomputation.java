@@ -360,7 +360,7 @@ final class Recomputation {
     }
     DistanceBound bound = objective.prove(measured);
     if (!(bound instanceof DistanceBound.Proven proven)) {
-      check("distance to the minimiser", false, ReleaseDocuments.rule(bound));
+      check("distance to the minimiser", false, bound.statement());
       return;
     }
     if (certificate.verdict() == Verdict.CERTIFIED) {
@@ -376,7 +376,7 @@ final class Recomputation {
     check(
         "distance bound as recorded",
         stated != null
-            && recorded.distanceRule().equals(ReleaseDocuments.rule(bound))
+            && recorded.distanceRule().equals(bound.statement())
             && proven.distance() <= slack * stated
             && stated <= slack * proven.distance(),
         format("%.3e, recorded %.3e; %s", proven.distance(), stated, recorded.distanceRule()));
