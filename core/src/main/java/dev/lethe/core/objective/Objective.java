@@ -126,7 +126,7 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
   /**
    * {@inheritDoc}
    *
-   * @throws IllegalStateException if the pass saw another number of rows than the statistics
+   * @throws DataChangedException if the pass saw another number of rows than the statistics
    */
   @Override
   public Measured evaluate(double[] theta) {
@@ -225,7 +225,7 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
   /**
    * The Hessian at theta: one pass.
    *
-   * @throws IllegalStateException if the pass saw another number of rows than the statistics
+   * @throws DataChangedException if the pass saw another number of rows than the statistics
    */
   public Hessian gram(double[] theta) {
     passes++;
@@ -321,11 +321,7 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
   /** The penalties and the rows' norms are the statistics', the sums are the pass's. */
   private void requireSameRows(long rows) {
     if (rows != statistics.rows()) {
-      throw new IllegalStateException(
-          "the data changed while it was read: the first pass counted "
-              + statistics.rows()
-              + " rows, a later one "
-              + rows);
+      throw new DataChangedException(statistics.rows(), rows);
     }
   }
 
