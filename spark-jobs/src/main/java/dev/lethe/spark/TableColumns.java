@@ -46,6 +46,11 @@ public final class TableColumns {
         .orElse(found.isEmpty() ? null : found.get(0));
   }
 
+  /** A name for a column that is added: this one, or a longer one if the table has it. */
+  public static String unused(String name, StructType schema) {
+    return find(schema, name) == null ? name : unused(name + "_", schema);
+  }
+
   /**
    * The column of this name.
    *

@@ -1,7 +1,10 @@
 package dev.lethe.spark.cli;
 
+import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.job.ApplyJob;
+import dev.lethe.spark.job.ApplyOptions;
 import dev.lethe.spark.job.LetheSession;
+import dev.lethe.spark.job.Summary;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -23,7 +26,8 @@ import picocli.CommandLine.Spec;
       "Writes the corrected table, so that tomorrow's retraining does not bring the data back.",
       "",
       "Rows are removed and values replaced as the request says; columns that it removes as features"
-          + " are dropped."
+          + " are dropped, slots of the table's own vector columns become 0. Features that the table"
+          + " does not have, such as slots that only the model's pipeline makes, are named."
     },
     footer = {
       "Example:",
@@ -39,11 +43,18 @@ final class ApplyCommand implements Callable<Integer> {
   @Mixin private TableOptions table;
 
   @Option(
+      names = "--model",
+      paramLabel = "DIR",
+      description =
+          "A model that reads the table: new labels and features are checked against it, label and"
+              + " weight column are its own")
+  private @Nullable String model;
+
+  @Option(
       names = "--label",
-      required = true,
       paramLabel = "COLUMN",
-      description = "The table's label column")
-  private String label;
+      description = "The table's label column; required without --model")
+  private @Nullable String label;
 
   @Option(
       names = "--weight",
@@ -63,21 +74,14 @@ final class ApplyCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws Exception {
+    if (label == null && model == null) {
+      throw new InvalidInputException("--label: required without --model");
+    }
+    ApplyOptions options =
+        new ApplyOptions(table.source("--data", data), label, weight, model, request, out);
     try (LetheSession session = LetheSession.open("Lethe apply")) {
-      ApplyJob.Result result =
-          new ApplyJob(table.source("--data", data), label, weight, request, out, session.spark())
-              .run();
-      spec.commandLine()
-          .getOut()
-          .printf(
-              "corrected table: %s%nrows: %d read, %d touched, %d removed; columns dropped: %s%n",
-              out,
-              result.rows(),
-              result.touched(),
-              result.removed(),
-              result.droppedColumns().isEmpty()
-                  ? "none"
-                  : String.join(", ", result.droppedColumns()));
+      ApplyJob.Result result = new ApplyJob(options, session.spark()).run();
+      Summary.of(result, out).print(spec.commandLine().getOut());
       return 0;
     }
   }

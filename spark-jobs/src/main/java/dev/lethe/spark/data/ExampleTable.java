@@ -82,13 +82,18 @@ public final class ExampleTable {
     }
   }
 
-  /** The columns features, label, weight of a featurised table, as vector and doubles. */
+  /**
+   * The columns features, label, weight of a featurised table, as vector and doubles. Rows of
+   * weight 0 are left out: Spark ML's fit passes over them.
+   */
   public static Dataset<Row> examples(Dataset<Row> featurized, Columns columns) {
-    return featurized.select(
-        TableColumns.column(columns.features()).as(FEATURES),
-        number(TableColumns.column(columns.label())).as(LABEL),
-        (columns.weight() == null ? lit(1.0) : number(TableColumns.column(columns.weight())))
-            .as(WEIGHT));
+    Dataset<Row> examples =
+        featurized.select(
+            TableColumns.column(columns.features()).as(FEATURES),
+            number(TableColumns.column(columns.label())).as(LABEL),
+            (columns.weight() == null ? lit(1.0) : number(TableColumns.column(columns.weight())))
+                .as(WEIGHT));
+    return columns.weight() == null ? examples : examples.where(col(WEIGHT).notEqual(0.0));
   }
 
   private static Column number(Column column) {

@@ -42,18 +42,13 @@ public record TableSource(String option, String path, String format, Map<String,
    * @throws InvalidInputException if the path does not exist or the source cannot be opened
    */
   public Dataset<Row> read(SparkSession spark) {
-    Map<String, String> settings = new TreeMap<>(String.CASE_INSENSITIVE_ORDER);
-    if (format.equals("csv")) {
-      settings.put("header", "true");
-      settings.put("inferSchema", "true");
-    }
-    settings.putAll(options);
+    Map<String, String> settings = settings();
     if (FILES.contains(format)) {
       requireExists(spark);
     }
     try {
       Dataset<Row> table = spark.read().format(format).options(settings).load(path);
-      boolean header = format.equals("csv") && Boolean.parseBoolean(settings.get("header"));
+      boolean header = isCsv() && Boolean.parseBoolean(settings.get("header"));
       return header ? TableColumns.namedByFirstRow(table) : table;
     } catch (Exception e) { // AnalysisException is checked in bytecode only
       SparkFailedException.throwIfOutage(option + " " + path, e);
@@ -68,6 +63,21 @@ public record TableSource(String option, String path, String format, Map<String,
               + "); is --format right?",
           e);
     }
+  }
+
+  public boolean isCsv() {
+    return format.equals("csv");
+  }
+
+  /** The options with the defaults of CSV; the caller's own, case does not count in keys. */
+  Map<String, String> settings() {
+    Map<String, String> settings = new TreeMap<>(String.CASE_INSENSITIVE_ORDER);
+    if (isCsv()) {
+      settings.put("header", "true");
+      settings.put("inferSchema", "true");
+    }
+    settings.putAll(options);
+    return settings;
   }
 
   /**

@@ -5,10 +5,13 @@ import static org.apache.spark.sql.functions.udf;
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.TableColumns;
 import dev.lethe.spark.certificate.AtomicPublication;
+import dev.lethe.spark.data.CsvText;
 import dev.lethe.spark.data.TableSource;
+import dev.lethe.spark.featurizer.RemovedFeature;
 import dev.lethe.spark.request.Corrections;
 import dev.lethe.spark.request.FeatureRef;
 import dev.lethe.spark.request.Impact;
+import dev.lethe.spark.request.LabelDomain;
 import dev.lethe.spark.request.Request;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -38,30 +41,28 @@ import org.jspecify.annotations.Nullable;
  * pipeline makes are not in the table.
  */
 public final class ApplyJob {
+  private final ApplyOptions options;
   private final TableSource source;
-  private final String label;
-  private final @Nullable String weight;
-  private final String requestFile;
-  private final String out;
   private final SparkSession spark;
 
-  public ApplyJob(
-      TableSource source,
-      String label,
-      @Nullable String weight,
-      String requestFile,
-      String out,
-      SparkSession spark) {
-    this.source = source;
-    this.label = label;
-    this.weight = weight;
-    this.requestFile = requestFile;
-    this.out = out;
+  public ApplyJob(ApplyOptions options, SparkSession spark) {
+    this.options = options;
+    this.source = options.table();
     this.spark = spark;
   }
 
-  /** Counts of rows, and the columns that are gone. */
-  public record Result(long rows, long touched, long removed, List<String> droppedColumns) {}
+  /**
+   * Counts of rows, and what became of the request's features.
+   *
+   * @param droppedColumns columns that are gone
+   * @param notApplied features that the table does not have
+   */
+  public record Result(
+      long rows,
+      long touched,
+      long removed,
+      List<String> droppedColumns,
+      List<String> notApplied) {}
 
   /**
    * Runs the job.
@@ -69,69 +70,99 @@ public final class ApplyJob {
    * @throws InvalidInputException if something given cannot be used; nothing is written then
    */
   public Result run() throws IOException {
-    Request request = RequestedChange.readRequest(spark, requestFile);
+    Request request = RequestedChange.readRequest(spark, options.request());
     Progress progress = Progress.onTerminal("Lethe apply " + request.id());
     try (AtomicPublication publication =
         AtomicPublication.begin(
-            spark.sparkContext().hadoopConfiguration(),
-            out,
-            source.place().stream().toArray(String[]::new))) {
+            spark.sparkContext().hadoopConfiguration(), options.out(), options.sources())) {
+      LoadedModel model =
+          options.model() == null ? null : LoadedModel.load(spark, "--model", options.model());
       Dataset<Row> table = source.read(spark);
-      Corrections corrections =
-          Corrections.of(spark, request, table.schema(), label, weight, requestFile);
+      Corrections corrections = corrections(request, model, table);
       progress.phase("writing the corrected table");
       spark.sparkContext().setJobDescription(progress.description());
-      Impact impact =
-          corrections.hasRowChanges()
-              ? SparkFailures.sanitized(place(), () -> corrections.inspect(table))
-              : new Impact(0, 0, List.of());
+      LabelDomain labels = model == null ? LabelDomain.any() : model.labelDomain();
+      Impact impact = SparkFailures.sanitized(place(), () -> corrections.inspect(table, labels));
       long rows = SparkFailures.sanitized(place(), table::count);
       List<String> dropped = new ArrayList<>();
-      Dataset<Row> corrected = withoutFeatures(corrections, table, dropped);
-      DataFrameWriter<Row> writer =
-          corrected.write().format(source.format()).options(source.options());
-      if (source.format().equals("csv")) {
-        writer.option("header", source.options().getOrDefault("header", "true"));
-      }
+      List<String> notApplied = new ArrayList<>();
+      Map<String, BitSet> slots = features(corrections, table, dropped, notApplied);
       SparkFailures.sanitized(
           place(),
           () -> {
-            writer.mode(SaveMode.Overwrite).save(publication.staging().toString());
+            writer(corrections, table, slots, dropped)
+                .mode(SaveMode.Overwrite)
+                .save(publication.staging().toString());
             return null;
           });
       spark.sparkContext().setJobDescription(null);
       publication.commit();
-      return new Result(rows, impact.touchedRows(), impact.removedRows(), dropped);
+      return new Result(rows, impact.touchedRows(), impact.removedRows(), dropped, notApplied);
     }
+  }
+
+  private Corrections corrections(
+      Request request, @Nullable LoadedModel model, Dataset<Row> table) {
+    if (model == null) {
+      return Corrections.ofOtherTable(
+          spark,
+          request,
+          table.schema(),
+          Objects.requireNonNull(options.label()),
+          options.weight(),
+          options.request());
+    }
+    String label = model.tableLabel(options.label());
+    String weight = options.weight() == null ? model.logistic().weightColumn() : options.weight();
+    List<RemovedFeature> removed = RequestedChange.removedFeatures(request, options.request());
+    // refuses what the model does not know
+    FeatureChange.of(
+        model.featurizer(),
+        model.logistic(),
+        FeatureChange.complete(table, model.featurizer(), removed),
+        removed,
+        label);
+    return Corrections.ofOtherTable(
+        spark, request, table.schema(), label, weight, options.request());
   }
 
   private String place() {
     return source.option() + " " + source.path();
   }
 
-  private Dataset<Row> withoutFeatures(
-      Corrections corrections, Dataset<Row> table, List<String> dropped) {
-    Dataset<Row> corrected = corrections.hasRowChanges() ? corrections.corrected(table) : table;
+  /** The slots of vector columns that become 0; the other features go into the lists. */
+  private Map<String, BitSet> features(
+      Corrections corrections, Dataset<Row> table, List<String> dropped, List<String> notApplied) {
     Map<String, BitSet> slots = new LinkedHashMap<>();
     for (FeatureRef feature : corrections.removedFeatures()) {
       StructField field = TableColumns.find(table.schema(), feature.column());
-      if (feature.isSlot()) {
-        if (field != null && field.dataType().equals(SQLDataTypes.VectorType())) {
-          slots
-              .computeIfAbsent(field.name(), name -> new BitSet())
-              .set(index(feature, field, table));
-        }
-      } else if (field == null) {
-        throw new InvalidInputException(
-            requestFile
-                + ": removeFeatures: column '"
-                + feature.column()
-                + "' does not exist; "
-                + TableColumns.list(table.schema()));
+      if (field == null) {
+        notApplied.add(feature.toString());
+      } else if (feature.isSlot()) {
+        slots.computeIfAbsent(field.name(), name -> new BitSet()).set(index(feature, field, table));
       } else {
         dropped.add(field.name());
       }
     }
+    return slots;
+  }
+
+  private DataFrameWriter<Row> writer(
+      Corrections corrections,
+      Dataset<Row> table,
+      Map<String, BitSet> slots,
+      List<String> dropped) {
+    String[] gone = dropped.toArray(String[]::new);
+    if (source.isCsv()) {
+      CsvText text = CsvText.of(spark, source, table.schema());
+      return corrections
+          .corrected(text.rows(), cells(text))
+          .drop(gone)
+          .write()
+          .format(source.format())
+          .options(text.writerOptions());
+    }
+    Dataset<Row> corrected = corrections.corrected(table);
     for (Map.Entry<String, BitSet> entry : slots.entrySet()) {
       corrected =
           corrected.withColumn(
@@ -140,7 +171,21 @@ public final class ApplyJob {
                   .apply(TableColumns.column(entry.getKey()))
                   .as(entry.getKey(), table.schema().apply(entry.getKey()).metadata()));
     }
-    return corrected.drop(dropped.toArray(String[]::new));
+    return corrected.drop(gone).write().format(source.format()).options(source.options());
+  }
+
+  private static Corrections.Cells cells(CsvText text) {
+    return new Corrections.Cells() {
+      @Override
+      public Column unchanged(StructField field) {
+        return text.cell(field);
+      }
+
+      @Override
+      public Column changed(StructField field, Column value) {
+        return text.text(field, value);
+      }
+    };
   }
 
   private int index(FeatureRef feature, StructField field, Dataset<Row> table) {
@@ -149,7 +194,7 @@ public final class ApplyJob {
       int size = group.size() >= 0 ? group.size() : size(field, table);
       if (feature.index() >= size) {
         throw new InvalidInputException(
-            requestFile
+            options.request()
                 + ": removeFeatures: "
                 + feature
                 + ": the column has "
@@ -161,7 +206,10 @@ public final class ApplyJob {
     String name = Objects.requireNonNull(feature.attribute());
     if (group.attributes().isEmpty() || !group.hasAttr(name)) {
       throw new InvalidInputException(
-          requestFile + ": removeFeatures: " + feature + ": the column has no slot of that name");
+          options.request()
+              + ": removeFeatures: "
+              + feature
+              + ": the column has no slot of that name");
     }
     return group.indexOf(name);
   }

@@ -93,7 +93,7 @@ final class CachedExamples implements AutoCloseable {
     if (invalid.weights() > 0) {
       throw new InvalidInputException(
           String.format(
-              "%s: column '%s': %d of %d weights are not finite and greater than 0",
+              "%s: column '%s': %d of %d weights are not finite and at least 0",
               place, columns.weight(), invalid.weights(), statistics.rows()));
     }
     if (invalid.values() > 0) {

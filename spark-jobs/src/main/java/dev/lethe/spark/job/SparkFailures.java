@@ -54,7 +54,8 @@ final class SparkFailures {
                 + SparkErrors.kinds(e)
                 + "). The message is withheld because it may quote the row. Usual causes: a category"
                 + " that the model's StringIndexer has not seen, a NULL or NaN in a VectorAssembler,"
-                + " a value of the wrong type, a damaged file. The executors' logs have the details",
+                + " a value of the wrong type, a row of a CSV with more or fewer cells than its header,"
+                + " a damaged file. The executors' logs have the details",
             e)
         : new SparkFailedException(place, e);
   }

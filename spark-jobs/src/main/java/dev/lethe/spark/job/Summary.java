@@ -162,6 +162,31 @@ public record Summary(List<String> lines) {
     return new Summary(lines);
   }
 
+  public static Summary of(ApplyJob.Result result, String out) {
+    List<String> lines = new ArrayList<>();
+    lines.add(
+        field(
+            "rows",
+            "%,d read, %,d touched, %,d removed",
+            result.rows(),
+            result.touched(),
+            result.removed()));
+    lines.add(field("columns dropped", names(result.droppedColumns())));
+    for (String feature : result.notApplied()) {
+      lines.add(
+          field(
+              "not applied",
+              "%s: the table has no such column; only a model can lose it",
+              feature));
+    }
+    lines.add(field("corrected table", out));
+    return new Summary(lines);
+  }
+
+  private static String names(List<String> names) {
+    return names.isEmpty() ? "none" : String.join(", ", names);
+  }
+
   public void print(PrintWriter out) {
     for (String line : lines) {
       out.println(line.stripTrailing());

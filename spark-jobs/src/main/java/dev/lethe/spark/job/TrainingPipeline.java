@@ -174,7 +174,7 @@ final class TrainingPipeline {
       stages.add(
           new StringIndexer()
               .setInputCol(label)
-              .setOutputCol(unused(label + "_index", table))
+              .setOutputCol(TableColumns.unused(label + "_index", table.schema()))
               .setStringOrderType("alphabetAsc"));
     }
     String[] indexed = unused(categorical, "_index", table);
@@ -190,17 +190,13 @@ final class TrainingPipeline {
         new VectorAssembler()
             .setInputCols(
                 Stream.concat(numeric.stream(), Arrays.stream(encoded)).toArray(String[]::new))
-            .setOutputCol(unused(FEATURES, table)));
+            .setOutputCol(TableColumns.unused(FEATURES, table.schema())));
     return new Pipeline().setStages(stages.toArray(PipelineStage[]::new));
   }
 
   private static String[] unused(List<String> names, String suffix, Dataset<Row> table) {
-    return names.stream().map(name -> unused(name + suffix, table)).toArray(String[]::new);
-  }
-
-  /** A name for a column that a stage makes; Spark ML refuses one that the table has. */
-  private static String unused(String name, Dataset<Row> table) {
-    boolean taken = TableColumns.find(table.schema(), name) != null;
-    return taken ? unused(name + "_", table) : name;
+    return names.stream()
+        .map(name -> TableColumns.unused(name + suffix, table.schema()))
+        .toArray(String[]::new);
   }
 }

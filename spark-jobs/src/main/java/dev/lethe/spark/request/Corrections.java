@@ -106,6 +106,28 @@ public final class Corrections {
     }
   }
 
+  /** What a corrected table holds for each cell. */
+  public interface Cells {
+    /** A cell that no change sets. */
+    Column unchanged(StructField field);
+
+    /** The cell of a new value. */
+    Column changed(StructField field, Column value);
+  }
+
+  private static final Cells TYPED =
+      new Cells() {
+        @Override
+        public Column unchanged(StructField field) {
+          return TableColumns.column(field.name());
+        }
+
+        @Override
+        public Column changed(StructField field, Column value) {
+          return value;
+        }
+      };
+
   /** A condition on a new value under which the request is refused. */
   private record Fault(String place, String complaint, Column flag) {}
 
@@ -141,7 +163,23 @@ public final class Corrections {
       String labelColumn,
       @Nullable String weightColumn,
       String fileName) {
-    return new Analysis(spark, schema, labelColumn, weightColumn, fileName, false).of(request);
+    return new Analysis(spark, schema, labelColumn, weightColumn, fileName, Lacking.NOTHING)
+        .of(request);
+  }
+
+  /**
+   * The same for a table other than the model's: it may lack features that the request removes,
+   * which then are among {@link #removedFeatures} as the request spells them.
+   */
+  public static Corrections ofOtherTable(
+      SparkSession spark,
+      Request request,
+      StructType schema,
+      String labelColumn,
+      @Nullable String weightColumn,
+      String fileName) {
+    return new Analysis(spark, schema, labelColumn, weightColumn, fileName, Lacking.FEATURES)
+        .of(request);
   }
 
   /**
@@ -156,7 +194,15 @@ public final class Corrections {
       String labelColumn,
       @Nullable String weightColumn,
       String fileName) {
-    return new Analysis(spark, schema, labelColumn, weightColumn, fileName, true).of(request);
+    return new Analysis(spark, schema, labelColumn, weightColumn, fileName, Lacking.COLUMNS)
+        .of(request);
+  }
+
+  /** What of a request a table may lack. */
+  private enum Lacking {
+    NOTHING,
+    FEATURES,
+    COLUMNS
   }
 
   /** Turns a request into row changes; holds what every step of that needs. */
@@ -166,7 +212,7 @@ public final class Corrections {
     private final String file;
     private final StructField label;
     private final @Nullable StructField weight;
-    private final boolean mayLackColumns;
+    private final Lacking lacking;
 
     Analysis(
         SparkSession spark,
@@ -174,8 +220,8 @@ public final class Corrections {
         String labelColumn,
         @Nullable String weightColumn,
         String file,
-        boolean mayLackColumns) {
-      this.mayLackColumns = mayLackColumns;
+        Lacking lacking) {
+      this.lacking = lacking;
       this.spark = spark;
       this.schema = schema;
       this.file = file;
@@ -249,7 +295,7 @@ public final class Corrections {
       List<Assignment> assignments = new ArrayList<>();
       Set<String> set = new HashSet<>();
       for (Map.Entry<String, String> entry : replace.set().entrySet()) {
-        if (mayLackColumns && TableColumns.matching(schema, entry.getKey()).isEmpty()) {
+        if (lacking == Lacking.COLUMNS && TableColumns.matching(schema, entry.getKey()).isEmpty()) {
           continue;
         }
         StructField field = column(entry.getKey(), place);
@@ -302,7 +348,7 @@ public final class Corrections {
     }
 
     private FeatureRef removedFeature(FeatureRef feature, String place) {
-      if ((feature.isSlot() || mayLackColumns)
+      if ((feature.isSlot() || lacking != Lacking.NOTHING)
           && TableColumns.matching(schema, feature.column()).isEmpty()) {
         return feature;
       }
@@ -324,7 +370,7 @@ public final class Corrections {
     }
 
     private boolean lacksColumnOf(String sql) {
-      return mayLackColumns && SqlExpressions.namesMissingColumn(spark, schema, sql);
+      return lacking == Lacking.COLUMNS && SqlExpressions.namesMissingColumn(spark, schema, sql);
     }
 
     private StructField column(String name, String place) {
@@ -385,9 +431,15 @@ public final class Corrections {
    */
   public Dataset<Row> corrected(Dataset<Row> original) {
     requireSchema(original);
-    if (!hasRowChanges()) {
-      return original;
-    }
+    return hasRowChanges() ? corrected(original, TYPED) : original;
+  }
+
+  /**
+   * The corrected table with cells of another kind, the columns in the same order.
+   *
+   * @param original the table, which may have further columns
+   */
+  public Dataset<Row> corrected(Dataset<Row> original, Cells cells) {
     Dataset<Row> kept = original;
     for (RowChange change : rowChanges) {
       if (change.removes()) {
@@ -396,20 +448,20 @@ public final class Corrections {
     }
     Column[] columns = new Column[schema.size()];
     for (int i = 0; i < columns.length; i++) {
-      columns[i] = corrected(schema.fields()[i]);
+      columns[i] = corrected(schema.fields()[i], cells);
     }
     return kept.select(columns);
   }
 
-  private Column corrected(StructField field) {
-    Column original = TableColumns.column(field.name());
+  private Column corrected(StructField field, Cells cells) {
+    Column original = cells.unchanged(field);
     @Nullable Column cases = null;
     // CASE takes the first branch that matches: the last change of the file comes first.
     for (int i = rowChanges.size() - 1; i >= 0; i--) {
       RowChange change = rowChanges.get(i);
       for (Assignment a : change.assignments()) {
         if (a.field().name().equals(field.name())) {
-          Column value = functions.expr(a.value());
+          Column value = cells.changed(field, functions.expr(a.value()));
           cases =
               cases == null
                   ? functions.when(change.matches(), value)
@@ -417,7 +469,8 @@ public final class Corrections {
         }
       }
     }
-    return cases == null ? original : cases.otherwise(original).as(field.name(), field.metadata());
+    return (cases == null ? original : cases.otherwise(original))
+        .as(field.name(), field.metadata());
   }
 
   /**

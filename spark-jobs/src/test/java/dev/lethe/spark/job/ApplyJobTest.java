@@ -3,10 +3,17 @@ package dev.lethe.spark.job;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.lethe.spark.LocalSpark;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.apache.spark.ml.attribute.AttributeGroup;
 import org.apache.spark.ml.attribute.NumericAttribute;
 import org.apache.spark.ml.linalg.SQLDataTypes;
@@ -48,10 +55,9 @@ class ApplyJobTest {
     assertThat(outcome.code()).as("%s", outcome).isZero();
     List<Row> expected = expected();
     assertThat(outcome.out())
-        .contains(
-            "rows: 240 read, 240 touched, "
-                + (People.COUNT - expected.size())
-                + " removed; columns dropped: race");
+        .contains("240 read, 240 touched, " + (People.COUNT - expected.size()) + " removed")
+        .containsPattern("columns dropped +race\n")
+        .doesNotContain("not applied");
     StructType schema = without(People.SCHEMA, "race");
     Dataset<Row> written =
         LocalSpark.session()
@@ -105,7 +111,8 @@ class ApplyJobTest {
 
     assertThat(outcome.code()).as("%s", outcome).isZero();
     assertThat(outcome.out())
-        .contains("rows: 240 read, 0 touched, 0 removed; columns dropped: race, hours");
+        .contains("240 read, 0 touched, 0 removed")
+        .containsPattern("columns dropped +race, hours\n");
     Dataset<Row> written = LocalSpark.session().read().parquet(out.toString());
     assertThat(written.schema()).isEqualTo(without(without(People.SCHEMA, "race"), "hours"));
     assertThat(sorted(written.collectAsList()))
@@ -130,7 +137,7 @@ class ApplyJobTest {
             .run();
 
     assertThat(outcome.code()).as("%s", outcome).isZero();
-    assertThat(outcome.out()).contains("columns dropped: none");
+    assertThat(outcome.out()).containsPattern("columns dropped +none\n");
     List<Row> written =
         LocalSpark.session()
             .read()
@@ -168,7 +175,7 @@ class ApplyJobTest {
     AttributeGroup group =
         new AttributeGroup(
             "features",
-            java.util.Arrays.stream(names)
+            Arrays.stream(names)
                 .map(name -> NumericAttribute.defaultAttr().withName(name))
                 .toArray(NumericAttribute[]::new));
     StructType schema =
@@ -224,6 +231,147 @@ class ApplyJobTest {
                 .csv(out.toString())
                 .columns())
         .containsExactly(without(People.SCHEMA, "race").fieldNames());
+  }
+
+  /** What the reader's types would change: zeros, quotes, blanks, and what means nothing. */
+  private static final String CELLS =
+      """
+      id,zip,price,note,city,seen,Ja/Nein
+      1,00123,1.50,"He said ""x"", then left",,2024-01-05 10:00:00,TRUE
+      2,04567,2.00,""," Ulm ",2024-01-05T10:00:00Z,false
+      3,,1e3,NULL,"a\\b",2024-1-5,
+      4,00001,007,-,Hof,2024-01-06 11:30:00,true
+      5,99999,NaN,"two
+      lines",#5,,FALSE
+      """;
+
+  @Test
+  void run_csv_untouchedCellsKeepEveryCharacter() {
+    String request =
+        """
+        id: r
+        changes:
+          - replaceFeatures:
+              set: {price: "price + 1", note: "concat(note, ', or not')", zip: "zip - 1"}
+              where: "id = 4"
+          - replaceFeatures: {set: {city: "NULL"}, where: "id = 2"}
+          - replaceFeatures: {set: {seen: "timestamp'2024-02-03 04:05:06'"}, where: "zip IS NULL"}
+          - removeRows: {where: "zip = 99999 AND note LIKE 'two%lines'"}
+        """;
+
+    String corrected =
+        corrected(
+            CELLS, request, "id", Map.of("escape", "\"", "multiLine", "true", "comment", "#"));
+
+    assertThat(corrected)
+        .isEqualTo(
+            CELLS
+                .substring(0, CELLS.indexOf("5,99999"))
+                .replace(",\" Ulm \",", ",,")
+                .replace("1e3,NULL,\"a\\b\",2024-1-5", "1e3,NULL,a\\b,2024-02-03 04:05:06")
+                .replace("4,00001,007,-,", "4,0,8.0,\"-, or not\","));
+  }
+
+  @Test
+  void run_csvWithOptions_untouchedCellsKeepEveryCharacter() {
+    String table =
+        """
+        1;NA;05.01.2024;  x ;0,50
+        2;;31.12.2024;"";NA
+        3;7;01.02.2024;NA;y
+        """;
+    String request =
+        """
+        id: r
+        changes:
+          - replaceFeatures: {set: {_c2: "date_add(_c2, 1)", _c3: "''"}, where: "_c1 IS NULL AND _c0 = 2"}
+          - removeRows: {where: "_c3 IS NULL"}
+        """;
+
+    String corrected =
+        corrected(
+            table,
+            request,
+            "_c0",
+            Map.of("sep", ";", "header", "false", "nullValue", "NA", "dateFormat", "dd.MM.yyyy"));
+
+    assertThat(corrected)
+        .isEqualTo(
+            """
+            1;NA;05.01.2024;  x ;0,50
+            2;;01.01.2025;"";NA
+            """);
+  }
+
+  /** The corrected file, its rows as lines. */
+  private static String corrected(
+      String table, String request, String label, Map<String, String> options) {
+    Path out = Places.unused("corrected");
+    Invocation command =
+        Invocation.apply(
+                Places.write(Places.unused("table.csv"), table),
+                label,
+                Places.write(Places.unused("request.yaml"), request),
+                out)
+            .with("--format", "csv");
+    options.forEach((key, value) -> command.flag("--option").flag(key + "=" + value));
+    Outcome outcome = command.run();
+    assertThat(outcome.code()).as("%s", outcome).isZero();
+    try (Stream<Path> files = Files.list(out)) {
+      return files
+          .filter(file -> file.getFileName().toString().startsWith("part-"))
+          .sorted()
+          .map(Places::read)
+          .collect(Collectors.joining());
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  @Test
+  void run_model_checksLabelsAndNamesWhatOnlyTheModelHas() {
+    Path out = Places.unused("corrected");
+    String request =
+        "id: r\nchanges: [{removeFeatures: [race, \"features[3]\"]},"
+            + " {relabel: {to: \"1 - label\", where: \"user_id = 'u-4712'\"}}]\n";
+
+    Outcome outcome =
+        apply(
+                People.write(People.dataset().drop("race"), "parquet", "no-race"),
+                "parquet",
+                request,
+                out)
+            .without("--label")
+            .with("--model", People.model())
+            .run();
+
+    assertThat(outcome.code()).as("%s", outcome).isZero();
+    assertThat(outcome.out())
+        .contains("240 read, 1 touched, 0 removed")
+        .containsPattern("columns dropped +none\n")
+        .containsPattern("not applied +race: the table has no such column")
+        .containsPattern("not applied +features\\[3\\]: the table has no such column");
+    assertThat(LocalSpark.session().read().parquet(out.toString()).schema())
+        .isEqualTo(without(People.SCHEMA, "race"));
+  }
+
+  @Test
+  void run_featuresThatTheTableLacks_areNamed() {
+    Path out = Places.unused("corrected");
+
+    Outcome outcome =
+        apply(
+                People.table(),
+                "parquet",
+                "id: r\nchanges: [{removeFeatures: [religion, hours, \"features[race_r1]\"]}]\n",
+                out)
+            .run();
+
+    assertThat(outcome.code()).as("%s", outcome).isZero();
+    assertThat(outcome.out())
+        .containsPattern("columns dropped +hours\n")
+        .containsPattern("not applied +religion: ")
+        .containsPattern("not applied +features\\[race_r1\\]: ");
   }
 
   private static Invocation apply(Path data, String format, String request, Path out) {

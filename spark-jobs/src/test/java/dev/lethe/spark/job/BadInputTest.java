@@ -333,13 +333,13 @@ class BadInputTest {
         dir -> People.write(People.dataset().drop("weight"), "parquet", "no-weight"),
         "weight column 'weight'",
         "there are user_id, age");
-    for (double weight : new double[] {0, -47114711, Double.NaN, Double.POSITIVE_INFINITY}) {
+    for (double weight : new double[] {-47114711, Double.NaN, Double.POSITIVE_INFINITY}) {
       cases.data(
           "weight " + weight,
           dir -> People.tableWith("weight", weight),
           "--data",
           "column 'weight'",
-          "1 of 239 weights are not finite and greater than 0");
+          "1 of 239 weights are not finite and at least 0");
     }
     cases.data(
         "feature NaN",
@@ -1039,15 +1039,65 @@ class BadInputTest {
         "changes[0].removeRows.where",
         "there are user_id, age");
     cases.add(
-        "apply the removal of an unknown column",
+        "apply the removal of a column that the model does not know",
         dir ->
             applied(dir)
+                .with("--model", People.smallModel())
                 .with(
                     "--request",
                     requestFile(dir, "id: r-1\nchanges: [{removeFeatures: [religion]}]\n")),
+        "neither the table nor the model has a column 'religion'");
+    cases.add(
+        "apply the removal of a column that the model does not use",
+        dir ->
+            applied(dir)
+                .with("--model", People.smallModel())
+                .with(
+                    "--request",
+                    requestFile(dir, "id: r-1\nchanges: [{removeFeatures: [city]}]\n")),
         "changes[0].removeFeatures[0]",
-        "'religion'",
-        "there are user_id, age");
+        "does not use column 'city'");
+    cases.add(
+        "apply a label that the model does not know",
+        dir ->
+            applied(dir)
+                .without("--label")
+                .with("--model", People.smallModel())
+                .with(
+                    "--request",
+                    requestFile(
+                        dir,
+                        "id: r-1\nchanges: [{relabel: {to: \"47114711\", where: \"user_id ="
+                            + " 'u-4711'\"}}]\n")),
+        "changes[0].relabel.to",
+        "an integer from 0 to 1",
+        "1 matched row");
+    cases.add(
+        "apply without label and model",
+        dir -> applied(dir).without("--label"),
+        "--label",
+        "required without --model");
+    cases.add(
+        "apply to a CSV whose rows are longer than its header",
+        dir ->
+            applied(dir)
+                .with("--format", "csv")
+                .with(
+                    "--data",
+                    Places.write(
+                        dir.resolve("longer.csv"), "user_id,label\nu-4711,1\nu-4712,0,Xanadu\n")),
+        "--data",
+        "more or fewer cells than its header");
+    cases.add(
+        "apply and drop rows that do not parse",
+        dir ->
+            applied(dir)
+                .with("--format", "csv")
+                .with("--option", "mode=DROPMALFORMED")
+                .with(
+                    "--data", Places.write(dir.resolve("people.csv"), "user_id,label\nu-4711,1\n")),
+        "--option mode=DROPMALFORMED",
+        "allowed are PERMISSIVE and FAILFAST");
     cases.add(
         "apply the removal of the label",
         dir ->

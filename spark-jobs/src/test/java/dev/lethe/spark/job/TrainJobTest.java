@@ -2,6 +2,7 @@ package dev.lethe.spark.job;
 
 import static org.apache.spark.sql.functions.expr;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import dev.lethe.spark.LocalSpark;
 import java.nio.file.Path;
@@ -10,6 +11,7 @@ import java.util.List;
 import org.apache.spark.ml.Pipeline;
 import org.apache.spark.ml.PipelineModel;
 import org.apache.spark.ml.PipelineStage;
+import org.apache.spark.ml.classification.LogisticRegression;
 import org.apache.spark.ml.classification.LogisticRegressionModel;
 import org.apache.spark.ml.feature.StringIndexer;
 import org.apache.spark.ml.feature.VectorAssembler;
@@ -93,6 +95,53 @@ class TrainJobTest {
             "pipeline");
 
     fromPipeline(table, "answer", pipeline, 2);
+  }
+
+  @Test
+  void run_rowsOfWeightZero_changeNothing() {
+    Dataset<Row> table = People.dataset();
+    Dataset<Row> more =
+        table
+            .union(table.limit(50).selectExpr(weightless("0D", "1 - label")))
+            .union(table.limit(50).selectExpr(weightless("-0D", "label")));
+
+    PipelineModel with = weighted(more);
+    PipelineModel without = weighted(table);
+
+    assertThat(predictor(with).coefficients()).isEqualTo(predictor(without).coefficients());
+    assertThat(predictor(with).intercept()).isEqualTo(predictor(without).intercept());
+    LogisticRegressionModel fitted =
+        new LogisticRegression()
+            .setWeightCol("weight")
+            .setFeaturesCol(predictor(with).getFeaturesCol())
+            .setRegParam(REG_PARAM)
+            .setTol(1e-12)
+            .fit(new PipelineModel("f", Arrays.copyOf(with.stages(), 1)).transform(more));
+    for (int j = 0; j < 2; j++) {
+      assertThat(predictor(with).coefficients().apply(j))
+          .isCloseTo(fitted.coefficients().apply(j), within(1e-7));
+    }
+    assertThat(predictor(with).intercept()).isCloseTo(fitted.intercept(), within(1e-6));
+  }
+
+  private static String[] weightless(String weight, String label) {
+    return new String[] {
+      "user_id", "1e9 * age", "-7 * hours", "city", "race", weight, label + " AS label"
+    };
+  }
+
+  /** Two partitions, so that rows are spread by their content. */
+  private static PipelineModel weighted(Dataset<Row> table) {
+    Path out = Places.unused("weighted");
+    Outcome outcome =
+        Invocation.train(People.write(table, "parquet", "table"), "label", out)
+            .with("--features", "age,hours")
+            .with("--reg-param", REG_PARAM)
+            .with("--weight", "weight")
+            .with("--partitions", 2)
+            .run();
+    assertThat(outcome.code()).as("%s", outcome).isZero();
+    return load(out);
   }
 
   private static PipelineStage indexer(String output) {
