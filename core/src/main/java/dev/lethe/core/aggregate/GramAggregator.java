@@ -27,6 +27,7 @@ public final class GramAggregator implements Aggregator<GramAggregator> {
   private transient double[] panel;
   private transient int panelRows;
   private double maxMarginError;
+  private long rows;
 
   public GramAggregator(Point point) {
     if (point.size() > MAX_SIZE) {
@@ -48,6 +49,7 @@ public final class GramAggregator implements Aggregator<GramAggregator> {
     int d = point.features();
     boolean intercept = point.intercept();
     double offset = intercept ? theta[d] : 0;
+    rows += block.rows();
     for (int i = 0; i < block.rows(); i++) {
       double s = block.dot(i, theta) + offset;
       double a = block.weight(i) * point.loss().secondDerivative(s, block.label(i));
@@ -86,6 +88,7 @@ public final class GramAggregator implements Aggregator<GramAggregator> {
     other.flush();
     sums.merge(other.sums);
     maxMarginError = Math.max(maxMarginError, other.maxMarginError);
+    rows += other.rows;
   }
 
   @Override
@@ -99,6 +102,11 @@ public final class GramAggregator implements Aggregator<GramAggregator> {
   @Override
   public long bytes() {
     return 16L * sums.size() + 128;
+  }
+
+  /** Rows that were added. */
+  public long rows() {
+    return rows;
   }
 
   /** The matrix, both triangles. */

@@ -101,6 +101,11 @@ public final class MeasurementAggregator implements Aggregator<MeasurementAggreg
     return 40L * size + 512;
   }
 
+  /** Rows that were added. */
+  public long rows() {
+    return rows;
+  }
+
   /** sum_i w_i l(s_i). */
   public double value() {
     return value.toArray()[0];

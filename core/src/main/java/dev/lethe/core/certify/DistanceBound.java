@@ -34,6 +34,11 @@ public sealed interface DistanceBound {
    */
   OptionalDouble reachable();
 
+  /** The premise of the rule that proves it, or why none does: fixed text, may be published. */
+  default String statement() {
+    return this instanceof Proven proven ? proven.rule().statement() : ((Unproven) this).reason();
+  }
+
   /** Which N proves the bound. */
   enum Rule {
     /** N = Lambda: ||theta - theta*|| &lt;= sqrt(sum g_j^2 / lambda_j) / sqrt(min lambda_j). */

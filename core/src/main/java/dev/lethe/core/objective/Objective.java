@@ -123,10 +123,16 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
     return new Point(loss, examples.features(), intercept, theta);
   }
 
+  /**
+   * {@inheritDoc}
+   *
+   * @throws DataChangedException if the pass saw another number of rows than the statistics
+   */
   @Override
   public Measured evaluate(double[] theta) {
     passes++;
     MeasurementAggregator sums = examples.measure(at(theta));
+    requireSameRows(sums.rows());
     double[] lambda = penalty.lambda().clone();
     double[] g = sums.gradient();
     double[] error = sums.gradientError();
@@ -216,10 +222,15 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
   /** The Hessian with the error bound that a certificate needs. */
   public record Hessian(SymmetricMatrix matrix, double relativeError) {}
 
-  /** The Hessian at theta: one pass. */
+  /**
+   * The Hessian at theta: one pass.
+   *
+   * @throws DataChangedException if the pass saw another number of rows than the statistics
+   */
   public Hessian gram(double[] theta) {
     passes++;
     GramAggregator sums = examples.gram(at(theta));
+    requireSameRows(sums.rows());
     SymmetricMatrix matrix = sums.matrix();
     int p = size();
     for (int j = 0; j < p; j++) {
@@ -305,6 +316,13 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
       }
     }
     return new CentredJacobi(diagonal, mean, centred ? d : -1);
+  }
+
+  /** The penalties and the rows' norms are the statistics', the sums are the pass's. */
+  private void requireSameRows(long rows) {
+    if (rows != statistics.rows()) {
+      throw new DataChangedException(statistics.rows(), rows);
+    }
   }
 
   private void zeroFixed(double[] v) {

@@ -200,6 +200,8 @@ class DerivativesTest {
       product.merge(Serialized.copy(partProduct.sealed()));
       gram.merge(Serialized.copy(partGram.sealed()));
     }
+    assertThat(measured.rows()).isEqualTo(n);
+    assertThat(gram.rows()).isEqualTo(n);
 
     double[] curvature = new double[n];
     double[] slope = new double[n];

@@ -2,6 +2,7 @@ package dev.lethe.core.objective;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.lethe.core.certify.DistanceBound;
@@ -10,6 +11,7 @@ import dev.lethe.core.linalg.Cholesky;
 import dev.lethe.core.linalg.SymmetricMatrix;
 import dev.lethe.core.linalg.Vectors;
 import dev.lethe.core.loss.LogisticLoss;
+import dev.lethe.core.model.ExampleBlock;
 import dev.lethe.core.model.Statistics;
 import dev.lethe.core.solver.CentredJacobi;
 import dev.lethe.core.solver.ConjugateGradient;
@@ -19,7 +21,9 @@ import dev.lethe.core.testing.Problem;
 import dev.lethe.core.testing.Problem.Kind;
 import java.math.BigDecimal;
 import java.util.Arrays;
+import java.util.List;
 import java.util.SplittableRandom;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -273,6 +277,43 @@ class ObjectiveTest {
 
     assertThat(objective.prove(measured)).isInstanceOf(DistanceBound.Proven.class);
     assertThat(objective.passes()).isEqualTo(passes);
+  }
+
+  @Test
+  void evaluateAndGram_rowsChangedSinceTheStatistics_areRefusedWithBothCounts() {
+    Problem problem = Problem.random(Kind.GAUSSIAN, 20, 3, false, 23);
+    List<ExampleBlock> blocks = problem.blocks(Problem.Layout.ALTERNATING, 7); // 7, 7, 6 rows
+    LocalExamples all = new LocalExamples(3, blocks);
+    List<List<ExampleBlock>> changes =
+        List.of(
+            blocks.subList(0, 2),
+            List.of(blocks.get(0), blocks.get(1), blocks.get(2), blocks.get(2)));
+    for (List<ExampleBlock> now : changes) {
+      Objective changed = withStatisticsOf(all, new LocalExamples(3, now));
+      String counts = "the first pass counted 20 rows, a later one " + (now.size() == 2 ? 14 : 26);
+      for (ThrowingCallable pass :
+          List.<ThrowingCallable>of(
+              () -> changed.evaluate(problem.theta()), () -> changed.gram(problem.theta()))) {
+        assertThatIllegalStateException()
+            .isThrownBy(pass)
+            .withMessageContaining("data changed")
+            .withMessageContaining(counts);
+      }
+    }
+    Objective same = withStatisticsOf(all, all);
+    assertThat(same.evaluate(problem.theta()).value()).isPositive();
+    assertThat(same.gram(problem.theta()).matrix().size()).isEqualTo(3);
+  }
+
+  private static Objective withStatisticsOf(LocalExamples first, LocalExamples examples) {
+    return new Objective(
+        examples,
+        first.statistics(LogisticLoss.INSTANCE).statistics(),
+        LogisticLoss.INSTANCE,
+        false,
+        uniform(3, 1),
+        new double[3],
+        new boolean[3]);
   }
 
   @Test

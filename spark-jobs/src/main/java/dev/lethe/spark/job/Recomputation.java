@@ -335,7 +335,8 @@ final class Recomputation {
       return;
     }
     progress.phase("measuring the gradient");
-    Objective.Measured measured = objective.evaluate(evidence.unnoisedParameters());
+    Objective.Measured measured =
+        SparkFailures.sanitized(place(), () -> objective.evaluate(evidence.unnoisedParameters()));
     double norm = Vectors.norm(measured.gradient());
     double rounding = Vectors.norm(measured.measurement().gradientError());
     Evidence.Measurement recorded = evidence.measurement();
@@ -358,9 +359,9 @@ final class Recomputation {
     if (certificate.verdict() != Verdict.CERTIFIED && stated == null) {
       return;
     }
-    DistanceBound bound = objective.prove(measured);
+    DistanceBound bound = SparkFailures.sanitized(place(), () -> objective.prove(measured));
     if (!(bound instanceof DistanceBound.Proven proven)) {
-      check("distance to the minimiser", false, ReleaseDocuments.rule(bound));
+      check("distance to the minimiser", false, bound.statement());
       return;
     }
     if (certificate.verdict() == Verdict.CERTIFIED) {
@@ -376,7 +377,7 @@ final class Recomputation {
     check(
         "distance bound as recorded",
         stated != null
-            && recorded.distanceRule().equals(ReleaseDocuments.rule(bound))
+            && recorded.distanceRule().equals(bound.statement())
             && proven.distance() <= slack * stated
             && stated <= slack * proven.distance(),
         format("%.3e, recorded %.3e; %s", proven.distance(), stated, recorded.distanceRule()));

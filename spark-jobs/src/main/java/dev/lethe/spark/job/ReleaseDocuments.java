@@ -1,10 +1,8 @@
 package dev.lethe.spark.job;
 
-import dev.lethe.core.certify.DistanceBound;
 import dev.lethe.core.linalg.Vectors;
 import dev.lethe.core.model.ExampleBlock;
 import dev.lethe.core.objective.Objective;
-import dev.lethe.core.solver.LinearSolver;
 import dev.lethe.core.unlearn.UnlearningResult;
 import dev.lethe.spark.certificate.Certificate;
 import dev.lethe.spark.certificate.Claim;
@@ -75,7 +73,6 @@ record ReleaseDocuments(
    */
   Evidence evidence(
       Certificate certificate,
-      LinearSolver solver,
       VaultKey key,
       Evidence.@Nullable Metrics before,
       Evidence.@Nullable Metrics after,
@@ -105,14 +102,14 @@ record ReleaseDocuments(
             objective.size(),
             problem.statistics().totalWeight()),
         request.method().word(),
-        solver.toString().toLowerCase(Locale.ROOT),
+        problem.solver(options.solver()).toString().toLowerCase(Locale.ROOT),
         end.point(),
         problem.fixedCoordinates(),
         new Evidence.Measurement(
             Vectors.norm(end.gradient()),
             Vectors.norm(end.measurement().gradientError()),
             unlearning.distance().isPresent() ? unlearning.distance().getAsDouble() : null,
-            rule(unlearning.bound()),
+            unlearning.bound().statement(),
             request.certificate() == null ? null : request.certificate().rho()),
         unlearning.steps().stream().map(ReleaseDocuments::step).toList(),
         new Evidence.Totals(
@@ -130,13 +127,6 @@ record ReleaseDocuments(
             label,
             logistic.weightColumn(),
             problem.examples().partitions()));
-  }
-
-  /** The premise of the rule that proved the distance, or why none did: fixed text. */
-  static String rule(DistanceBound bound) {
-    return bound instanceof DistanceBound.Proven proven
-        ? proven.rule().statement()
-        : ((DistanceBound.Unproven) bound).reason();
   }
 
   private static Evidence.Step step(UnlearningResult.Step step) {

@@ -14,6 +14,7 @@ import dev.lethe.spark.request.RequestReader;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
+import org.apache.spark.SparkContext;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -25,28 +26,31 @@ import org.jspecify.annotations.Nullable;
  */
 final class RequestedChange {
   private final Request request;
+  private final Dataset<Row> given;
   private final Dataset<Row> table;
   private final boolean tableIsCorrected;
   private final Corrections corrections;
   private final FeatureChange features;
-  private final Featurizer featurizer;
-  private final List<String> uncheckedConditions;
+  private final LoadedModel model;
 
+  /**
+   * @param table the given one with placeholders for removed columns that it lacks
+   */
   private RequestedChange(
       Request request,
+      Dataset<Row> given,
       Dataset<Row> table,
       boolean tableIsCorrected,
       Corrections corrections,
       FeatureChange features,
-      Featurizer featurizer,
-      List<String> uncheckedConditions) {
+      LoadedModel model) {
     this.request = request;
+    this.given = given;
     this.table = table;
     this.tableIsCorrected = tableIsCorrected;
     this.corrections = corrections;
     this.features = features;
-    this.featurizer = featurizer;
-    this.uncheckedConditions = uncheckedConditions;
+    this.model = model;
   }
 
   /**
@@ -60,43 +64,59 @@ final class RequestedChange {
   }
 
   /**
-   * Checks the request against model and table; one Spark job if the request changes rows.
+   * Checks all of the request that can be checked without reading rows.
    *
-   * @param source the table; its rows are read for the counts only
    * @param tableIsCorrected whether the table has the row changes already
    * @param label the table's label column
    */
-  static RequestedChange check(
+  static RequestedChange of(
       SparkSession spark,
       Request request,
       String requestFile,
       LoadedModel model,
       TableSource source,
       boolean tableIsCorrected,
-      String label,
-      Progress progress) {
+      String label) {
     Featurizer featurizer = model.featurizer();
     List<RemovedFeature> removed = removedFeatures(request, requestFile);
     Dataset<Row> given = source.read(spark);
     Dataset<Row> table =
         tableIsCorrected ? FeatureChange.complete(given, featurizer, removed) : given;
-    Corrections corrections =
-        corrections(spark, request, requestFile, model, given, tableIsCorrected, label);
-    FeatureChange features = FeatureChange.of(featurizer, model.logistic(), table, removed, label);
-    String place = source.option() + " " + source.path();
-    progress.phase("matching the request's rows");
-    spark.sparkContext().setJobDescription(progress.description());
-    List<String> unchecked = List.of();
-    if (tableIsCorrected) {
-      unchecked = SparkFailures.sanitized(place, () -> corrections.checkCorrected(given));
-    } else if (corrections.hasRowChanges()) {
-      Impact impact =
-          SparkFailures.sanitized(place, () -> corrections.inspect(given, model.labelDomain()));
-      progress.matched(impact.touchedRows());
-    }
-    spark.sparkContext().setJobDescription(null);
     return new RequestedChange(
-        request, table, tableIsCorrected, corrections, features, featurizer, unchecked);
+        request,
+        given,
+        table,
+        tableIsCorrected,
+        corrections(spark, request, requestFile, model, given, tableIsCorrected, label),
+        FeatureChange.of(featurizer, model.logistic(), table, removed, label),
+        model);
+  }
+
+  /**
+   * Checks the rows: on an original table the new values of those that the request touches, on a
+   * corrected one that no removed row is left. One Spark job if the request changes rows.
+   *
+   * @param place names the data, for messages
+   * @return the conditions that could not be checked on a corrected table, since it lacks a column
+   *     that they read or the request itself sets one: places in the request
+   */
+  List<String> inspect(Progress progress, String place) {
+    SparkContext context = given.sparkSession().sparkContext();
+    progress.phase("matching the request's rows");
+    context.setJobDescription(progress.description());
+    try {
+      if (tableIsCorrected) {
+        return SparkFailures.sanitized(place, () -> corrections.checkCorrected(given));
+      }
+      if (corrections.hasRowChanges()) {
+        Impact impact =
+            SparkFailures.sanitized(place, () -> corrections.inspect(given, model.labelDomain()));
+        progress.matched(impact.touchedRows());
+      }
+      return List.of();
+    } finally {
+      context.setJobDescription(null);
+    }
   }
 
   /** The row changes of a request on a table, which may be corrected already. */
@@ -137,14 +157,6 @@ final class RequestedChange {
     return request;
   }
 
-  /**
-   * The conditions that could not be checked on a corrected table, since it lacks a column that
-   * they read or the request itself sets one: places in the request.
-   */
-  List<String> uncheckedConditions() {
-    return uncheckedConditions;
-  }
-
   FeatureRemoval removal() {
     return features.removal();
   }
@@ -161,7 +173,7 @@ final class RequestedChange {
 
   /** All original rows, featurised; null if only the corrected table is there. */
   @Nullable Dataset<Row> original() {
-    return tableIsCorrected ? null : featurizer.transform(table);
+    return tableIsCorrected ? null : model.featurizer().transform(table);
   }
 
   /** The original rows as the published stages map them; null as above. */
@@ -178,7 +190,9 @@ final class RequestedChange {
 
   /** The rows that the request touches as they were; the source may skip all others. */
   Dataset<Row> touchedOriginal() {
-    return featurizer.transform(touchesAllRows() ? table : corrections.touchedOriginal(table));
+    return model
+        .featurizer()
+        .transform(touchesAllRows() ? table : corrections.touchedOriginal(table));
   }
 
   /** The same rows as they are now. */

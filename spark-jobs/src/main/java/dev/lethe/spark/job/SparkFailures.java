@@ -1,5 +1,6 @@
 package dev.lethe.spark.job;
 
+import dev.lethe.core.objective.DataChangedException;
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.SparkErrors;
 import dev.lethe.spark.SparkFailedException;
@@ -25,6 +26,9 @@ final class SparkFailures {
       return pass.get();
     } catch (InvalidInputException | SparkFailedException e) {
       throw e;
+    } catch (DataChangedException e) {
+      throw new InvalidInputException(
+          place + ": " + e.getMessage() + "; give a table that nobody writes to, or a snapshot", e);
     } catch (RuntimeException e) {
       throw SparkErrors.isOfData(e) || isSparks(e) ? translated(place, e) : e;
     } catch (Exception e) { // Scala throws checked exceptions undeclared

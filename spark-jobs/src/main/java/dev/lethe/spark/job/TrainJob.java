@@ -91,15 +91,9 @@ public final class TrainJob {
         } else {
           Request request = RequestedChange.readRequest(spark, options.request());
           RequestedChange change =
-              RequestedChange.check(
-                  spark,
-                  request,
-                  options.request(),
-                  model,
-                  options.table(),
-                  false,
-                  label,
-                  progress);
+              RequestedChange.of(
+                  spark, request, options.request(), model, options.table(), false, label);
+          change.inspect(progress, place());
           featurized = change.corrected();
           removed = change.removedSlots();
           stages = change.removal().publishedStages();

@@ -5,7 +5,6 @@ import dev.lethe.core.certify.GaussianMechanism;
 import dev.lethe.core.certify.GaussianNoise;
 import dev.lethe.core.certify.PublicationGrid;
 import dev.lethe.core.linalg.Vectors;
-import dev.lethe.core.objective.Objective;
 import dev.lethe.core.unlearn.UnlearningResult;
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.certificate.Certificate;
@@ -18,7 +17,6 @@ import dev.lethe.spark.request.Method;
 import dev.lethe.spark.request.Request;
 import java.io.IOException;
 import java.util.List;
-import org.apache.spark.ml.Transformer;
 import org.apache.spark.sql.SparkSession;
 import org.jspecify.annotations.Nullable;
 
@@ -65,18 +63,18 @@ public final class UnlearnJob {
     Progress progress = Progress.onTerminal("Lethe unlearn " + request.id());
     try (Release release = Release.open(spark, options.out(), options.vault(), options.sources())) {
       LoadedModel model = LoadedModel.load(spark, "--model", options.model());
-      requireGridFits(request.certificate(), model.logistic().parameters());
       String label = model.tableLabel(options.label());
       RequestedChange change =
-          RequestedChange.check(
+          RequestedChange.of(
               spark,
               request,
               options.request(),
               model,
               options.table(),
               options.corrected(),
-              label,
-              progress);
+              label);
+      requireGridFits(request.certificate(), kept(model, change));
+      List<String> unchecked = change.inspect(progress, options.place());
       Evidence.@Nullable Metrics before = metrics(model, label);
       ExampleTable.Columns columns = model.columns(label);
       try (CorrectedProblem problem =
@@ -90,9 +88,20 @@ public final class UnlearnJob {
               options.place())) {
         UnlearningResult unlearning =
             new ModelUpdate(options, problem, change, columns, model, progress).run();
-        return publish(release, problem, change, model, label, unlearning, before, progress, begin);
+        ReleaseDocuments documents =
+            new ReleaseDocuments(
+                spark, options, problem, change, model, label, unlearning, progress);
+        progress.phase("publishing");
+        return publish(release, documents, before, unchecked, begin);
       }
     }
+  }
+
+  /** The old parameters without those that leave. */
+  private static double[] kept(LoadedModel model, RequestedChange change) {
+    double[] theta = model.logistic().parameters();
+    change.removedSlots().stream().forEach(j -> theta[j] = 0);
+    return theta;
   }
 
   /**
@@ -131,19 +140,15 @@ public final class UnlearnJob {
 
   private Result publish(
       Release release,
-      CorrectedProblem problem,
-      RequestedChange change,
-      LoadedModel model,
-      String label,
-      UnlearningResult unlearning,
+      ReleaseDocuments documents,
       Evidence.@Nullable Metrics before,
-      Progress progress,
+      List<String> uncheckedConditions,
       long begin)
       throws IOException {
-    progress.phase("publishing");
-    Request request = change.request();
+    UnlearningResult unlearning = documents.unlearning();
+    LoadedModel model = documents.model();
+    Request request = documents.change().request();
     CertificateTerms terms = request.certificate();
-    Objective objective = problem.objective();
     double[] theta = unlearning.end().point();
     double[] published = theta;
     Claim claim = null;
@@ -153,34 +158,28 @@ public final class UnlearnJob {
       PublicationGrid grid = PublicationGrid.of(mechanism.sigma());
       published =
           GaussianNoise.publish(
-              theta, objective.fixed(), mechanism.sigma(), grid, GaussianNoise.cryptographic());
+              theta,
+              documents.problem().objective().fixed(),
+              mechanism.sigma(),
+              grid,
+              GaussianNoise.cryptographic());
       claim =
           new Claim(terms.epsilon(), terms.delta(), terms.rho(), mechanism.sigma(), grid.step());
     }
-    Transformer publishedModel =
+    release.saveModel(
         model
             .featurizer()
             .publish(
-                change.removal().publishedStages(), model.logistic().withParameters(published));
-    release.saveModel(publishedModel);
-    LoadedModel reloaded = release.reload(spark);
-    Evidence.@Nullable Metrics after = metrics(reloaded, label);
-    ReleaseDocuments documents =
-        new ReleaseDocuments(spark, options, problem, change, model, label, unlearning, progress);
+                documents.change().removal().publishedStages(),
+                model.logistic().withParameters(published)));
+    Evidence.@Nullable Metrics after = metrics(release.reload(spark), documents.label());
     Certificate certificate =
         claim == null
             ? documents.notCertified(reason(request, unlearning), release.modelDigest())
             : documents.certified(claim, release.modelDigest());
-    Evidence evidence =
-        documents.evidence(
-            certificate,
-            problem.solver(options.solver()),
-            release.vaultKey(),
-            before,
-            after,
-            begin);
+    Evidence evidence = documents.evidence(certificate, release.vaultKey(), before, after, begin);
     release.commit(certificate, evidence);
-    return new Result(certificate, evidence, unlearning, published, change.uncheckedConditions());
+    return new Result(certificate, evidence, unlearning, published, uncheckedConditions);
   }
 
   private static Reason reason(Request request, UnlearningResult unlearning) {

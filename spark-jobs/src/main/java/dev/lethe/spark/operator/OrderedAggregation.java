@@ -4,9 +4,9 @@ import dev.lethe.core.aggregate.Aggregator;
 import dev.lethe.core.model.ExampleBlock;
 import java.util.ArrayList;
 import java.util.Collections;
-import java.util.Comparator;
+import java.util.Iterator;
 import java.util.List;
-import org.apache.spark.HashPartitioner;
+import org.apache.spark.Partitioner;
 import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaRDD;
@@ -23,8 +23,8 @@ import scala.runtime.BoxedUnit;
  * <p>{@code JavaRDD.reduce} and {@code treeAggregate} merge in the order of arrival, which changes
  * the last bits from run to run. Here small sums go straight to the driver, which merges each as
  * soon as its predecessors are there. Sums that together exceed {@value #DRIVER_BYTES} bytes are
- * first merged on executors, in groups of neighbours and in order, so that neither the driver's
- * memory nor {@code spark.driver.maxResultSize} grows with the number of partitions.
+ * first merged on executors, in groups of neighbours and in order, as often as it takes: the driver
+ * gets that many bytes, or three sums where they are larger, whatever the number of partitions.
  */
 final class OrderedAggregation {
   static final long DRIVER_BYTES = 64L << 20;
@@ -33,11 +33,63 @@ final class OrderedAggregation {
 
   static <T, A extends Aggregator<A>> A run(
       JavaRDD<ExampleBlock> blocks, PartitionSum<T, A> task, A zero) {
-    int partitions = blocks.getNumPartitions();
-    if (zero.bytes() * partitions <= DRIVER_BYTES || partitions < 4) {
-      return mergeOnDriver(blocks.rdd(), task, partitions, zero);
+    int sums = blocks.getNumPartitions();
+    if (fitsDriver(sums, zero)) {
+      return mergeOnDriver(blocks.rdd(), task, sums, zero);
     }
-    return mergeInGroups(blocks, task, partitions, zero);
+    JavaPairRDD<Integer, A> level =
+        blocks
+            .mapPartitionsWithIndex(
+                (index, part) ->
+                    Collections.singletonList(new Tuple2<>(index, task.sum(part))).iterator(),
+                true)
+            .mapToPair(pair -> pair);
+    while (!fitsDriver(sums, zero)) {
+      int groupSize = (int) Math.ceil(Math.sqrt(sums));
+      sums = (sums + groupSize - 1) / groupSize;
+      level =
+          level
+              .repartitionAndSortWithinPartitions(new Neighbours(groupSize, sums))
+              .mapPartitionsToPair(part -> merged(part, groupSize));
+    }
+    return mergeOnDriver(level.values().rdd(), new Only<>(), sums, zero);
+  }
+
+  private static boolean fitsDriver(int sums, Aggregator<?> zero) {
+    return zero.bytes() * sums <= DRIVER_BYTES || sums < 4;
+  }
+
+  /** The sum of one group of neighbours, under the group's number; holds two sums at a time. */
+  private static <A extends Aggregator<A>> Iterator<Tuple2<Integer, A>> merged(
+      Iterator<Tuple2<Integer, A>> inOrder, int groupSize) {
+    Tuple2<Integer, A> first = inOrder.next();
+    A sum = first._2();
+    while (inOrder.hasNext()) {
+      sum.merge(inOrder.next()._2());
+    }
+    return Collections.singletonList(new Tuple2<>(first._1() / groupSize, sum.sealed())).iterator();
+  }
+
+  /** Sums with neighbouring numbers into one partition. */
+  private static final class Neighbours extends Partitioner {
+    private static final long serialVersionUID = 1L;
+    private final int groupSize;
+    private final int groups;
+
+    Neighbours(int groupSize, int groups) {
+      this.groupSize = groupSize;
+      this.groups = groups;
+    }
+
+    @Override
+    public int numPartitions() {
+      return groups;
+    }
+
+    @Override
+    public int getPartition(Object index) {
+      return (Integer) index / groupSize;
+    }
   }
 
   private static <S, A extends Aggregator<A>> A mergeOnDriver(
@@ -55,35 +107,6 @@ final class OrderedAggregation {
         .runJob(
             rdd, task, scala.jdk.javaapi.CollectionConverters.asScala(all).toSeq(), result, tag);
     return result.sum();
-  }
-
-  private static <T, A extends Aggregator<A>> A mergeInGroups(
-      JavaRDD<ExampleBlock> blocks, PartitionSum<T, A> task, int partitions, A zero) {
-    int groupSize = (int) Math.ceil(Math.sqrt(partitions));
-    int groups = (partitions + groupSize - 1) / groupSize;
-    JavaPairRDD<Integer, Tuple2<Integer, A>> sums =
-        blocks
-            .mapPartitionsWithIndex(
-                (index, part) -> {
-                  Tuple2<Integer, A> sum = new Tuple2<>(index, task.sum(part));
-                  return Collections.singletonList(new Tuple2<>(index / groupSize, sum)).iterator();
-                },
-                true)
-            .mapToPair(pair -> pair);
-    JavaRDD<A> merged =
-        sums.partitionBy(new HashPartitioner(groups))
-            .mapPartitions(
-                part -> {
-                  List<Tuple2<Integer, A>> group = new ArrayList<>();
-                  part.forEachRemaining(pair -> group.add(pair._2()));
-                  group.sort(Comparator.comparing(Tuple2::_1));
-                  A sum = group.get(0)._2();
-                  for (Tuple2<Integer, A> next : group.subList(1, group.size())) {
-                    sum.merge(next._2());
-                  }
-                  return Collections.singletonList(sum.sealed()).iterator();
-                });
-    return mergeOnDriver(merged.rdd(), new Only<>(), groups, zero);
   }
 
   /** The one element of a partition. */

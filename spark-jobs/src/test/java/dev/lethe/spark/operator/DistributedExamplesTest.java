@@ -30,6 +30,7 @@ import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.storage.BlockId;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import scala.runtime.AbstractFunction1;
 
@@ -130,16 +131,18 @@ class DistributedExamplesTest {
     }
   }
 
-  @Test
-  void merge_sumsTooLargeForTheDriver_goThroughExecutorsAndStayOrdered() {
-    // 16 bytes a coordinate and 36 partitions pass the limit of 64 MiB at 120 000 features
-    int features = 120_000;
+  // 16 bytes a coordinate: 36 sums pass the limit of 64 MiB at 120 000 features, and 6 groups of
+  // them do so at 700 000.
+  @ParameterizedTest
+  @CsvSource({"120000, 2", "700000, 3"})
+  void merge_sumsTooLargeForTheDriver_goThroughExecutorsAndStayOrdered(
+      int features, int stagesAPass) {
     List<ExampleBlock> blocks = new ArrayList<>();
     SplittableRandom random = new SplittableRandom(6);
     BlockBuilder builder = new BlockBuilder(features, 2, 1000);
     for (int i = 0; i < 72; i++) {
       for (int k = 0; k < 5; k++) {
-        builder.add(k * 24_000 + random.nextInt(24_000), random.nextDouble());
+        builder.add(k * (features / 5) + random.nextInt(features / 5), random.nextDouble());
       }
       builder.endRow(i % 2, 1);
       if (builder.isFull()) {
@@ -153,7 +156,7 @@ class DistributedExamplesTest {
       double[] again = distributed.gradient(at).gradient();
       assertThat(Arrays.equals(gradient, again)).isTrue();
       assertThat(counter.jobs()).isEqualTo(2);
-      assertThat(counter.stages()).isEqualTo(4); // two a pass: the groups' merge is a stage
+      assertThat(counter.stages()).isEqualTo(2 * stagesAPass); // a merge of groups is one
       double[] expected = new LocalExamples(features, blocks).gradient(at).gradient();
       assertClose(gradient, expected);
     }

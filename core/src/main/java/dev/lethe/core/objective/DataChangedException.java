@@ -1,0 +1,14 @@
+package dev.lethe.core.objective;
+
+/** Two passes over what should be the same examples saw different numbers of rows. */
+public final class DataChangedException extends IllegalStateException {
+  private static final long serialVersionUID = 1L;
+
+  DataChangedException(long first, long later) {
+    super(
+        "the data changed while it was read: the first pass counted "
+            + first
+            + " rows, a later one "
+            + later);
+  }
+}
