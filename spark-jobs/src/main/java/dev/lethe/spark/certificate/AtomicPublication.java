@@ -21,7 +21,8 @@ import org.jspecify.annotations.Nullable;
  * target must not exist, neither at the beginning nor at the commit.
  *
  * <p>On the local file system and on HDFS the rename is atomic. An object store without directories
- * copies file by file: there the commit can be interrupted.
+ * copies file by file: there the commit can be interrupted, and readers must compare the model with
+ * the certificate's digest.
  */
 public final class AtomicPublication implements AutoCloseable {
   private final Storage storage;

@@ -3,7 +3,6 @@ package dev.lethe.spark.certificate;
 import dev.lethe.spark.InvalidInputException;
 import java.io.FileNotFoundException;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.NoSuchFileException;
@@ -125,7 +124,7 @@ public final class Vault {
     } catch (FileAlreadyExistsException e) {
       return key();
     } catch (IOException e) {
-      throw new InvalidInputException("vault: " + file + " cannot be written", e);
+      throw unwritable(file, e);
     }
     return key();
   }
@@ -141,12 +140,22 @@ public final class Vault {
     try {
       createRoot();
       storage.createPrivateDirectory(directory);
-      storage.writePrivate(file, evidence.toJson());
-      return file;
     } catch (FileAlreadyExistsException e) {
       throw new InvalidInputException("vault: " + directory + " already exists", e);
     } catch (IOException e) {
-      throw new InvalidInputException("vault: " + file + " cannot be written", e);
+      throw unwritable(directory, e);
+    }
+    try {
+      storage.writePrivate(file, evidence.toJson());
+      return file;
+    } catch (IOException e) {
+      InvalidInputException failure = unwritable(file, e);
+      try {
+        deleteEvidence(evidence.certificateId());
+      } catch (InvalidInputException leftover) {
+        failure.addSuppressed(leftover);
+      }
+      throw failure;
     }
   }
 
@@ -174,13 +183,23 @@ public final class Vault {
     return evidence;
   }
 
-  /** Takes back what {@link #writeEvidence} wrote, when the publication failed after it. */
+  /**
+   * Takes back what {@link #writeEvidence} wrote, when the publication failed after it.
+   *
+   * @throws InvalidInputException if it cannot be deleted
+   */
   public void deleteEvidence(String certificateId) {
+    Path directory = directory(certificateId);
     try {
-      storage.delete(directory(certificateId));
+      storage.delete(directory);
     } catch (IOException e) {
-      throw new UncheckedIOException(e);
+      throw new InvalidInputException(
+          "vault: " + directory + " cannot be deleted; it is of no release, delete it", e);
     }
+  }
+
+  private static InvalidInputException unwritable(Path file, IOException e) {
+    return new InvalidInputException("vault: " + file + " cannot be written", e);
   }
 
   private void createRoot() throws IOException {

@@ -95,6 +95,7 @@ public final class Lethe implements Runnable {
   private static int report(Throwable e, PrintWriter err) {
     if (e instanceof InvalidInputException) {
       err.println("lethe: " + e.getMessage());
+      leftovers(e, err);
       return INVALID_INPUT;
     }
     if (e instanceof SparkFailedException) {
@@ -106,6 +107,7 @@ public final class Lethe implements Runnable {
       return SPARK_FAILED;
     }
     err.println("lethe: unexpected failure; messages are withheld, they may quote rows");
+    leftovers(e, err);
     for (Throwable cause = e; cause != null; cause = cause.getCause()) {
       err.println("  " + cause.getClass().getName());
       for (StackTraceElement frame : cause.getStackTrace()) {
@@ -120,5 +122,14 @@ public final class Lethe implements Runnable {
     }
     err.flush();
     return FAILED;
+  }
+
+  /** What cleaning up after the failure could not do. */
+  private static void leftovers(Throwable e, PrintWriter err) {
+    for (Throwable suppressed : e.getSuppressed()) {
+      if (suppressed instanceof InvalidInputException) {
+        err.println("lethe: " + suppressed.getMessage());
+      }
+    }
   }
 }

@@ -73,8 +73,17 @@ final class Release implements AutoCloseable {
     try {
       publication.commit();
     } catch (RuntimeException e) {
-      vault.deleteEvidence(certificate.certificateId());
+      takeBack(certificate.certificateId(), e);
       throw e;
+    }
+  }
+
+  /** What happens to the evidence must not hide why nothing was published. */
+  private void takeBack(String certificateId, RuntimeException failure) {
+    try {
+      vault.deleteEvidence(certificateId);
+    } catch (RuntimeException e) {
+      failure.addSuppressed(e);
     }
   }
 

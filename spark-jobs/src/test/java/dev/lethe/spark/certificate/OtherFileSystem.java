@@ -20,6 +20,17 @@ public final class OtherFileSystem extends RawLocalFileSystem {
   /** When true, somebody else publishes the target just before a directory is renamed to it. */
   static volatile boolean raced;
 
+  /** When true, no directory can be deleted. */
+  public static volatile boolean undeletable;
+
+  @Override
+  public boolean delete(Path path, boolean recursive) throws IOException {
+    if (undeletable && recursive) {
+      throw new IOException("read-only");
+    }
+    return super.delete(path, recursive);
+  }
+
   @Override
   public URI getUri() {
     return NAME;
