@@ -1,6 +1,7 @@
 package dev.lethe.spark;
 
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -84,7 +85,7 @@ final class JobLog extends SparkListener implements AutoCloseable {
     drain(context);
     synchronized (this) {
       List<Job> sorted = new ArrayList<>(jobs.values());
-      sorted.sort(java.util.Comparator.comparingInt(Job::id));
+      sorted.sort(Comparator.comparingInt(Job::id));
       return sorted;
     }
   }

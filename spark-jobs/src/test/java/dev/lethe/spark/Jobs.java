@@ -9,6 +9,7 @@ import dev.lethe.spark.job.UnlearnOptions;
 import dev.lethe.spark.job.VerifyJob;
 import dev.lethe.spark.job.VerifyOptions;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -35,7 +36,7 @@ final class Jobs {
     try {
       Files.writeString(directory.resolve(name), text);
     } catch (IOException e) {
-      throw new java.io.UncheckedIOException(e);
+      throw new UncheckedIOException(e);
     }
   }
 

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.lethe.core.solver.LinearSolver;
 import dev.lethe.spark.JobLog.Job;
 import dev.lethe.spark.certificate.Evidence;
+import dev.lethe.spark.cli.Lethe;
 import dev.lethe.spark.job.UnlearnJob;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -188,7 +189,7 @@ class PassesTest {
     Files.writeString(table.resolve("a.csv"), "x0,x1,label\n1,2,0\n,4711.25,1\n3,5,1\n0,1,0\n");
     for (String partitions : List.of("0", "2")) {
       int code =
-          dev.lethe.spark.cli.Lethe.run(
+          Lethe.run(
               "train",
               "--data",
               table.toString(),

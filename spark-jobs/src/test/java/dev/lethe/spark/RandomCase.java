@@ -6,6 +6,7 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Random;
 import java.util.SplittableRandom;
 import java.util.function.Function;
 import java.util.function.Predicate;
@@ -297,7 +298,7 @@ final class RandomCase {
     } else {
       all.add(new Value("v", "u", r -> r.values.get("u")));
     }
-    Collections.shuffle(all, new java.util.Random(random.nextLong()));
+    Collections.shuffle(all, new Random(random.nextLong()));
     List<Value> chosen = new ArrayList<>();
     for (Value value : all) {
       boolean twice = chosen.stream().anyMatch(v -> v.column().equals(value.column()));

@@ -14,6 +14,7 @@ import dev.lethe.spark.job.UnlearnJob;
 import dev.lethe.spark.ml.LogisticModel;
 import dev.lethe.spark.operator.DistributedExamples;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -210,7 +211,7 @@ class SparkMlFitTest {
 
   private void assertRoundTrip(LogisticRegressionModel fitted, String name) throws IOException {
     Jobs jobs = new Jobs(directory.resolve(name));
-    java.nio.file.Files.createDirectories(directory.resolve(name));
+    Files.createDirectories(directory.resolve(name));
     table.write().parquet(jobs.path("table"));
     fitted.write().save(jobs.path("model"));
     jobs.write("request.yaml", "id: r\nchanges:\n  - removeRows: {where: 'id < 4'}\n");

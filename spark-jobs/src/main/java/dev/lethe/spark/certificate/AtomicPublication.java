@@ -121,11 +121,6 @@ public final class AtomicPublication implements AutoCloseable {
         : new InvalidInputException(message, cause);
   }
 
-  /** Where the directory will be. */
-  public Path target() {
-    return target;
-  }
-
   /** Where everything is to be written. */
   public Path staging() {
     return staging;

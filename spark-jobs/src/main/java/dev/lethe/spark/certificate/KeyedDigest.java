@@ -7,8 +7,8 @@ import javax.crypto.Mac;
 
 /**
  * HMAC-SHA256 over a sequence of values, each encoded so that no two sequences share their bytes:
- * numbers big-endian with a fixed width, texts (UTF-8) and byte strings after their length as 8
- * bytes. The sequence starts with the text {@code lethe/<domain>/1}.
+ * numbers big-endian with a fixed width, byte strings after their length as 8 bytes. The sequence
+ * starts with the text {@code lethe/<domain>/1}.
  */
 public final class KeyedDigest {
   private final Mac mac;
@@ -24,11 +24,6 @@ public final class KeyedDigest {
   /** An empty sequence of the given domain. */
   public static KeyedDigest of(VaultKey key, String domain) {
     return new KeyedDigest(key.mac(), domain);
-  }
-
-  public KeyedDigest putByte(int value) {
-    mac.update((byte) value);
-    return this;
   }
 
   public KeyedDigest putInt(int value) {
@@ -49,10 +44,6 @@ public final class KeyedDigest {
     putLong(length);
     mac.update(value, offset, length);
     return this;
-  }
-
-  public KeyedDigest putString(String value) {
-    return putBytes(value.getBytes(StandardCharsets.UTF_8));
   }
 
   /** The digest, 32 bytes; the object then starts the next sequence of its domain. */

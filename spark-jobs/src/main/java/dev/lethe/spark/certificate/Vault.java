@@ -76,11 +76,6 @@ public final class Vault {
     }
   }
 
-  /** Where the vault is. */
-  public Path root() {
-    return root;
-  }
-
   /**
    * The digest key.
    *

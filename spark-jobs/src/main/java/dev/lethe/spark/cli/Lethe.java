@@ -76,12 +76,15 @@ public final class Lethe implements Runnable {
   public static int run(String... args) {
     PrintWriter out = new PrintWriter(System.out, true, StandardCharsets.UTF_8);
     PrintWriter err = new PrintWriter(System.err, true, StandardCharsets.UTF_8);
-    return new CommandLine(new Lethe())
+    return commandLine()
         .setOut(out)
         .setErr(err)
-        .setCaseInsensitiveEnumValuesAllowed(true)
         .setExecutionExceptionHandler((e, command, parsed) -> report(e, command.getErr()))
         .execute(args);
+  }
+
+  static CommandLine commandLine() {
+    return new CommandLine(new Lethe()).setCaseInsensitiveEnumValuesAllowed(true);
   }
 
   @Override

@@ -9,9 +9,9 @@ import picocli.CommandLine.Option;
 /** How the Newton systems are solved. */
 final class SolverOptions {
   enum Choice {
-    auto,
-    cg,
-    cholesky
+    AUTO,
+    CG,
+    CHOLESKY
   }
 
   @Option(
@@ -25,7 +25,7 @@ final class SolverOptions {
               + " cholesky: one pass for the Hessian, at most "
               + GramAggregator.MAX_SIZE
               + " parameters")
-  private Choice solver = Choice.auto;
+  private Choice solver = Choice.AUTO;
 
   @Option(
       names = "--max-steps",
@@ -43,9 +43,9 @@ final class SolverOptions {
 
   @Nullable LinearSolver solver() {
     return switch (solver) {
-      case auto -> null;
-      case cg -> LinearSolver.CG;
-      case cholesky -> LinearSolver.CHOLESKY;
+      case AUTO -> null;
+      case CG -> LinearSolver.CG;
+      case CHOLESKY -> LinearSolver.CHOLESKY;
     };
   }
 

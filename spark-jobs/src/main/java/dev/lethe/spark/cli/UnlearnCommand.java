@@ -7,6 +7,7 @@ import dev.lethe.spark.job.LetheSession;
 import dev.lethe.spark.job.Summary;
 import dev.lethe.spark.job.UnlearnJob;
 import dev.lethe.spark.job.UnlearnOptions;
+import java.util.Objects;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -106,7 +107,7 @@ final class UnlearnCommand implements Callable<Integer> {
     TableSource source =
         data != null
             ? table.source("--data", data)
-            : table.source("--corrected", java.util.Objects.requireNonNull(corrected));
+            : table.source("--corrected", Objects.requireNonNull(corrected));
     UnlearnOptions options =
         new UnlearnOptions(
             model,

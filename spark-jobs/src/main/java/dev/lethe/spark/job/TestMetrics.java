@@ -2,7 +2,6 @@ package dev.lethe.spark.job;
 
 import static org.apache.spark.ml.functions.vector_to_array;
 import static org.apache.spark.sql.functions.avg;
-import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.count;
 import static org.apache.spark.sql.functions.expr;
 import static org.apache.spark.sql.functions.lit;
@@ -31,7 +30,7 @@ final class TestMetrics {
   private TestMetrics() {}
 
   /**
-   * Two jobs over the test data.
+   * Scores the test data once and keeps it while the metrics are taken.
    *
    * @param label the table's label column
    * @throws InvalidInputException if the model cannot score the table, it has no rows, or a label
@@ -67,10 +66,10 @@ final class TestMetrics {
     Dataset<Row> scored =
         featurized
             .select(
-                col(labelColumn).cast("double").as(LABEL),
-                col(predictor.getPredictionCol()).as("prediction"),
-                col(predictor.getRawPredictionCol()).as("raw"),
-                vector_to_array(col(predictor.getRawPredictionCol()), "float64")
+                TableColumns.column(labelColumn).cast("double").as(LABEL),
+                TableColumns.column(predictor.getPredictionCol()).as("prediction"),
+                TableColumns.column(predictor.getRawPredictionCol()).as("raw"),
+                vector_to_array(TableColumns.column(predictor.getRawPredictionCol()), "float64")
                     .getItem(1)
                     .as("margin"))
             .cache();

@@ -7,6 +7,7 @@ import dev.lethe.spark.featurizer.StageColumns;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.UUID;
 import java.util.stream.Stream;
 import org.apache.spark.ml.Pipeline;
 import org.apache.spark.ml.PipelineModel;
@@ -109,8 +110,7 @@ final class TrainingPipeline {
       String labelColumn) {
     LogisticRegressionModel model =
         new LogisticRegressionModel(
-            "logreg_lethe_"
-                + java.util.UUID.randomUUID().toString().replace("-", "").substring(0, 12),
+            "logreg_lethe_" + UUID.randomUUID().toString().replace("-", "").substring(0, 12),
             Vectors.zeros(features),
             0);
     model.set(model.regParam(), options.regParam());

@@ -1,6 +1,7 @@
 package dev.lethe.spark.ml;
 
 import dev.lethe.spark.InvalidInputException;
+import java.util.Arrays;
 import org.apache.spark.ml.classification.LogisticRegressionModel;
 import org.apache.spark.ml.linalg.Vectors;
 import org.apache.spark.ml.param.Param;
@@ -112,7 +113,7 @@ public final class LogisticModel {
   /** The coefficients, then the intercept if the model has one. */
   public double[] parameters() {
     double[] coefficients = model.coefficients().toArray();
-    double[] theta = java.util.Arrays.copyOf(coefficients, features() + (fitIntercept() ? 1 : 0));
+    double[] theta = Arrays.copyOf(coefficients, features() + (fitIntercept() ? 1 : 0));
     if (fitIntercept()) {
       theta[features()] = model.intercept();
     }
@@ -125,7 +126,7 @@ public final class LogisticModel {
     LogisticRegressionModel changed =
         new LogisticRegressionModel(
             model.uid(),
-            Vectors.dense(java.util.Arrays.copyOf(theta, d)).compressed(),
+            Vectors.dense(Arrays.copyOf(theta, d)).compressed(),
             fitIntercept() ? theta[d] : 0);
     model.copyValues(changed, ParamMap.empty());
     return changed;

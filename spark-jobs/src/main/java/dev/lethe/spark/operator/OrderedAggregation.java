@@ -2,6 +2,7 @@ package dev.lethe.spark.operator;
 
 import dev.lethe.core.aggregate.Aggregator;
 import dev.lethe.core.model.ExampleBlock;
+import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Iterator;
@@ -12,6 +13,7 @@ import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.rdd.RDD;
 import scala.Tuple2;
+import scala.jdk.javaapi.CollectionConverters;
 import scala.reflect.ClassTag;
 import scala.reflect.ClassTag$;
 import scala.runtime.AbstractFunction2;
@@ -103,16 +105,14 @@ final class OrderedAggregation {
       all.add(k);
     }
     ClassTag<A> tag = ClassTag$.MODULE$.apply(Aggregator.class);
-    rdd.context()
-        .runJob(
-            rdd, task, scala.jdk.javaapi.CollectionConverters.asScala(all).toSeq(), result, tag);
+    rdd.context().runJob(rdd, task, CollectionConverters.asScala(all).toSeq(), result, tag);
     return result.sum();
   }
 
   /** The one element of a partition. */
   private static final class Only<A>
       extends AbstractFunction2<TaskContext, scala.collection.Iterator<A>, A>
-      implements java.io.Serializable {
+      implements Serializable {
     private static final long serialVersionUID = 1L;
 
     @Override

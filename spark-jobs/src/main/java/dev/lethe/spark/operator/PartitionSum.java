@@ -7,14 +7,13 @@ import java.io.Serializable;
 import java.util.Iterator;
 import org.apache.spark.TaskContext;
 import org.apache.spark.broadcast.Broadcast;
-import scala.collection.JavaConverters;
+import scala.jdk.javaapi.CollectionConverters;
 import scala.runtime.AbstractFunction2;
 
 /**
  * One task: the sum over a partition's blocks, in their order. A named class: cleaning closures
  * costs 1.5 ms a job.
  */
-@SuppressWarnings("deprecation") // JavaConverters is the converter that every Scala 2.13 has
 final class PartitionSum<T, A extends Aggregator<A>>
     extends AbstractFunction2<TaskContext, scala.collection.Iterator<ExampleBlock>, A>
     implements Serializable {
@@ -30,7 +29,7 @@ final class PartitionSum<T, A extends Aggregator<A>>
 
   @Override
   public A apply(TaskContext context, scala.collection.Iterator<ExampleBlock> blocks) {
-    return sum(JavaConverters.asJavaIterator(blocks));
+    return sum(CollectionConverters.asJava(blocks));
   }
 
   A sum(Iterator<ExampleBlock> blocks) {

@@ -495,11 +495,6 @@ public final class Corrections {
     return corrected(touchedOriginal(original));
   }
 
-  /** As {@link #inspect(Dataset, LabelDomain)} with {@link LabelDomain#any()}. */
-  public Impact inspect(Dataset<Row> original) {
-    return inspect(original, LabelDomain.any());
-  }
-
   /**
    * Counts what the request matches and checks every new value, in one Spark job that reads the
    * touched rows only (none when the request changes no row).

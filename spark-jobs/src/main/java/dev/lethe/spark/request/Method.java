@@ -6,7 +6,7 @@ import java.util.stream.Collectors;
 
 /** How the parameters are updated. */
 public enum Method {
-  /** One gradient step of length tau on the touched rows. */
+  /** One step of length tau against the difference of the gradients, corrected less original. */
   FIRST_ORDER("first-order"),
   /** One Newton step with the Hessian of the corrected data. */
   SECOND_ORDER("second-order"),

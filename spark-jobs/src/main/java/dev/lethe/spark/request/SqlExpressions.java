@@ -31,6 +31,7 @@ import org.apache.spark.sql.catalyst.expressions.UserDefinedExpression;
 import org.apache.spark.sql.catalyst.expressions.WindowExpression;
 import org.apache.spark.sql.catalyst.expressions.aggregate.AggregateFunction;
 import org.apache.spark.sql.catalyst.parser.CatalystSqlParser;
+import org.apache.spark.sql.catalyst.parser.ParseException;
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
 import org.apache.spark.sql.functions;
 import org.apache.spark.sql.types.DataType;
@@ -201,7 +202,7 @@ final class SqlExpressions {
 
   private static String parseDetail(Throwable e) {
     String at = "";
-    if (e instanceof org.apache.spark.sql.catalyst.parser.ParseException p
+    if (e instanceof ParseException p
         && p.start().startPosition().isDefined()
         && p.line().isDefined()) {
       at = " (syntax error near line " + p.line().get() + " of the expression)";

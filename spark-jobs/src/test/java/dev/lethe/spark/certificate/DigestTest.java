@@ -32,14 +32,14 @@ class DigestTest {
     byte[] text = "Zürich".getBytes(UTF_8);
     ByteBuffer bytes = ByteBuffer.allocate(100);
     bytes.putLong(start.length).put(start);
-    bytes.put((byte) 5).putInt(-2).putLong(1L << 40);
+    bytes.putInt(-2).putLong(1L << 40);
     bytes.putLong(text.length).put(text);
     mac.update(bytes.array(), 0, bytes.position());
     String expected = HexFormat.of().formatHex(mac.doFinal());
 
     KeyedDigest digest = KeyedDigest.of(key, "test");
     for (int repeat = 0; repeat < 2; repeat++) {
-      digest.putByte(5).putInt(-2).putLong(1L << 40).putString("Zürich");
+      digest.putInt(-2).putLong(1L << 40).putBytes(text);
       assertThat(digest.hex()).isEqualTo(expected);
     }
   }
@@ -51,8 +51,12 @@ class DigestTest {
         .isEqualTo(key.digest("request", content))
         .isNotEqualTo(key.digest("model", content))
         .isNotEqualTo(key.derive("x").digest("request", content));
-    assertThat(KeyedDigest.of(key, "t").putString("ab").putString("c").hex())
-        .isNotEqualTo(KeyedDigest.of(key, "t").putString("a").putString("bc").hex());
+    assertThat(KeyedDigest.of(key, "t").putBytes(bytes("ab")).putBytes(bytes("c")).hex())
+        .isNotEqualTo(KeyedDigest.of(key, "t").putBytes(bytes("a")).putBytes(bytes("bc")).hex());
+  }
+
+  private static byte[] bytes(String text) {
+    return text.getBytes(UTF_8);
   }
 
   @Test

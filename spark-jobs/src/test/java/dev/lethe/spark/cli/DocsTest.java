@@ -70,7 +70,7 @@ class DocsTest {
       for (List<String> words : commands(read(page))) {
         commands++;
         try {
-          new CommandLine(new Lethe()).parseArgs(words.toArray(String[]::new));
+          Lethe.commandLine().parseArgs(words.toArray(String[]::new));
         } catch (CommandLine.ParameterException e) {
           fail(ROOT.relativize(page) + ": lethe " + String.join(" ", words) + ": " + e, e);
         }
@@ -131,7 +131,7 @@ class DocsTest {
 
   private static Map<String, String> usages() {
     Map<String, String> usages = new LinkedHashMap<>();
-    CommandLine lethe = new CommandLine(new Lethe());
+    CommandLine lethe = Lethe.commandLine();
     usages.put("lethe", lethe.getUsageMessage(CommandLine.Help.Ansi.OFF));
     lethe
         .getSubcommands()

@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
@@ -617,7 +618,7 @@ class FeatureRemovalTest {
 
   private static List<Row> everyValue(List<Row> from, String column, int size) {
     List<Row> firsts = new ArrayList<>();
-    Set<Object> seen = new java.util.HashSet<>();
+    Set<Object> seen = new HashSet<>();
     for (Row row : from) {
       if (seen.add(row.getAs(column))) {
         // several of each, so that random draws meet the rare ones

@@ -2,6 +2,7 @@ package dev.lethe.spark.featurizer;
 
 import dev.lethe.spark.LocalSpark;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.Set;
@@ -19,6 +20,7 @@ import org.apache.spark.ml.linalg.Vectors;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.catalyst.expressions.GenericRowWithSchema;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
 
@@ -84,7 +86,7 @@ final class SmallTable {
   static PipelineModel fit(Dataset<Row> rows, String featuresCol, PipelineStage... stages) {
     PipelineModel fitted = new Pipeline().setStages(stages).fit(rows);
     Vector first = (Vector) fitted.transform(rows).select(featuresCol).first().get(0);
-    Transformer[] all = java.util.Arrays.copyOf(fitted.stages(), fitted.stages().length + 1);
+    Transformer[] all = Arrays.copyOf(fitted.stages(), fitted.stages().length + 1);
     all[all.length - 1] = predictor(featuresCol, first.size());
     return new PipelineModel("pipeline_1", all);
   }
@@ -159,7 +161,7 @@ final class SmallTable {
     for (int i = 0; i < cells.length; i++) {
       cells[i] = i == index ? value : row.get(i);
     }
-    return new org.apache.spark.sql.catalyst.expressions.GenericRowWithSchema(cells, row.schema());
+    return new GenericRowWithSchema(cells, row.schema());
   }
 
   static Set<Integer> removed(FeatureRemoval removal) {

@@ -24,6 +24,7 @@ import org.apache.spark.ml.feature.PCA;
 import org.apache.spark.ml.feature.VectorAssembler;
 import org.apache.spark.ml.linalg.DenseMatrix;
 import org.apache.spark.ml.linalg.Matrices;
+import org.apache.spark.ml.linalg.Vector;
 import org.apache.spark.ml.linalg.Vectors;
 import org.apache.spark.ml.regression.LinearRegressionModel;
 import org.apache.spark.sql.Dataset;
@@ -807,7 +808,7 @@ class BadInputTest {
         dir -> usual(dir).with("--solver", "nonsense"),
         "--solver",
         "nonsense",
-        "[auto, cg, cholesky]");
+        "[AUTO, CG, CHOLESKY] (case-insensitive)");
     cases.add(
         "no steps",
         dir -> usual(dir).with("--max-steps", 0),
@@ -1279,7 +1280,7 @@ class BadInputTest {
         LocalSpark.session().createDataFrame(rows, People.VECTORS), "parquet", "vectors");
   }
 
-  private static org.apache.spark.ml.linalg.Vector nan(int size) {
+  private static Vector nan(int size) {
     double[] values = new double[size];
     values[5] = Double.NaN;
     return Vectors.dense(values);

@@ -18,6 +18,7 @@ import java.util.function.Function;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.ml.linalg.SQLDataTypes;
 import org.apache.spark.ml.linalg.Vectors;
 import org.apache.spark.scheduler.SparkListener;
@@ -202,7 +203,7 @@ class CorrectionsTest {
     Corrections corrections = corrections("{replaceFeatures: {set: {age: '1'}}}");
     assertThat(corrections.touchesAllRows()).isTrue();
     assertThat(corrections.touchedOriginal(table()).count()).isEqualTo(5);
-    assertThat(corrections.inspect(table()))
+    assertThat(corrections.inspect(table(), LabelDomain.any()))
         .isEqualTo(new Impact(5, 0, List.of(new Impact.Matched("changes[0].replaceFeatures", 5))));
   }
 
@@ -218,7 +219,7 @@ class CorrectionsTest {
     assertThat(corrections.hasRowChanges()).isFalse();
     assertThat(corrections.touchedOriginal(table()).count()).isZero();
     assertThat(collect(corrections.corrected(table()))).hasSize(5);
-    assertThat(jobs(() -> corrections.inspect(table()))).isEmpty();
+    assertThat(jobs(() -> corrections.inspect(table(), LabelDomain.any()))).isEmpty();
   }
 
   @Test
@@ -235,7 +236,7 @@ class CorrectionsTest {
     // Without the shuffle that repartition adds: only the job of inspect is counted.
     Dataset<Row> table = LocalSpark.session().createDataFrame(ROWS, SCHEMA);
     List<Impact> impact = new ArrayList<>();
-    List<String> events = jobs(() -> impact.add(corrections.inspect(table)));
+    List<String> events = jobs(() -> impact.add(corrections.inspect(table, LabelDomain.any())));
     assertThat(events).containsExactly("lethe: inspect the rows of the request");
     assertThat(impact)
         .containsExactly(
@@ -265,9 +266,7 @@ class CorrectionsTest {
       action.run();
       // The events arrive in order: once this job's have come, so have the action's.
       spark.sparkContext().setJobDescription("end");
-      new org.apache.spark.api.java.JavaSparkContext(spark.sparkContext())
-          .parallelize(List.of(1))
-          .count();
+      new JavaSparkContext(spark.sparkContext()).parallelize(List.of(1)).count();
       long deadline = System.nanoTime() + 20_000_000_000L;
       while (!events.contains("end") && System.nanoTime() < deadline) {
         Thread.onSpinWait();
@@ -302,7 +301,7 @@ class CorrectionsTest {
           .containsPattern(
               "PushedFilters: \\[.*Or\\(EqualTo\\(name,bob\\),GreaterThan\\(age,30\\)\\)");
     }
-    assertThat(corrections.inspect(stored).touchedRows()).isEqualTo(3);
+    assertThat(corrections.inspect(stored, LabelDomain.any()).touchedRows()).isEqualTo(3);
     assertThat(collect(corrections.touchedOriginal(stored)).keySet())
         .containsExactlyInAnyOrder(1, 3, 4);
   }
@@ -639,7 +638,8 @@ class CorrectionsTest {
             "changes[1].replaceFeatures.set.age: cannot be evaluated on some row of the data (DIVIDE_BY_ZERO");
     failing.forEach(
         (changes, message) ->
-            assertThatThrownBy(() -> corrections(spark, changes).inspect(table(spark)))
+            assertThatThrownBy(
+                    () -> corrections(spark, changes).inspect(table(spark), LabelDomain.any()))
                 .isInstanceOf(InvalidInputException.class)
                 .hasNoCause()
                 .hasMessageContaining(message)
@@ -652,7 +652,7 @@ class CorrectionsTest {
     SparkSession spark = session(true);
     Corrections corrections =
         corrections(spark, "{replaceFeatures: {set: {age: '10 / label'}, where: 'label = 1'}}");
-    assertThat(corrections.inspect(table(spark)).touchedRows()).isEqualTo(3);
+    assertThat(corrections.inspect(table(spark), LabelDomain.any()).touchedRows()).isEqualTo(3);
     assertThat(collect(corrections.corrected(table(spark))).get(1).getInt(1)).isEqualTo(10);
   }
 
@@ -660,7 +660,7 @@ class CorrectionsTest {
   void inspect_nullOverNull_isNoFault() {
     assertThat(
             corrections("{replaceFeatures: {set: {age: 'age + 0'}}}")
-                .inspect(table())
+                .inspect(table(), LabelDomain.any())
                 .touchedRows())
         .isEqualTo(5);
   }
@@ -710,7 +710,7 @@ class CorrectionsTest {
             "y",
             null,
             "r.yaml");
-    assertThatThrownBy(() -> corrections.inspect(table))
+    assertThatThrownBy(() -> corrections.inspect(table, LabelDomain.any()))
         .isInstanceOf(InvalidInputException.class)
         .hasMessageContaining("NaN or infinite");
   }
