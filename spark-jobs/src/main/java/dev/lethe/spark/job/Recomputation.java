@@ -299,12 +299,9 @@ final class Recomputation {
   }
 
   private boolean noRemovedRowIsLeft(Corrections corrections, Dataset<Row> table) {
-    try {
-      corrections.checkCorrected(table);
-      return true;
-    } catch (InvalidInputException e) {
-      return false;
-    }
+    return SparkFailures.sanitized(place(), () -> corrections.checkCorrected(table))
+        .left()
+        .isEmpty();
   }
 
   private void measure(LogisticModel model, CorrectedProblem problem) {

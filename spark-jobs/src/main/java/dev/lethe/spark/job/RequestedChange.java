@@ -106,7 +106,7 @@ final class RequestedChange {
     context.setJobDescription(progress.description());
     try {
       if (tableIsCorrected) {
-        return SparkFailures.sanitized(place, () -> corrections.checkCorrected(given));
+        return SparkFailures.sanitized(place, () -> corrections.requireCorrected(given));
       }
       if (corrections.hasRowChanges()) {
         Impact impact =

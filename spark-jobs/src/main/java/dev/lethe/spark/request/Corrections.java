@@ -185,7 +185,8 @@ public final class Corrections {
   /**
    * The same for a table that is corrected already. It may lack columns that the request removes,
    * and columns that its expressions read: a key, for example, that nobody keeps beside the model's
-   * data. Only {@link #checkCorrected} and {@link #removedFeatures} are of use then.
+   * data. Only {@link #checkCorrected}, {@link #requireCorrected} and {@link #removedFeatures} are
+   * of use then.
    */
   public static Corrections ofCorrected(
       SparkSession spark,
@@ -553,16 +554,46 @@ public final class Corrections {
   }
 
   /**
-   * Refuses a table, said to be corrected, that still has rows which a {@code removeRows} matches;
-   * one Spark job, or none when no condition can be checked.
+   * What the conditions of {@code removeRows} say of a table that is said to be corrected.
    *
-   * <p>A condition cannot be checked when the table lacks a column that it reads, or when the
-   * request itself sets such a column: a kept row may then match it legitimately.
+   * @param unchecked places of the conditions that could not be checked
+   * @param left the conditions that rows still match
+   */
+  public record Corrected(List<String> unchecked, List<Impact.Matched> left) {
+    public Corrected {
+      unchecked = List.copyOf(unchecked);
+      left = List.copyOf(left);
+    }
+  }
+
+  /**
+   * Refuses a table of which {@link #checkCorrected} found rows left.
    *
    * @return the places of the conditions that could not be checked
    * @throws InvalidInputException if rows that should have been removed are there
    */
-  public List<String> checkCorrected(Dataset<Row> corrected) {
+  public List<String> requireCorrected(Dataset<Row> corrected) {
+    Corrected found = checkCorrected(corrected);
+    for (Impact.Matched left : found.left()) {
+      throw refuse(
+          left.place(),
+          left.rows()
+              + " row(s) of the corrected data still match; they must be removed from it before"
+              + " (lethe apply writes a corrected table)");
+    }
+    return found.unchecked();
+  }
+
+  /**
+   * Looks for rows which a {@code removeRows} still matches; one Spark job, or none when no
+   * condition can be checked.
+   *
+   * <p>A condition cannot be checked when the table lacks a column that it reads, or when the
+   * request itself sets such a column: a kept row may then match it legitimately.
+   *
+   * @throws InvalidInputException if a condition cannot be evaluated on some row
+   */
+  public Corrected checkCorrected(Dataset<Row> corrected) {
     Set<String> present = new TreeSet<>(String.CASE_INSENSITIVE_ORDER);
     present.addAll(Arrays.asList(corrected.schema().fieldNames()));
     for (RowChange change : rowChanges) {
@@ -583,7 +614,7 @@ public final class Corrections {
       }
     }
     if (checked.isEmpty()) {
-      return unchecked;
+      return new Corrected(unchecked, List.of());
     }
     List<Column> flags = new ArrayList<>();
     for (RowChange change : checked) {
@@ -602,16 +633,13 @@ public final class Corrections {
     } catch (Exception e) {
       throw withoutValues(e, "the conditions of removeRows on the corrected data");
     }
+    List<Impact.Matched> left = new ArrayList<>();
     for (int i = 0; i < counts.length; i++) {
       if (counts[i] > 0) {
-        throw refuse(
-            checked.get(i).wherePlace(),
-            counts[i]
-                + " row(s) of the corrected data still match; they must be removed from it before"
-                + " (lethe apply writes a corrected table)");
+        left.add(new Impact.Matched(checked.get(i).wherePlace(), counts[i]));
       }
     }
-    return unchecked;
+    return new Corrected(unchecked, left);
   }
 
   private static List<Fault> faults(RowChange change, LabelDomain labels) {

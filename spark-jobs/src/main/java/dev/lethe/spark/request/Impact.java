@@ -22,7 +22,7 @@ public record Impact(long touchedRows, long removedRows, List<Matched> changes) 
    * Matches of one change.
    *
    * @param place {@code changes[1].relabel}
-   * @param rows rows of the original table that its condition matches
+   * @param rows rows of the table that its condition matches
    */
   public record Matched(String place, long rows) {}
 }

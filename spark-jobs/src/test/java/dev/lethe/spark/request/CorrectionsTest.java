@@ -716,18 +716,35 @@ class CorrectionsTest {
   }
 
   @Test
-  void checkCorrected_removedRowsStillThere_isRefused() {
+  void requireCorrected_removedRowsStillThere_isRefused() {
     Corrections corrections =
         corrections("{removeRows: {where: 'id = 1'}}, {removeRows: {where: 'AGE = 50'}}");
-    assertThat(corrections.checkCorrected(corrections.corrected(table()))).isEmpty();
-    assertThatThrownBy(() -> corrections.checkCorrected(table().filter("id <> 1")))
+    assertThat(corrections.requireCorrected(corrections.corrected(table()))).isEmpty();
+    assertThatThrownBy(() -> corrections.requireCorrected(table().filter("id <> 1")))
         .isInstanceOf(InvalidInputException.class)
         .hasMessageStartingWith(
             "r.yaml: changes[1].removeRows.where: 1 row(s) of the corrected data still match");
   }
 
   @Test
-  void checkCorrected_columnMissingOrSetByTheRequest_isReportedAsUnchecked() {
+  void checkCorrected_removedRowsStillThere_countsThem() {
+    Corrections corrections =
+        corrections("{removeRows: {where: 'id = 1'}}, {removeRows: {where: 'AGE = 50'}}");
+    assertThat(corrections.checkCorrected(table().filter("id <> 1")).left())
+        .containsExactly(new Impact.Matched("changes[1].removeRows.where", 1));
+  }
+
+  @Test
+  void checkCorrected_conditionThatFailsOnARow_isRefused() {
+    Corrections corrections = corrections("{removeRows: {where: 'CAST(name AS INT) = 7'}}");
+    assertThatThrownBy(() -> corrections.checkCorrected(table()))
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessageContaining("cannot be evaluated")
+        .hasMessageNotContaining("bob");
+  }
+
+  @Test
+  void requireCorrected_columnMissingOrSetByTheRequest_isReportedAsUnchecked() {
     Corrections corrections =
         corrections(
             """
@@ -735,9 +752,9 @@ class CorrectionsTest {
             {removeRows: {where: "age = 50"}},
             {replaceFeatures: {set: {age: "50"}, where: "id = 0"}}
             """);
-    assertThat(corrections.checkCorrected(table().drop("name")))
+    assertThat(corrections.requireCorrected(table().drop("name")))
         .containsExactly("changes[0].removeRows.where", "changes[1].removeRows.where");
-    assertThat(corrections.checkCorrected(corrections.corrected(table())))
+    assertThat(corrections.requireCorrected(corrections.corrected(table())))
         .containsExactly("changes[1].removeRows.where");
   }
 
