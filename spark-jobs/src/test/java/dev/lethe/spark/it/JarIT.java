@@ -74,6 +74,20 @@ class JarIT {
   }
 
   @Test
+  void applicationJar_notice_attributesDataAndCode() throws IOException {
+    try (JarFile jar = new JarFile(SparkUnderTest.JAR.toFile())) {
+      String notice =
+          new String(jar.getInputStream(jar.getEntry("META-INF/NOTICE")).readAllBytes(), UTF_8);
+      assertThat(notice.strip())
+          .startsWith("Lethe\nCopyright 2026 The Lethe authors")
+          .contains(
+              "Copyright (c) 2019 Liquid Carrot, MIT licence", "Apache Commons RNG", "Jackson")
+          .doesNotContain("2006-2026");
+      assertThat(names("")).contains("META-INF/FastDoubleParser-LICENSE");
+    }
+  }
+
+  @Test
   void jars_timeStamps_notOfThisBuild() throws IOException {
     Set<LocalDateTime> ours = timeStamps(SparkUnderTest.TEST_JAR);
 
