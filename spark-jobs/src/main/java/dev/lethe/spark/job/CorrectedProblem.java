@@ -70,6 +70,17 @@ final class CorrectedProblem implements AutoCloseable {
       boolean[] fixed = new boolean[penalty.size()];
       for (int j = 0; j < model.features(); j++) {
         fixed[j] = removed.get(j) || statistics.isConstant(j);
+        // the Hessian's diagonal is a sum of squares
+        if (!fixed[j] && !Double.isFinite(statistics.secondMoment()[j])) {
+          throw new InvalidInputException(
+              place
+                  + ": column '"
+                  + columns.features()
+                  + "': the values of slot "
+                  + j
+                  + " are too large to be squared, so gradient and curvature are not finite; scale"
+                  + " the column, and look for outliers in the table");
+        }
       }
       Objective objective =
           new Objective(
@@ -87,7 +98,25 @@ final class CorrectedProblem implements AutoCloseable {
     }
   }
 
+  /**
+   * lambda on these data.
+   *
+   * @throws InvalidInputException if standardization needs a variance that is not finite
+   */
   static Penalty penalty(LogisticModel model, Statistics statistics) {
+    for (int j = 0; model.standardization() && j < statistics.features(); j++) {
+      // values near the largest double have squares beyond it
+      if (!Double.isFinite(
+          statistics.totalWeight() * model.regParam() * statistics.variance()[j])) {
+        throw new InvalidInputException(
+            "column '"
+                + model.featuresColumn()
+                + "': the variance of slot "
+                + j
+                + ", which standardization needs, is not finite: its values are too large to be"
+                + " squared. Scale the column, and look for outliers in the table");
+      }
+    }
     return Penalty.sparkMl(
         statistics, model.regParam(), model.standardization(), model.fitIntercept());
   }

@@ -1,6 +1,7 @@
 package dev.lethe.spark.job;
 
 import dev.lethe.core.aggregate.Point;
+import dev.lethe.core.linalg.Vectors;
 import dev.lethe.core.model.Statistics;
 import dev.lethe.core.objective.Objective;
 import dev.lethe.core.objective.Penalty;
@@ -40,9 +41,33 @@ record ModelUpdate(
   /**
    * Updates the parameters and measures the result on the corrected data.
    *
-   * @throws InvalidInputException if rho is out of reach
+   * @throws InvalidInputException if rho is out of reach, or a gradient cannot be computed
    */
   UnlearningResult run() {
+    UnlearningResult result = update();
+    requireFinite(result);
+    return result;
+  }
+
+  /** Of a model whose gradient is not a number nothing can be said, not even in the evidence. */
+  private void requireFinite(UnlearningResult result) {
+    Objective.Measured end = result.end();
+    boolean finite =
+        Vectors.isFinite(end.point())
+            && Double.isFinite(Vectors.norm(end.measurement().gradientError()))
+            && result.steps().stream().allMatch(step -> Double.isFinite(step.gradientNorm()));
+    if (!finite) {
+      throw new InvalidInputException(
+          options.place()
+              + ": column '"
+              + columns.features()
+              + "': the gradient on the corrected data, or the bound of its rounding error, is not"
+              + " finite, so nothing was published. Usual cause: values so large that their"
+              + " products overflow; scale the column, and look for outliers in the table");
+    }
+  }
+
+  private UnlearningResult update() {
     Objective objective = problem.objective();
     Request request = change.request();
     double rho = request.certificate() == null ? DEFAULT_RHO : request.certificate().rho();

@@ -30,6 +30,7 @@ import org.apache.spark.ml.regression.LinearRegressionModel;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.functions;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
 import org.junit.jupiter.api.AfterAll;
@@ -348,6 +349,28 @@ class BadInputTest {
         "--data",
         "could not be read or featurised",
         "NaN in a VectorAssembler");
+    cases.data(
+        "feature too large to be squared",
+        dir -> People.tableWith("age", 1e308),
+        "column 'features': the variance of slot 0",
+        "not finite",
+        "Scale the column");
+    cases.add(
+        "feature too large to be squared, no standardization",
+        dir ->
+            usual(dir)
+                .with("--model", unstandardized())
+                .with(
+                    "--data",
+                    People.write(
+                        People.dataset()
+                            .withColumn("age", functions.expr("1e308D / 50 * (age - 43)")),
+                        "parquet",
+                        "people")),
+        "--data",
+        "column 'features': the values of slot 0 are too large to be squared",
+        "not finite",
+        "scale the column");
     cases.data(
         "feature infinite",
         dir -> People.tableWith("age", Double.POSITIVE_INFINITY),
@@ -1184,6 +1207,13 @@ class BadInputTest {
       }
     }
     return watched;
+  }
+
+  /** Its penalty needs no variances. */
+  private static Path unstandardized() {
+    LogisticRegressionModel predictor = People.predictor(2);
+    predictor.set(predictor.standardization(), false);
+    return People.smallModelWith(predictor);
   }
 
   private static Invocation like(Path dir) {
