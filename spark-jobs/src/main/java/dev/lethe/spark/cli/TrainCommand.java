@@ -17,13 +17,6 @@ import picocli.CommandLine.Spec;
 
 @Command(
     name = "train",
-    sortOptions = false,
-    mixinStandardHelpOptions = true,
-    versionProvider = Version.class,
-    usageHelpWidth = 100,
-    descriptionHeading = "%n",
-    optionListHeading = "%n",
-    footerHeading = "%n",
     description = {
       "Trains a binary logistic regression to a stated gradient norm and saves it as Spark ML does.",
       "",
@@ -31,6 +24,7 @@ import picocli.CommandLine.Spec;
           + " --like MODEL --request FILE it is the retraining from scratch on the corrected data that"
           + " unlearning is compared with."
     },
+    footerHeading = "%n",
     footer = {
       "Example:",
       "  lethe train --data adult.csv --format csv --label income --reg-param 0.001 \\",
@@ -130,6 +124,8 @@ final class TrainCommand implements Callable<Integer> {
   @Mixin private SolverOptions solver;
 
   @Mixin private FiguresOption figures;
+
+  @Mixin private Standard standard;
 
   @Override
   public Integer call() throws Exception {
