@@ -74,6 +74,14 @@ final class TrainCommand implements Callable<Integer> {
   private @Nullable String like;
 
   @Option(
+      names = "--model-certificate",
+      paramLabel = "FILE",
+      description =
+          "With --like, the model's certificate, where it comes from Lethe: what it says was removed stays removed"
+              + " (default: DIR/../certificate.json, if it is there)")
+  private @Nullable String modelCertificate;
+
+  @Option(
       names = "--request",
       paramLabel = "FILE",
       description = "With --like: apply this request's corrections first")
@@ -136,6 +144,7 @@ final class TrainCommand implements Callable<Integer> {
             label,
             out,
             like,
+            modelCertificate,
             request,
             pipeline,
             features,

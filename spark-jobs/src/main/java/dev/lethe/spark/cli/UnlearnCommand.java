@@ -37,6 +37,14 @@ final class UnlearnCommand implements Callable<Integer> {
       description = "The saved PipelineModel or LogisticRegressionModel (binary)")
   private String model;
 
+  @Option(
+      names = "--model-certificate",
+      paramLabel = "FILE",
+      description =
+          "The model's certificate, where the model comes from Lethe: what it says was removed stays removed"
+              + " (default: DIR/../certificate.json, if it is there)")
+  private @Nullable String modelCertificate;
+
   @Mixin private RequestedTable table;
 
   @Option(
@@ -77,6 +85,7 @@ final class UnlearnCommand implements Callable<Integer> {
     UnlearnOptions options =
         new UnlearnOptions(
             model,
+            modelCertificate,
             table.one("unlearn needs"),
             table.isCorrected(),
             table.label(),
