@@ -28,9 +28,9 @@ import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Three data sets of Warnecke et al. (NDSS 2023), through the command line: train, unlearn certified
- * at epsilon = 0.1, delta = 1e-4, retrain from scratch to a gradient norm 100 times smaller,
- * verify.
+ * Three data sets of Warnecke et al. (NDSS 2023), through the command line: train, unlearn
+ * certified at epsilon = 0.1, delta = 1e-4, retrain from scratch to a gradient norm 100 times
+ * smaller, verify.
  */
 @ExtendWith(LocalSpark.class)
 class PaperDataTest {

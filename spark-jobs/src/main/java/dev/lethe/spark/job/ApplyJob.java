@@ -20,6 +20,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.TreeMap;
 import org.apache.spark.ml.attribute.AttributeGroup;
 import org.apache.spark.ml.linalg.SQLDataTypes;
 import org.apache.spark.ml.linalg.SparseVector;
@@ -41,6 +42,18 @@ import org.jspecify.annotations.Nullable;
  * pipeline makes are not in the table.
  */
 public final class ApplyJob {
+  /** Reader options that choose among the source's own files or versions. */
+  private static final List<String> OF_THE_SOURCE =
+      List.of(
+          "path",
+          "paths",
+          "basePath",
+          "pathGlobFilter",
+          "modifiedBefore",
+          "modifiedAfter",
+          "versionAsOf",
+          "timestampAsOf");
+
   private final ApplyOptions options;
   private final TableSource source;
   private final SparkSession spark;
@@ -95,9 +108,37 @@ public final class ApplyJob {
                 .save(publication.staging().toString());
             return null;
           });
+      requireRows(publication.staging().toString(), rows - impact.removedRows());
       spark.sparkContext().setJobDescription(null);
       publication.commit();
       return new Result(rows, impact.touchedRows(), impact.removedRows(), dropped, notApplied);
+    }
+  }
+
+  /** Tasks write the rows: on storage of their own, the driver would publish an empty table. */
+  private void requireRows(String staging, long expected) {
+    if (expected == 0) {
+      return; // some sources cannot read a table without rows
+    }
+    Map<String, String> settings = new TreeMap<>(String.CASE_INSENSITIVE_ORDER);
+    settings.putAll(source.options());
+    settings.keySet().removeAll(OF_THE_SOURCE);
+    if (source.format().equals("json")) {
+      settings.remove("multiLine"); // Spark writes an object a line
+    }
+    TableSource written = new TableSource("--out", staging, source.format(), settings);
+    long found;
+    try {
+      found = SparkFailures.sanitized("--out", () -> written.read(spark).count());
+    } catch (InvalidInputException e) {
+      throw ModelStore.incomplete(
+          options.out(), "the table that was written cannot be read back", e);
+    }
+    if (found != expected) {
+      throw ModelStore.incomplete(
+          options.out(),
+          found + " rows of the written table can be read back, expected are " + expected,
+          null);
     }
   }
 

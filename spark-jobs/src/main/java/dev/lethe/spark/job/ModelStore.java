@@ -8,6 +8,7 @@ import dev.lethe.spark.SparkFailedException;
 import java.io.IOException;
 import java.util.List;
 import java.util.function.Supplier;
+import java.util.stream.IntStream;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.ml.Pipeline;
@@ -18,6 +19,7 @@ import org.apache.spark.ml.classification.LogisticRegressionModel;
 import org.apache.spark.ml.util.MLWritable;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
+import org.jspecify.annotations.Nullable;
 
 /** Spark ML models as Spark ML's own writer left them. */
 final class ModelStore {
@@ -84,6 +86,43 @@ final class ModelStore {
           "the model's class " + model.getClass().getName() + " cannot be saved by Spark ML");
     }
     writable.write().overwrite().save(directory.toString());
+  }
+
+  /**
+   * The model that was just saved. Tasks write parts of it: where driver and executors share no
+   * file system those are missing, and nobody else notices.
+   *
+   * @param parameters that were saved
+   * @param out the directory that was asked for, for messages
+   * @throws InvalidInputException if what can be read is not what was saved
+   */
+  static LoadedModel readBack(SparkSession spark, Path directory, double[] parameters, String out) {
+    LoadedModel saved;
+    try {
+      saved = LoadedModel.of(loadModel(spark, "--out", directory.toString()), "--out", out);
+    } catch (InvalidInputException e) {
+      throw incomplete(out, "the model that was written cannot be read back", e);
+    }
+    double[] read = saved.logistic().parameters();
+    if (read.length != parameters.length
+        || !IntStream.range(0, read.length).allMatch(j -> read[j] == parameters[j])) {
+      throw incomplete(out, "the model that was written has other parameters when read back", null);
+    }
+    return saved;
+  }
+
+  /** What the tasks wrote is not, or not all, where the driver published it. */
+  static InvalidInputException incomplete(String out, String finding, @Nullable Exception cause) {
+    String message =
+        "--out "
+            + out
+            + ": "
+            + finding
+            + "; nothing was published. The path must be on storage that the driver and all"
+            + " executors share, such as HDFS, an object store or a mounted network disk";
+    return cause == null
+        ? new InvalidInputException(message)
+        : new InvalidInputException(message, cause);
   }
 
   private static String savedClass(SparkSession spark, String option, String path) {

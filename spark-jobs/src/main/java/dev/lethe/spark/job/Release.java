@@ -23,11 +23,14 @@ final class Release implements AutoCloseable {
   private static final String MODEL = "model";
   private static final String CERTIFICATE = "certificate.json";
 
+  private final String out;
   private final Configuration configuration;
   private final AtomicPublication publication;
   private final Vault vault;
 
-  private Release(Configuration configuration, AtomicPublication publication, Vault vault) {
+  private Release(
+      String out, Configuration configuration, AtomicPublication publication, Vault vault) {
+    this.out = out;
     this.configuration = configuration;
     this.publication = publication;
     this.vault = vault;
@@ -46,7 +49,8 @@ final class Release implements AutoCloseable {
     List<String> forbidden = new ArrayList<>(sources);
     forbidden.add(0, out);
     Vault opened = Vault.open(configuration, vault, forbidden.toArray(String[]::new));
-    return new Release(configuration, AtomicPublication.begin(configuration, out, read), opened);
+    return new Release(
+        out, configuration, AtomicPublication.begin(configuration, out, read), opened);
   }
 
   VaultKey vaultKey() throws IOException {
@@ -57,9 +61,9 @@ final class Release implements AutoCloseable {
     ModelStore.save(model, staged(MODEL));
   }
 
-  /** The model as it was saved. */
-  LoadedModel reload(SparkSession spark) {
-    return LoadedModel.load(spark, "--out", staged(MODEL).toString());
+  /** The model as it was saved, which must be this one. */
+  LoadedModel reload(SparkSession spark, double[] parameters) {
+    return ModelStore.readBack(spark, staged(MODEL), parameters, out);
   }
 
   ModelDigest modelDigest() throws IOException {

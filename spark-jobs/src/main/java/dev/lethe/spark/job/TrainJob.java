@@ -137,7 +137,9 @@ public final class TrainJob {
           Transformer trained =
               model.featurizer().publish(stages, model.logistic().withParameters(end.point()));
           ModelStore.save(trained, publication.staging());
-          metrics = metrics(LoadedModel.of(trained, "--out", options.out()), label);
+          LoadedModel saved =
+              ModelStore.readBack(spark, publication.staging(), end.point(), options.out());
+          metrics = metrics(saved, label);
           publication.commit();
         }
         return new Result(

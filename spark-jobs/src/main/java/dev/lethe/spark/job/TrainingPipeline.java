@@ -47,16 +47,17 @@ final class TrainingPipeline {
     }
     PipelineModel featurizer =
         given instanceof PipelineModel fitted ? fitted : ((Pipeline) given).fit(table);
-    Dataset<Row> featurized = featurizer.transform(table.limit(1));
+    Dataset<Row> featurized = featurizer.transform(table);
     List<Transformer> leaves = Featurizer.leaves(featurizer);
     String featuresColumn = lastVectorColumn(leaves, featurized);
+    // After the stages: one that skips invalid rows may drop the first of the table.
     List<Row> first = featurized.select(featuresColumn).takeAsList(1);
     if (first.isEmpty()) {
       throw new InvalidInputException(
           options.table().option()
               + " "
               + options.table().path()
-              + ": there is no row to learn from");
+              + ": there is no row to learn from: the table is empty, or the stages skip every row");
     }
     int features = first.get(0).<Vector>getAs(0).size();
     return append(options, featurizer, features, featuresColumn, labelOf(leaves, label));
@@ -168,6 +169,16 @@ final class TrainingPipeline {
                 + type.catalogString()
                 + "; allowed are numbers, booleans, strings and vectors");
       }
+    }
+    TableColumns.require(table.schema(), label, "--label");
+    if (numeric.isEmpty() && categorical.isEmpty()) {
+      throw new InvalidInputException(
+          options.table().option()
+              + " "
+              + options.table().path()
+              + ": has no feature column: besides the label and the weight there must be a column of"
+              + " numbers, booleans, strings or vectors; "
+              + TableColumns.list(table.schema()));
     }
     List<PipelineStage> stages = new ArrayList<>();
     if (TableColumns.require(table.schema(), label, "--label").dataType() instanceof StringType) {

@@ -189,7 +189,7 @@ public final class UnlearnJob {
             .featurizer()
             .publish(
                 documents.change().publishedStages(), model.logistic().withParameters(published)));
-    Evidence.@Nullable Metrics after = metrics(release.reload(spark), documents.label());
+    Evidence.@Nullable Metrics after = metrics(release.reload(spark, published), documents.label());
     Certificate certificate =
         claim == null
             ? documents.notCertified(reason(request, unlearning), release.modelDigest())

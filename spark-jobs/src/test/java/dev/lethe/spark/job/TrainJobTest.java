@@ -124,6 +124,45 @@ class TrainJobTest {
     assertThat(predictor(with).intercept()).isCloseTo(fitted.intercept(), within(1e-6));
   }
 
+  @Test
+  void run_stageThatSkipsTheFirstRow_learnsFromTheOthers() {
+    Dataset<Row> table =
+        People.dataset()
+            .withColumn("age", expr("IF(user_id = 'u-4700', CAST(NULL AS DOUBLE), age)"));
+    Path pipeline =
+        People.save(
+            new Pipeline()
+                .setStages(
+                    new PipelineStage[] {
+                      new VectorAssembler()
+                          .setInputCols(new String[] {"age", "hours"})
+                          .setOutputCol("features")
+                          .setHandleInvalid("skip")
+                    }),
+            "pipeline");
+
+    PipelineModel model = load(fromPipeline(table, "label", pipeline, 0));
+
+    assertMinimises(model, table.where("age IS NOT NULL"), "label");
+  }
+
+  @Test
+  void run_labelAlone_isRefused() {
+    Path out = Places.unused("trained");
+    Path table = People.write(People.dataset().select("label", "weight"), "parquet", "table");
+
+    Outcome outcome =
+        Invocation.train(table, "label", out)
+            .with("--weight", "weight")
+            .with("--reg-param", REG_PARAM)
+            .run();
+
+    assertThat(outcome.code()).as("%s", outcome).isEqualTo(2);
+    assertThat(outcome.err())
+        .contains("--data " + table, "has no feature column", "there are label, weight");
+    assertThat(out).doesNotExist();
+  }
+
   private static String[] weightless(String weight, String label) {
     return new String[] {
       "user_id", "1e9 * age", "-7 * hours", "city", "race", weight, label + " AS label"
