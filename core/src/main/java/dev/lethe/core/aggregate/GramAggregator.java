@@ -133,7 +133,8 @@ public final class GramAggregator implements Aggregator<GramAggregator> {
   /**
    * kappa_H with |computed_jk - exact_jk| &lt;= kappa_H sqrt(H_jj H_kk): the curvature's own error
    * (a margin error e changes l'' by a factor of at most exp(e) for a self-concordant loss), the
-   * products and the sums. Terms that underflow (below 2^-1022) are outside it.
+   * products and the sums. Terms that underflow (below 2^-1022) are outside it; {@code
+   * docs/mathematics.md} tells why they do not matter.
    */
   public double relativeError() {
     double depth = sums.depth() * Rounding.UNIT;
