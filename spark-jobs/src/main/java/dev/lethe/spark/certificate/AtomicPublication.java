@@ -1,10 +1,13 @@
 package dev.lethe.spark.certificate;
 
 import dev.lethe.spark.InvalidInputException;
+import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.NoSuchFileException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.UUID;
 import org.apache.hadoop.conf.Configuration;
@@ -158,6 +161,22 @@ public final class AtomicPublication implements AutoCloseable {
       throw exists(target, e);
     } catch (IOException e) {
       throw new UncheckedIOException("cannot rename " + staging + " to " + target, e);
+    }
+  }
+
+  /**
+   * Whether a commit that failed may nevertheless have put this file into the target.
+   *
+   * @param name of the file
+   * @param content that was staged
+   */
+  public boolean mayHavePublished(String name, byte[] content) {
+    try {
+      return Arrays.equals(storage.read(new Path(target, name)), content);
+    } catch (FileNotFoundException | NoSuchFileException e) {
+      return false;
+    } catch (IOException e) {
+      return true; // it cannot be told
     }
   }
 

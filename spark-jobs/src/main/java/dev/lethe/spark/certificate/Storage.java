@@ -30,6 +30,7 @@ import org.apache.hadoop.fs.LocalFileSystem;
 import org.apache.hadoop.fs.Options;
 import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.fs.UnsupportedFileSystemException;
+import org.apache.hadoop.fs.permission.FsAction;
 import org.apache.hadoop.fs.permission.FsPermission;
 
 /**
@@ -283,6 +284,7 @@ abstract sealed class Storage {
   private static final class Remote extends Storage {
     private static final FsPermission FILE = new FsPermission((short) 0600);
     private static final FsPermission DIRECTORY = new FsPermission((short) 0700);
+    private static final Set<String> WITH_MODES = Set.of("hdfs", "viewfs");
 
     private final Configuration conf;
 
@@ -377,9 +379,13 @@ abstract sealed class Storage {
     }
 
     @Override
-    boolean openToOthers(Path file) {
+    boolean openToOthers(Path file) throws IOException {
       // Object stores report modes that they do not have.
-      return false;
+      if (!WITH_MODES.contains(fs.getUri().getScheme())) {
+        return false;
+      }
+      FsPermission granted = fs.getFileStatus(file).getPermission();
+      return granted.getGroupAction() != FsAction.NONE || granted.getOtherAction() != FsAction.NONE;
     }
   }
 }

@@ -70,6 +70,9 @@ public final class Vault {
       if (storage.exists(root) && !storage.fs.getFileStatus(root).isDirectory()) {
         throw new InvalidInputException("vault: " + root + " is a file; it must be a directory");
       }
+      if (storage.exists(root) && storage.openToOthers(root)) {
+        LOG.warn("the vault {} is open to others; its mode should be 0700", root);
+      }
       return new Vault(storage, root);
     } catch (IOException e) {
       throw new InvalidInputException("vault: " + path + " cannot be reached", e);

@@ -41,7 +41,7 @@ final class ApplyCommand implements Callable<Integer> {
       paramLabel = "DIR",
       description =
           "A model that reads the table: new labels and features are checked against it, label and"
-              + " weight column are its own")
+              + " weight column are its own. Without it any new label is accepted")
   private @Nullable String model;
 
   @Option(

@@ -14,7 +14,8 @@ final class TableOptions {
       paramLabel = "FORMAT",
       defaultValue = "parquet",
       description =
-          "Spark data source: parquet (default), csv, json, orc, libsvm, delta, iceberg...")
+          "Spark data source: parquet (default), csv, json, orc, libsvm; delta or iceberg with their"
+              + " package on --packages of spark-submit. Tables are read by path, not by name")
   private String format = "parquet";
 
   @Option(

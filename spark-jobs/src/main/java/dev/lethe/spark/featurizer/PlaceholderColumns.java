@@ -326,7 +326,7 @@ public final class PlaceholderColumns {
       if (vectorSize < 0) {
         throw impossible("no stage that reads it tells its number of slots");
       }
-      Column[] slots = new Column[vectorSize];
+      double[] slots = new double[vectorSize];
       for (int j = 0; j < vectorSize; j++) {
         int slot = j;
         List<Set<Double>> categories =
@@ -342,9 +342,10 @@ public final class PlaceholderColumns {
                   .findFirst()
                   .orElseThrow(() -> impossible("no value suits slot " + slot));
         }
-        slots[j] = lit(value);
+        slots[j] = value;
       }
-      return array_to_vector(array(slots));
+      // One literal, not one expression a slot: a default HashingTF has 262144.
+      return array_to_vector(lit(slots));
     }
 
     private void require(boolean compatible) {

@@ -1,6 +1,7 @@
 package dev.lethe.spark.featurizer;
 
 import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.SparkErrors;
 import dev.lethe.spark.SparkFailedException;
 import dev.lethe.spark.TableColumns;
 import java.util.ArrayList;
@@ -518,16 +519,18 @@ final class SlotWalk {
     try {
       return stage.transform(rows);
     } catch (Exception e) { // AnalysisException is checked, and Scala does not declare it
-      // only messages about the schema, which list columns: that of a failed job may quote cells
+      // The message of a failed requirement lists columns; that of a failed analysis prints the
+      // plan, whose literals are categories, and that of a failed job may quote cells.
       boolean schema =
-          (e instanceof IllegalArgumentException || e instanceof AnalysisException)
-              && !TableColumns.mayBeCells(tableSchema);
+          e instanceof IllegalArgumentException && !TableColumns.mayBeCells(tableSchema);
+      String condition = e instanceof AnalysisException ? SparkErrors.condition(e) : "";
       throw new InvalidInputException(
           "stage "
               + StageColumns.name(stage)
               + " cannot read the table, its input columns are "
               + StageColumns.inputs(stage)
-              + (schema ? ": " + e.getMessage() : ""),
+              + (schema ? ": " + e.getMessage() : "")
+              + (condition.isEmpty() ? "" : " (" + condition + ")"),
           e);
     }
   }

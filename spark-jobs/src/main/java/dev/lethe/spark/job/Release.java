@@ -1,5 +1,6 @@
 package dev.lethe.spark.job;
 
+import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.certificate.AtomicPublication;
 import dev.lethe.spark.certificate.Certificate;
 import dev.lethe.spark.certificate.Evidence;
@@ -17,7 +18,7 @@ import org.apache.spark.sql.SparkSession;
 /**
  * One release: OUT/model and OUT/certificate.json, and the evidence in the vault. The rename of OUT
  * is the commit: before it nothing is published, and the evidence of a release that failed is taken
- * back.
+ * back unless OUT has its certificate.
  */
 final class Release implements AutoCloseable {
   private static final String MODEL = "model";
@@ -72,12 +73,23 @@ final class Release implements AutoCloseable {
 
   /** Writes the evidence, then publishes. */
   void commit(Certificate certificate, Evidence evidence) throws IOException {
-    publication.write(CERTIFICATE, certificate.toJson());
+    byte[] document = certificate.toJson();
+    publication.write(CERTIFICATE, document);
     vault.writeEvidence(evidence);
     try {
       publication.commit();
     } catch (RuntimeException e) {
-      takeBack(certificate.certificateId(), e);
+      // A store that copies may fail after the last copy: what is published needs its evidence.
+      if (publication.mayHavePublished(CERTIFICATE, document)) {
+        e.addSuppressed(
+            new InvalidInputException(
+                "the certificate "
+                    + certificate.certificateId()
+                    + " was copied to --out although the rename failed; its evidence stays in the"
+                    + " vault. Check the release with lethe verify"));
+      } else {
+        takeBack(certificate.certificateId(), e);
+      }
       throw e;
     }
   }

@@ -69,6 +69,21 @@ class VaultTest {
   }
 
   @ParameterizedTest
+  @CsvSource({
+    "'',rwx------,false", "'',rwxr-x---,true",
+    "hdfs://,rwx------,false", "hdfs://,rwx---r--,true",
+    "other://,rwxrwxrwx,false"
+  })
+  void openToOthers_modesOfTheFileSystem_count(String scheme, String mode, boolean open)
+      throws IOException {
+    assumeModes();
+    Files.setPosixFilePermissions(dir, PosixFilePermissions.fromString(mode));
+    org.apache.hadoop.fs.Path root = new org.apache.hadoop.fs.Path(scheme + dir);
+
+    assertThat(Storage.of(conf, root).openToOthers(root)).isEqualTo(open);
+  }
+
+  @ParameterizedTest
   @ValueSource(strings = {"", "file://", "other://"})
   void createKeyIfAbsent_twice_makesOneKeyOf32RandomBytes(String scheme) throws IOException {
     VaultKey first = vault(scheme).createKeyIfAbsent();

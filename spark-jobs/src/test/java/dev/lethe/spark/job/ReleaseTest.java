@@ -9,6 +9,7 @@ import dev.lethe.spark.certificate.Certificate;
 import dev.lethe.spark.certificate.Evidence;
 import dev.lethe.spark.certificate.OtherFileSystem;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -38,6 +39,7 @@ class ReleaseTest {
   @AfterEach
   void restore() {
     OtherFileSystem.undeletable = false;
+    OtherFileSystem.failsAfterRename = false;
     CONFIGURATION.unset("fs.other.impl");
   }
 
@@ -69,6 +71,29 @@ class ReleaseTest {
                     .extracting(Throwable::getMessage)
                     .asString()
                     .contains(certificate.certificateId() + " cannot be deleted"));
+  }
+
+  @Test
+  void commit_everythingCopiedAndThenAFailure_keepsTheEvidence() throws IOException {
+    Path out = Places.unused("out");
+    Path vault = Places.unused("vault");
+
+    OtherFileSystem.failsAfterRename = true;
+    try (Release release =
+        Release.open(LocalSpark.session(), "other://" + out, vault.toString(), List.of())) {
+      assertThatThrownBy(() -> release.commit(certificate, evidence))
+          .isInstanceOf(UncheckedIOException.class)
+          .satisfies(
+              failure ->
+                  assertThat(failure.getSuppressed())
+                      .singleElement()
+                      .extracting(Throwable::getMessage)
+                      .asString()
+                      .contains(certificate.certificateId(), "stays in the vault"));
+    }
+
+    assertThat(out.resolve("certificate.json")).exists();
+    assertThat(vault.resolve(certificate.certificateId()).resolve("evidence.json")).exists();
   }
 
   private void publish(Path out, Path vault) throws IOException {
