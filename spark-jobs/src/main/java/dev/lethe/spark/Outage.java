@@ -43,8 +43,11 @@ public enum Outage {
               || cause instanceof SocketTimeoutException
               || cause instanceof UnknownHostException),
   DISK(
-      "a disk is full",
-      cause -> cause instanceof IOException && message(cause).contains("No space left on device"));
+      "a disk is full, or Spark's own files on it are gone",
+      cause ->
+          cause instanceof IOException
+              && (message(cause).contains("No space left on device")
+                  || message(cause).contains("/blockmgr-")));
 
   private final String words;
   private final Predicate<Throwable> shows;

@@ -58,6 +58,7 @@ final class Jobs {
                 null,
                 null,
                 null,
+                null,
                 features,
                 regParam,
                 standardization,
@@ -89,6 +90,7 @@ final class Jobs {
                 null,
                 path(out),
                 path(model),
+                null,
                 path(request),
                 null,
                 List.of(),
@@ -119,6 +121,7 @@ final class Jobs {
     return new UnlearnJob(
             new UnlearnOptions(
                 path(model),
+                null,
                 table,
                 corrected,
                 null,

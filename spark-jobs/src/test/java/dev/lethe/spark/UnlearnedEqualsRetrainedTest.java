@@ -73,6 +73,7 @@ class UnlearnedEqualsRetrainedTest {
         new UnlearnJob(
                 new UnlearnOptions(
                     path("model"),
+                    null,
                     source,
                     fromCorrected,
                     null,
@@ -177,6 +178,7 @@ class UnlearnedEqualsRetrainedTest {
                     null,
                     path("retrained"),
                     path("model"),
+                    null,
                     path("request.yaml"),
                     null,
                     List.of(),

@@ -12,12 +12,18 @@ import dev.lethe.core.model.ExampleBlock;
  * <p>Only the lower triangle is summed: plainly within {@value #PANEL_ROWS} rows, compensated
  * beyond. Entry jk is within {@link #relativeError} sqrt(H_jj H_kk) of the exact one
  * (Cauchy-Schwarz on the absolute terms).
+ *
+ * <p>Memory: the sums are 8 p (p + 1) bytes, serialized as well. A task holds them with a panel of
+ * 8 p^2 bytes, later with the buffer that serializes them; the driver up to three of them, or one,
+ * the matrix and its factor. That is at most about 32 p^2 bytes on the driver and for every task
+ * that runs at a time: 2 GiB at {@value #MAX_SIZE}, 32 MiB at 1024. Three sums exceed Spark's
+ * default {@code spark.driver.maxResultSize} of 1 GiB beyond p = 6688.
  */
 public final class GramAggregator implements Aggregator<GramAggregator> {
   private static final long serialVersionUID = 1L;
 
-  /** The largest p: the matrix is one array on every executor and on the driver. */
-  public static final int MAX_SIZE = 16_384;
+  /** The largest p: serialized sums are 512 MiB then; Spark and Java allow below 2 GiB. */
+  public static final int MAX_SIZE = 8192;
 
   private static final int PANEL_ROWS = 1024;
 
@@ -127,7 +133,8 @@ public final class GramAggregator implements Aggregator<GramAggregator> {
   /**
    * kappa_H with |computed_jk - exact_jk| &lt;= kappa_H sqrt(H_jj H_kk): the curvature's own error
    * (a margin error e changes l'' by a factor of at most exp(e) for a self-concordant loss), the
-   * products and the sums. Terms that underflow (below 2^-1022) are outside it.
+   * products and the sums. Terms that underflow (below 2^-1022) are outside it; {@code
+   * docs/mathematics.md} tells why they do not matter.
    */
   public double relativeError() {
     double depth = sums.depth() * Rounding.UNIT;

@@ -19,11 +19,15 @@ import dev.lethe.core.model.ExampleBlock;
  * </pre>
  *
  * The first term in the sum is the margin's own error through l', the second the error of l', of
- * the products and of the panel. Products that underflow add 8 least doubles a row. Sources:
+ * the products and of the panel. Underflow adds |x_ij| (w_i 2^-1000 + 2^-1022) and 8 least doubles
+ * a row: the former for the margin, l' and w_i l', the latter for the products with x_ij. Sources:
  * Higham, ch. 3; Ogita, Rump, Oishi 2005; {@code docs/mathematics.md}.
  */
 public final class MeasurementAggregator implements Aggregator<MeasurementAggregator> {
   private static final long serialVersionUID = 1L;
+
+  /** More than underflow costs a margin or l', and beyond what anyone would notice. */
+  private static final double UNDERFLOW = 0x1p-1000;
 
   private final transient Point point;
   private final int size;
@@ -62,7 +66,9 @@ public final class MeasurementAggregator implements Aggregator<MeasurementAggreg
       double first = loss.firstDerivative(s, y);
       double a = w * first;
       double curvature = w * loss.secondDerivative(s, y);
-      double error = w * (bound * marginError + derivativeError * Math.abs(first));
+      double relative = bound * marginError + derivativeError * Math.abs(first);
+      // the normal number covers that w l' underflows
+      double error = w * (relative + UNDERFLOW) + Double.MIN_NORMAL;
       block.addScaledRow(i, a, gradient);
       block.addScaledRow(i, curvature, curvatureMoment);
       block.addScaledAbsoluteRow(i, error, termError);
@@ -125,7 +131,7 @@ public final class MeasurementAggregator implements Aggregator<MeasurementAggreg
     double[] g = gradient.toArray();
     for (int j = 0; j < size; j++) {
       error[j] =
-          Rounding.up(termError[j] * secondOrder, rows + 8.0)
+          Rounding.up(termError[j] * secondOrder, rows + 12.0)
               + 2 * Rounding.UNIT * Math.abs(g[j])
               + 8.0 * rows * Double.MIN_VALUE;
     }
@@ -145,7 +151,8 @@ public final class MeasurementAggregator implements Aggregator<MeasurementAggreg
   /**
    * kappa: a bound of the error of h and c relative to their sums of absolute terms. A margin error
    * e changes l'' of a self-concordant loss by a factor of at most exp(e). Terms that underflow
-   * (below 2^-1022: |s_i| &gt; 700) are outside it.
+   * (below 2^-1022: |s_i| &gt; 700) are outside it; {@code docs/mathematics.md} tells why they do
+   * not matter.
    */
   public double curvatureRelativeError() {
     double depth = curvatureMoment.depth() * Rounding.UNIT;

@@ -167,7 +167,8 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
       if (fixed[j]) {
         moment[j] = 0;
       } else if (j < examples.features()) {
-        double square = statistics.maxAbs(j) * statistics.maxAbs(j);
+        // the square may underflow
+        double square = statistics.maxAbs(j) * statistics.maxAbs(j) + Double.MIN_NORMAL;
         rowNorm += square;
         if (lambda[j] > 0) {
           scaledRowNorm += square / lambda[j];

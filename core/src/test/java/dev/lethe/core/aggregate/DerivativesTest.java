@@ -151,7 +151,21 @@ class DerivativesTest {
             new double[GramAggregator.MAX_SIZE + 1]);
     assertThatIllegalArgumentException()
         .isThrownBy(() -> new GramAggregator(point))
-        .withMessageContaining("16385");
+        .withMessageContaining("p <= 8192 coordinates, not 8193");
+  }
+
+  /** 8 p (p + 1) bytes and less than 1 KiB beside them, so 512 MiB at the largest p. */
+  @Test
+  void gram_serialized_fitsAQuarterOfTwoGigabytesAtTheLargestSize() {
+    int p = 300;
+    GramAggregator sums =
+        new GramAggregator(new Point(LogisticLoss.INSTANCE, p, false, new double[p]));
+    sums.add(Problem.random(Kind.GAUSSIAN, 5, p, false, 1).block(Layout.DENSE));
+
+    assertThat(Serialized.bytes(sums.sealed()))
+        .hasSizeBetween(8 * p * (p + 1), 8 * p * (p + 1) + 1024);
+    long largest = GramAggregator.MAX_SIZE;
+    assertThat(8 * largest * (largest + 1) + 1024).isLessThan(Integer.MAX_VALUE / 3);
   }
 
   @Test

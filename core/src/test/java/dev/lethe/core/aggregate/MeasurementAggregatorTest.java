@@ -14,6 +14,7 @@ import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class MeasurementAggregatorTest {
   private static final int SEEDS = 8;
@@ -127,6 +128,50 @@ class MeasurementAggregatorTest {
         assertThat(Exact.error(sums.gradient()[j], exact[j]))
             .isLessThanOrEqualTo(Exact.of(sums.gradientError()[j]));
       }
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(doubles = {1e-320, 1e-310, 1e-5, 0.3, 8, 1e5})
+  void gradientError_underflowingDerivativesOfLargeColumns_staysABound(double weight) {
+    // Margins where e^-|s| is a few least doubles or less, each times columns far above 8.
+    int n = 61;
+    double[][] x = new double[n][];
+    double[] y = new double[n];
+    double[] w = new double[n];
+    for (int i = 0; i < n; i++) {
+      double margin = (i % 2 == 0 ? 1 : -1) * (i < 6 ? 0.1 * i : 690 + i);
+      x[i] = new double[] {margin, 1e12 * (i + 1), 1e300 / (i + 1), 16 - i};
+      y[i] = i % 4 < 2 ? i % 2 : 1 - i % 2;
+      w[i] = weight * (1 + 0.01 * i);
+    }
+    assertBounded(new Problem(x, y, w, true, new double[] {1, 0, 0, 0, 0}));
+    // The sums of a column whose every row agrees with its label: nothing else hides the underflow.
+    for (int i = 0; i < n; i++) {
+      x[i][0] = i % 2 == 0 ? 700 + i : -700 - i;
+      y[i] = i % 2 == 0 ? 1 : 0;
+    }
+    assertBounded(new Problem(x, y, w, true, new double[] {1, 0, 0, 0, 0}));
+  }
+
+  private static void assertBounded(Problem problem) {
+    BigDecimal[] exact = problem.exactGradient();
+    for (Layout layout : new Layout[] {Layout.DENSE, Layout.SPARSE}) {
+      MeasurementAggregator sums = measure(problem, layout, 64);
+      for (int j = 0; j < problem.size(); j++) {
+        assertThat(Exact.error(sums.gradient()[j], exact[j]))
+            .as("%s, coordinate %s", layout, j)
+            .isLessThanOrEqualTo(Exact.of(sums.gradientError()[j]));
+      }
+    }
+  }
+
+  @Test
+  void gradientError_ordinaryRows_theAllowanceForUnderflowDoesNotShow() {
+    Problem problem = Problem.random(Kind.GAUSSIAN, 50, 3, true, 6);
+    for (double error : measure(problem, Layout.DENSE, 64).gradientError()) {
+      // an allowance of 2^-1000 a row against bounds of at least 1e-20
+      assertThat(error).isBetween(1e-20, 1e-10);
     }
   }
 

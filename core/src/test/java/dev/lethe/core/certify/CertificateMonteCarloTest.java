@@ -8,7 +8,6 @@ import java.util.Random;
 import java.util.function.Supplier;
 import org.apache.commons.rng.UniformRandomProvider;
 import org.apache.commons.rng.simple.RandomSource;
-import org.apache.commons.statistics.distribution.BetaDistribution;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -18,14 +17,11 @@ import org.junit.jupiter.params.provider.EnumSource;
  * The certificate is true: runs of the whole mechanism (a solver that stops when the distance is
  * proven, noise, grid) against runs of its comparator (retraining, noise, grid).
  *
- * <p>delta at epsilon is the supremum over events S of P(S) - e^epsilon Q(S), which for two shifted
- * normals is attained on a half-line. The half-line is chosen on one half of the runs; on the other
- * half, Clopper-Pearson limits give a lower confidence limit of delta. It exceeds a true claim with
- * probability at most 1e-6 in all. Seeds are fixed.
+ * <p>Solvers and measurements are the test's own, so that the bound and the mechanism are tested
+ * apart from the rest; {@link MechanismMonteCarloTest} runs the product's. Seeds are fixed.
  */
 class CertificateMonteCarloTest {
   private static final int RUNS = 15_000; // in each half
-  private static final double ERROR_RATE = 1e-6;
   private static final double EPSILON = 0.5;
   private static final double DELTA = 0.02;
   private static final double RHO = 1e-3;
@@ -44,7 +40,7 @@ class CertificateMonteCarloTest {
   @ParameterizedTest
   @EnumSource(Stop.class)
   void claim_penalisedCoordinate_notExceeded(Stop stop) {
-    Estimate delta = estimate(oneDimensional(), stop, RHO, SIGMA, 21);
+    HockeyStick delta = estimate(oneDimensional(), stop, RHO, SIGMA, 21);
 
     assertThat(delta.lowerLimit()).isLessThanOrEqualTo(DELTA);
   }
@@ -52,7 +48,7 @@ class CertificateMonteCarloTest {
   @ParameterizedTest
   @EnumSource(Stop.class)
   void claim_freeIntercept_notExceeded(Stop stop) {
-    Estimate delta = estimate(freeIntercept(), stop, RHO, SIGMA, 22);
+    HockeyStick delta = estimate(freeIntercept(), stop, RHO, SIGMA, 22);
 
     assertThat(delta.lowerLimit()).isLessThanOrEqualTo(DELTA);
   }
@@ -60,7 +56,7 @@ class CertificateMonteCarloTest {
   /** The claim is nearly attained, so a harness that sees nothing would be noticed. */
   @Test
   void claim_asFarAsProven_nearlyAttained() {
-    Estimate delta = estimate(oneDimensional(), Stop.AS_FAR_AS_PROVEN, RHO, SIGMA, 23);
+    HockeyStick delta = estimate(oneDimensional(), Stop.AS_FAR_AS_PROVEN, RHO, SIGMA, 23);
 
     assertThat(delta.value()).isBetween(0.5 * DELTA, 1.5 * DELTA);
   }
@@ -68,7 +64,7 @@ class CertificateMonteCarloTest {
   @ParameterizedTest
   @EnumSource(value = Stop.class, names = "AFTER_NEWTON", mode = EnumSource.Mode.EXCLUDE)
   void harness_halvedSigma_caught(Stop stop) {
-    Estimate delta = estimate(oneDimensional(), stop, RHO, SIGMA / 2, 24);
+    HockeyStick delta = estimate(oneDimensional(), stop, RHO, SIGMA / 2, 24);
 
     assertThat(delta.lowerLimit()).isGreaterThan(2 * DELTA);
   }
@@ -76,7 +72,7 @@ class CertificateMonteCarloTest {
   @ParameterizedTest
   @EnumSource(value = Stop.class, names = "AFTER_NEWTON", mode = EnumSource.Mode.EXCLUDE)
   void harness_distanceBoundWrongByTen_caught(Stop stop) {
-    Estimate delta = estimate(oneDimensional(), stop, 10 * RHO, SIGMA, 25);
+    HockeyStick delta = estimate(oneDimensional(), stop, 10 * RHO, SIGMA, 25);
 
     assertThat(delta.lowerLimit()).isGreaterThan(2 * DELTA);
   }
@@ -89,7 +85,7 @@ class CertificateMonteCarloTest {
   @ParameterizedTest
   @EnumSource(value = Stop.class, names = "AFTER_NEWTON", mode = EnumSource.Mode.EXCLUDE)
   void claim_retrainingStopsWhenProven_isThatOfTwiceTheDistance(Stop stop) {
-    Estimate delta = estimate(oneDimensional(), stop, stop, RHO, SIGMA, 26);
+    HockeyStick delta = estimate(oneDimensional(), stop, stop, RHO, SIGMA, 26);
 
     assertThat(delta.lowerLimit())
         .isLessThanOrEqualTo(GaussianMechanism.delta(EPSILON, 2 * RHO / SIGMA));
@@ -98,7 +94,7 @@ class CertificateMonteCarloTest {
   @Test
   void claim_freeInterceptBothAsFarAsProven_isThatOfTwiceTheDistance() {
     Stop stop = Stop.AS_FAR_AS_PROVEN;
-    Estimate delta = estimate(freeIntercept(), stop, stop, RHO, SIGMA, 26);
+    HockeyStick delta = estimate(freeIntercept(), stop, stop, RHO, SIGMA, 26);
 
     assertThat(delta.lowerLimit())
         .isLessThanOrEqualTo(GaussianMechanism.delta(EPSILON, 2 * RHO / SIGMA));
@@ -108,7 +104,7 @@ class CertificateMonteCarloTest {
   @Test
   void claim_bothAsFarAsProven_isThatOfTwiceTheDistanceNearly() {
     double twice = GaussianMechanism.delta(EPSILON, 2 * RHO / SIGMA);
-    Estimate delta =
+    HockeyStick delta =
         estimate(oneDimensional(), Stop.AS_FAR_AS_PROVEN, Stop.AS_FAR_AS_PROVEN, RHO, SIGMA, 27);
 
     assertThat(delta.lowerLimit()).isGreaterThan(2 * DELTA);
@@ -120,16 +116,13 @@ class CertificateMonteCarloTest {
   @EnumSource(value = Stop.class, names = "AFTER_NEWTON", mode = EnumSource.Mode.EXCLUDE)
   void claim_retrainingStopsWhenProvenNoiseForTwiceRho_notExceeded(Stop stop) {
     double sigma = GaussianMechanism.calibrate(EPSILON, DELTA, 2 * RHO).sigma();
-    Estimate delta = estimate(oneDimensional(), stop, stop, RHO, sigma, 28);
+    HockeyStick delta = estimate(oneDimensional(), stop, stop, RHO, sigma, 28);
 
     assertThat(delta.lowerLimit()).isLessThanOrEqualTo(DELTA);
   }
 
-  /** value and lower confidence limit of delta at EPSILON, the larger of both directions. */
-  private record Estimate(double value, double lowerLimit) {}
-
   /** The comparator is the exact minimiser. */
-  private static Estimate estimate(
+  private static HockeyStick estimate(
       DenseLogistic problem, Stop stop, double target, double sigma, long seed) {
     return estimate(problem, stop, null, target, sigma, seed);
   }
@@ -140,7 +133,7 @@ class CertificateMonteCarloTest {
    * @param retraining when the comparator stops, that comes from the other side; null for the exact
    *     minimiser
    */
-  private static Estimate estimate(
+  private static HockeyStick estimate(
       DenseLogistic problem,
       Stop stop,
       @Nullable Stop retraining,
@@ -170,10 +163,7 @@ class CertificateMonteCarloTest {
             side,
             sigma,
             noise);
-    Estimate forward = hockeyStick(unlearnedRuns, retrainedRuns);
-    Estimate backward = hockeyStick(retrainedRuns, unlearnedRuns);
-    return new Estimate(
-        Math.max(forward.value, backward.value), Math.max(forward.lowerLimit, backward.lowerLimit));
+    return HockeyStick.estimate(unlearnedRuns, retrainedRuns, EPSILON);
   }
 
   private static double[] outputs(
@@ -246,59 +236,6 @@ class CertificateMonteCarloTest {
   private static boolean isProven(DenseLogistic problem, double[] theta, double target) {
     return DistanceBound.of(problem.measure(theta)) instanceof Proven proven
         && proven.distance() <= target;
-  }
-
-  private static Estimate hockeyStick(double[] p, double[] q) {
-    double[] pChoice = sortedCopy(p, 0, RUNS);
-    double[] qChoice = sortedCopy(q, 0, RUNS);
-    double[] pTest = sortedCopy(p, RUNS, 2 * RUNS);
-    double[] qTest = sortedCopy(q, RUNS, 2 * RUNS);
-    double best = Double.NEGATIVE_INFINITY;
-    double threshold = 0;
-    boolean above = true;
-    for (double t : pChoice) {
-      double below = (count(pChoice, t) - Math.exp(EPSILON) * count(qChoice, t)) / RUNS;
-      double beyond = 1 - Math.exp(EPSILON) - below;
-      if (Math.max(below, beyond) > best) {
-        best = Math.max(below, beyond);
-        threshold = t;
-        above = beyond > below;
-      }
-    }
-    int pCount = above ? RUNS - count(pTest, threshold) : count(pTest, threshold);
-    int qCount = above ? RUNS - count(qTest, threshold) : count(qTest, threshold);
-    return new Estimate(
-        (pCount - Math.exp(EPSILON) * qCount) / RUNS,
-        lowerLimit(pCount) - Math.exp(EPSILON) * (1 - lowerLimit(RUNS - qCount)));
-  }
-
-  /** Clopper-Pearson; four limits an estimate (two worlds, two directions). */
-  private static double lowerLimit(int count) {
-    return count == 0
-        ? 0
-        : BetaDistribution.of(count, RUNS - count + 1.0)
-            .inverseCumulativeProbability(ERROR_RATE / 4);
-  }
-
-  /** How many of the sorted values are at most t. */
-  private static int count(double[] sorted, double t) {
-    int low = 0;
-    int high = sorted.length;
-    while (low < high) {
-      int middle = (low + high) >>> 1;
-      if (sorted[middle] <= t) {
-        low = middle + 1;
-      } else {
-        high = middle;
-      }
-    }
-    return low;
-  }
-
-  private static double[] sortedCopy(double[] values, int from, int to) {
-    double[] sorted = Arrays.copyOfRange(values, from, to);
-    Arrays.sort(sorted);
-    return sorted;
   }
 
   /** One penalised coordinate whose penalty dominates, so that the proof is nearly tight. */

@@ -170,6 +170,23 @@ class ObjectiveTest {
   }
 
   @Test
+  void measurement_norms_boundRowsWhoseSquaresUnderflow() {
+    Problem problem =
+        new Problem(
+            new double[][] {{1e-170}, {-5e-171}},
+            new double[] {1, 0},
+            new double[] {1, 1},
+            false,
+            new double[1]);
+    Measurement m =
+        objective(problem, uniform(1, 1e-300), new double[1], new boolean[1])
+            .evaluate(new double[1])
+            .measurement();
+    assertThat(m.rowNorm()).isGreaterThanOrEqualTo(1e-170);
+    assertThat(m.scaledRowNorm()).isGreaterThanOrEqualTo(1e-20); // 1e-170 / sqrt(1e-300)
+  }
+
+  @Test
   void measurement_norms_boundEveryRow() {
     Problem problem = Problem.random(Kind.GAUSSIAN, 80, 5, true, 5);
     boolean[] fixed = everyThird(problem);

@@ -30,7 +30,8 @@ import org.jspecify.annotations.Nullable;
  * @param method {@code first-order}, {@code second-order} or {@code refined}
  * @param covers what the guarantee extends to; empty when not certified
  * @param notCovered what it does not extend to
- * @param zeroCoefficients slots whose coefficient is exactly 0 because the request removed them
+ * @param zeroCoefficients slots whose coefficient is exactly 0 because the request, or that of an
+ *     earlier release of the model, removed them
  * @param parameters number p of published parameters, the intercept included where there is one
  * @param modelDigest of the published model's directory
  * @param software versions that made the release

@@ -2,6 +2,7 @@ package dev.lethe.spark.certificate;
 
 import com.fasterxml.jackson.annotation.JsonPropertyOrder;
 import dev.lethe.spark.InvalidInputException;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
@@ -23,6 +24,8 @@ import org.jspecify.annotations.Nullable;
  * @param unnoisedParameters theta before the noise, shape (p): coefficients, then the intercept
  *     where there is one
  * @param fixedCoordinates coordinates held at 0, strictly ascending
+ * @param removedEarlier coordinates that an earlier release of the model removed, strictly
+ *     ascending, all among {@code fixedCoordinates}
  * @param measurement of the last pass
  * @param steps one an update, in order
  * @param totals over the whole run
@@ -40,6 +43,7 @@ import org.jspecify.annotations.Nullable;
   "solver",
   "unnoisedParameters",
   "fixedCoordinates",
+  "removedEarlier",
   "measurement",
   "steps",
   "totals",
@@ -58,6 +62,7 @@ public record Evidence(
     String solver,
     double[] unnoisedParameters,
     int[] fixedCoordinates,
+    int[] removedEarlier,
     Measurement measurement,
     List<Step> steps,
     Totals totals,
@@ -95,6 +100,14 @@ public record Evidence(
       Require.that(
           unnoisedParameters[j] == 0, "unnoisedParameters must be 0 at every fixed coordinate");
     }
+    removedEarlier = Require.present(removedEarlier, "removedEarlier").clone();
+    previous = -1;
+    for (int j : removedEarlier) {
+      Require.that(
+          j > previous && Arrays.binarySearch(fixedCoordinates, j) >= 0,
+          "removedEarlier must be strictly ascending and among fixedCoordinates");
+      previous = j;
+    }
     Require.present(measurement, "measurement");
     steps = List.copyOf(Require.present(steps, "steps"));
     for (int i = 1; i < steps.size(); i++) {
@@ -115,6 +128,12 @@ public record Evidence(
   @Override
   public int[] fixedCoordinates() {
     return fixedCoordinates.clone();
+  }
+
+  /** A copy. */
+  @Override
+  public int[] removedEarlier() {
+    return removedEarlier.clone();
   }
 
   /** Says nothing of the contents: an evidence must not reach a log by its name. */

@@ -15,13 +15,6 @@ import picocli.CommandLine.Spec;
 
 @Command(
     name = "apply",
-    sortOptions = false,
-    mixinStandardHelpOptions = true,
-    versionProvider = Version.class,
-    usageHelpWidth = 100,
-    descriptionHeading = "%n",
-    optionListHeading = "%n",
-    footerHeading = "%n",
     description = {
       "Writes the corrected table, so that tomorrow's retraining does not bring the data back.",
       "",
@@ -29,6 +22,7 @@ import picocli.CommandLine.Spec;
           + " are dropped, slots of the table's own vector columns become 0. Features that the table"
           + " does not have, such as slots that only the model's pipeline makes, are named."
     },
+    footerHeading = "%n",
     footer = {
       "Example:",
       "  lethe apply --data tables/customers --label churned --request hr-2026-118.yaml \\",
@@ -73,6 +67,8 @@ final class ApplyCommand implements Callable<Integer> {
   private String out;
 
   @Mixin private FiguresOption figures;
+
+  @Mixin private Standard standard;
 
   @Override
   public Integer call() throws Exception {

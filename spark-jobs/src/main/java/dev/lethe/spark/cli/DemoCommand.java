@@ -18,18 +18,13 @@ import java.util.concurrent.Callable;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
 @Command(
     name = "demo",
-    sortOptions = false,
-    mixinStandardHelpOptions = true,
-    versionProvider = Version.class,
-    usageHelpWidth = 100,
-    descriptionHeading = "%n",
-    optionListHeading = "%n",
     description = {
       "Trains on embedded real data, removes three features, verifies. Under a minute.",
       "",
@@ -48,6 +43,8 @@ final class DemoCommand implements Callable<Integer> {
       paramLabel = "DIR",
       description = "Where to work; must not exist (default: a new folder for temporary files)")
   private @Nullable Path directory;
+
+  @Mixin private Standard standard;
 
   @Override
   public Integer call() throws Exception {

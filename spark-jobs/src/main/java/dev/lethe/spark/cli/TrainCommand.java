@@ -17,13 +17,6 @@ import picocli.CommandLine.Spec;
 
 @Command(
     name = "train",
-    sortOptions = false,
-    mixinStandardHelpOptions = true,
-    versionProvider = Version.class,
-    usageHelpWidth = 100,
-    descriptionHeading = "%n",
-    optionListHeading = "%n",
-    footerHeading = "%n",
     description = {
       "Trains a binary logistic regression to a stated gradient norm and saves it as Spark ML does.",
       "",
@@ -31,6 +24,7 @@ import picocli.CommandLine.Spec;
           + " --like MODEL --request FILE it is the retraining from scratch on the corrected data that"
           + " unlearning is compared with."
     },
+    footerHeading = "%n",
     footer = {
       "Example:",
       "  lethe train --data adult.csv --format csv --label income --reg-param 0.001 \\",
@@ -78,6 +72,14 @@ final class TrainCommand implements Callable<Integer> {
       paramLabel = "DIR",
       description = "Instead: featurizer and hyperparameters of this model, coefficients from zero")
   private @Nullable String like;
+
+  @Option(
+      names = "--model-certificate",
+      paramLabel = "FILE",
+      description =
+          "With --like, the model's certificate, where it comes from Lethe: what it says was removed stays removed"
+              + " (default: DIR/../certificate.json, if it is there)")
+  private @Nullable String modelCertificate;
 
   @Option(
       names = "--request",
@@ -131,6 +133,8 @@ final class TrainCommand implements Callable<Integer> {
 
   @Mixin private FiguresOption figures;
 
+  @Mixin private Standard standard;
+
   @Override
   public Integer call() throws Exception {
     check();
@@ -140,6 +144,7 @@ final class TrainCommand implements Callable<Integer> {
             label,
             out,
             like,
+            modelCertificate,
             request,
             pipeline,
             features,

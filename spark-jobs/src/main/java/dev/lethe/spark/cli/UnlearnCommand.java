@@ -1,13 +1,10 @@
 package dev.lethe.spark.cli;
 
-import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.certificate.Verdict;
-import dev.lethe.spark.data.TableSource;
 import dev.lethe.spark.job.LetheSession;
 import dev.lethe.spark.job.Summary;
 import dev.lethe.spark.job.UnlearnJob;
 import dev.lethe.spark.job.UnlearnOptions;
-import java.util.Objects;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -18,19 +15,13 @@ import picocli.CommandLine.Spec;
 
 @Command(
     name = "unlearn",
-    sortOptions = false,
-    mixinStandardHelpOptions = true,
-    versionProvider = Version.class,
-    usageHelpWidth = 100,
-    descriptionHeading = "%n",
-    optionListHeading = "%n",
-    footerHeading = "%n",
     description = {
       "Changes a saved model as a request says, and publishes it with a certificate.",
       "",
       "Writes, all or nothing, OUT/model (Spark ML's own format) and OUT/certificate.json (public),"
           + " and VAULT/<certificate id>/evidence.json (confidential)."
     },
+    footerHeading = "%n",
     footer = {
       "Example:",
       "  lethe unlearn --model models/churn --data tables/customers --request hr-2026-118.yaml \\",
@@ -47,24 +38,14 @@ final class UnlearnCommand implements Callable<Integer> {
   private String model;
 
   @Option(
-      names = "--data",
-      paramLabel = "PATH",
-      description = "The original table; the request's changes are applied to it")
-  private @Nullable String data;
+      names = "--model-certificate",
+      paramLabel = "FILE",
+      description =
+          "The model's certificate, where the model comes from Lethe: what it says was removed stays removed"
+              + " (default: DIR/../certificate.json, if it is there)")
+  private @Nullable String modelCertificate;
 
-  @Option(
-      names = "--corrected",
-      paramLabel = "PATH",
-      description = "Instead of --data: the corrected table, without what was erased")
-  private @Nullable String corrected;
-
-  @Mixin private TableOptions table;
-
-  @Option(
-      names = "--label",
-      paramLabel = "COLUMN",
-      description = "The table's label column (default: the one that the model was fitted with)")
-  private @Nullable String label;
+  @Mixin private RequestedTable table;
 
   @Option(
       names = "--request",
@@ -97,23 +78,17 @@ final class UnlearnCommand implements Callable<Integer> {
 
   @Mixin private FiguresOption figures;
 
+  @Mixin private Standard standard;
+
   @Override
   public Integer call() throws Exception {
-    if ((data == null) == (corrected == null)) {
-      throw new InvalidInputException(
-          "exactly one of --data and --corrected must be given, not "
-              + (data == null ? "none" : "both"));
-    }
-    TableSource source =
-        data != null
-            ? table.source("--data", data)
-            : table.source("--corrected", Objects.requireNonNull(corrected));
     UnlearnOptions options =
         new UnlearnOptions(
             model,
-            source,
-            data == null,
-            label,
+            modelCertificate,
+            table.one("unlearn needs"),
+            table.isCorrected(),
+            table.label(),
             request,
             out,
             vault,

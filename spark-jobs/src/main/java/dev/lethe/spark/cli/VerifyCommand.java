@@ -1,6 +1,7 @@
 package dev.lethe.spark.cli;
 
 import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.data.TableSource;
 import dev.lethe.spark.job.LetheSession;
 import dev.lethe.spark.job.Summary;
 import dev.lethe.spark.job.VerifyJob;
@@ -15,13 +16,6 @@ import picocli.CommandLine.Spec;
 
 @Command(
     name = "verify",
-    sortOptions = false,
-    mixinStandardHelpOptions = true,
-    versionProvider = Version.class,
-    usageHelpWidth = 100,
-    descriptionHeading = "%n",
-    optionListHeading = "%n",
-    footerHeading = "%n",
     description = {
       "Checks a certificate against a model; with the vault and the data, recomputes all of it.",
       "",
@@ -30,6 +24,7 @@ import picocli.CommandLine.Spec;
           + " the distance bound, and that the published parameters differ from the un-noised ones as"
           + " N(0, sigma^2 I) would. No code of the update is used."
     },
+    footerHeading = "%n",
     footer = {
       "Example:",
       "  lethe verify --certificate models/churn-2026-118/certificate.json \\",
@@ -58,25 +53,7 @@ final class VerifyCommand implements Callable<Integer> {
       description = "The vault that holds the evidence: recompute everything")
   private @Nullable String vault;
 
-  @Option(
-      names = "--data",
-      paramLabel = "PATH",
-      description = "The original table, with --vault and --request")
-  private @Nullable String data;
-
-  @Option(
-      names = "--corrected",
-      paramLabel = "PATH",
-      description = "Instead of --data: the corrected table")
-  private @Nullable String corrected;
-
-  @Mixin private TableOptions table;
-
-  @Option(
-      names = "--label",
-      paramLabel = "COLUMN",
-      description = "The table's label column (default: the one that the model was fitted with)")
-  private @Nullable String label;
+  @Mixin private RequestedTable table;
 
   @Option(
       names = "--request",
@@ -93,18 +70,16 @@ final class VerifyCommand implements Callable<Integer> {
 
   @Mixin private FiguresOption figures;
 
+  @Mixin private Standard standard;
+
   @Override
   public Integer call() throws Exception {
-    if (vault == null && (data != null || corrected != null || request != null)) {
+    if (vault == null && (table.isGiven() || request != null)) {
       throw new InvalidInputException(
           "--data, --corrected and --request need --vault: they are checked against the evidence");
     }
-    if (vault != null && (data == null) == (corrected == null)) {
-      throw new InvalidInputException(
-          "--vault needs exactly one of --data and --corrected, not "
-              + (data == null ? "none" : "both"));
-    }
-    if (data != null && request == null) {
+    TableSource source = vault == null ? null : table.one("--vault needs");
+    if (source != null && !table.isCorrected() && request == null) {
       throw new InvalidInputException(
           "--data needs --request: the corrected data is recomputed from both");
     }
@@ -117,9 +92,9 @@ final class VerifyCommand implements Callable<Integer> {
             certificate,
             model,
             vault,
-            data != null ? table.source("--data", data) : table.optional("--corrected", corrected),
-            data == null,
-            label,
+            source,
+            table.isCorrected(),
+            table.label(),
             request,
             originalModel,
             table.partitions());

@@ -115,11 +115,6 @@ public final class Featurizer {
     return made;
   }
 
-  /** Whether some stage drops rows that it cannot read. */
-  public boolean skipsInvalidRows() {
-    return stages.stream().anyMatch(stage -> StageColumns.handlesInvalidBy(stage, "skip"));
-  }
-
   /** The vector column that the predictor reads. */
   public String featuresCol() {
     String column = StageColumns.string(predictor, "featuresCol");

@@ -44,9 +44,11 @@ import org.apache.spark.ml.feature.VectorAssembler;
 import org.apache.spark.ml.feature.VectorIndexerModel;
 import org.apache.spark.ml.feature.VectorSizeHint;
 import org.apache.spark.ml.feature.Word2VecModel;
+import org.apache.spark.ml.linalg.SQLDataTypes;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
+import org.apache.spark.sql.types.StructField;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -84,14 +86,39 @@ public final class PlaceholderColumns {
       boolean present =
           Arrays.stream(out.schema().fieldNames()).anyMatch(name -> name.equalsIgnoreCase(column));
       if (!present) {
-        Demands demands = new Demands(column);
-        for (Transformer stage : stages) {
-          demands.add(stage);
-        }
+        Demands demands = Demands.of(column, stages);
         out = out.withColumn(demands.spelling(), demands.placeholder());
       }
     }
     return out;
+  }
+
+  /**
+   * Puts placeholders in place of removed columns that the table has, so that their values drop no
+   * row and fail no stage. A vector column stays, since its size is not known without its rows, and
+   * so does a column for which no placeholder suits.
+   */
+  public static Dataset<Row> replace(
+      Dataset<Row> rows, List<Transformer> stages, Collection<String> removedColumns) {
+    Dataset<Row> out = rows;
+    for (StructField field : rows.schema().fields()) {
+      boolean removed = removedColumns.stream().anyMatch(field.name()::equalsIgnoreCase);
+      if (removed && !field.dataType().equals(SQLDataTypes.VectorType())) {
+        Optional<Column> placeholder = placeholder(field.name(), stages);
+        if (placeholder.isPresent()) {
+          out = out.withColumn(field.name(), placeholder.get());
+        }
+      }
+    }
+    return out;
+  }
+
+  private static Optional<Column> placeholder(String column, List<Transformer> stages) {
+    try {
+      return Optional.of(Demands.of(column, stages).placeholder());
+    } catch (InvalidInputException none) {
+      return Optional.empty();
+    }
   }
 
   private enum Kind {
@@ -118,8 +145,14 @@ public final class PlaceholderColumns {
     private int vectorSize = -1;
     private @Nullable String spelling;
 
-    Demands(String column) {
+    private Demands(String column) {
       this.column = column;
+    }
+
+    static Demands of(String column, List<Transformer> stages) {
+      Demands demands = new Demands(column);
+      stages.forEach(demands::add);
+      return demands;
     }
 
     /** The name as the first stage that reads it spells it. */

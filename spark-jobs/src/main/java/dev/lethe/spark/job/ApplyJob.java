@@ -157,12 +157,8 @@ public final class ApplyJob {
     String weight = options.weight() == null ? model.logistic().weightColumn() : options.weight();
     List<RemovedFeature> removed = RequestedChange.removedFeatures(request, options.request());
     // refuses what the model does not know
-    FeatureChange.of(
-        model.featurizer(),
-        model.logistic(),
-        FeatureChange.complete(table, model.featurizer(), removed),
-        removed,
-        label);
+    BitSet earlier = EarlierRelease.of(spark, model.path(), null).removedSlots();
+    FeatureChange.of(model, table, removed, earlier, label, place());
     return Corrections.ofOtherTable(
         spark, request, table.schema(), label, weight, options.request());
   }

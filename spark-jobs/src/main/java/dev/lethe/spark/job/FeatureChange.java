@@ -1,65 +1,156 @@
 package dev.lethe.spark.job;
 
+import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.featurizer.FeatureRemoval;
 import dev.lethe.spark.featurizer.Featurizer;
 import dev.lethe.spark.featurizer.PlaceholderColumns;
 import dev.lethe.spark.featurizer.RemovedFeature;
-import dev.lethe.spark.ml.LogisticModel;
+import java.util.ArrayList;
 import java.util.BitSet;
-import java.util.Collection;
+import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
-import org.apache.spark.ml.linalg.SQLDataTypes;
+import org.apache.spark.ml.Transformer;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
-import org.apache.spark.sql.types.StructField;
 
 /**
- * Features that leave a model: its slots that become 0, and how corrected rows are featurised.
+ * Features that leave a model, and those that an earlier release took out of it: the slots that are
+ * 0, and how rows are featurised.
  *
- * <p>A removed column no longer decides anything, not even which rows are there: where a stage
- * drops rows that it cannot read ({@code handleInvalid = "skip"}), a value that it accepts stands
- * in for the column, as it does where the corrected table lacks the column.
+ * <p>A removed column no longer decides anything, not even which rows are there or whether they can
+ * be featurised: a value that every stage accepts stands in for it, whether the table has it or
+ * not.
  */
 final class FeatureChange {
-  private final Featurizer featurizer;
+  private final List<Transformer> originalStages;
   private final FeatureRemoval removal;
+  private final BitSet removedEarlier;
+  private final Set<String> missing;
 
-  private FeatureChange(Featurizer featurizer, FeatureRemoval removal) {
-    this.featurizer = featurizer;
+  private FeatureChange(
+      List<Transformer> originalStages,
+      FeatureRemoval removal,
+      BitSet removedEarlier,
+      Set<String> missing) {
+    this.originalStages = originalStages;
     this.removal = removal;
+    this.removedEarlier = removedEarlier;
+    this.missing = missing;
   }
 
   /**
-   * @param table with every column that the stages read, see {@link #complete}
+   * Follows the features through the model's stages.
+   *
+   * @param table raw rows; it may lack a column that {@code features} names, and one whose slots
+   *     are all among {@code removedEarlier}
+   * @param features that leave now
+   * @param removedEarlier slots that left in an earlier release
    * @param label the table's label column
-   * @throws dev.lethe.spark.InvalidInputException if a feature cannot be removed
+   * @param place names the table, for messages
+   * @throws InvalidInputException if a feature cannot be removed, the table lacks a column that is
+   *     still needed, or no feature would be left
    */
   static FeatureChange of(
-      Featurizer featurizer,
-      LogisticModel predictor,
+      LoadedModel model,
       Dataset<Row> table,
-      Collection<RemovedFeature> features,
-      String label) {
-    return new FeatureChange(
-        featurizer,
-        FeatureRemoval.of(featurizer, table, features, label, predictor.weightColumn()));
-  }
-
-  /** A corrected table with a placeholder for each removed column that it lacks. */
-  static Dataset<Row> complete(
-      Dataset<Row> corrected, Featurizer featurizer, Collection<RemovedFeature> features) {
-    Set<String> missing = new TreeSet<>(String.CASE_INSENSITIVE_ORDER);
+      List<RemovedFeature> features,
+      BitSet removedEarlier,
+      String label,
+      String place) {
+    Featurizer featurizer = model.featurizer();
+    List<RemovedFeature> all = new ArrayList<>(features);
+    Set<String> gone = new TreeSet<>();
+    if (!removedEarlier.isEmpty()) {
+      gone = missing(featurizer, table, label);
+      for (RemovedFeature feature : features) {
+        gone.removeIf(feature.column()::equalsIgnoreCase);
+      }
+      gone.forEach(column -> all.add(RemovedFeature.column(column, place)));
+    }
+    Set<String> missing = new TreeSet<>(gone);
     for (RemovedFeature feature : features) {
-      if (feature.isColumn()) {
+      if (feature.isColumn() && isRaw(featurizer, feature.column())) {
         missing.add(feature.column());
       }
     }
-    for (String column : corrected.columns()) {
-      missing.remove(column);
+    for (String column : table.columns()) {
+      missing.removeIf(column::equalsIgnoreCase);
     }
-    featurizer.madeColumns().forEach(missing::remove);
-    return PlaceholderColumns.fill(corrected, featurizer.stages(), missing);
+    FeatureRemoval removal =
+        FeatureRemoval.of(
+            featurizer,
+            PlaceholderColumns.fill(table, featurizer.stages(), missing),
+            all,
+            label,
+            model.logistic().weightColumn());
+    if (!gone.isEmpty()) {
+      requireGone(model, table, missing, gone, removedEarlier, label, place);
+    }
+    FeatureChange change =
+        new FeatureChange(featurizer.stages(), removal, (BitSet) removedEarlier.clone(), missing);
+    if (change.removedSlots().cardinality() >= model.logistic().features()) {
+      throw new InvalidInputException(
+          place
+              + ": with the features that earlier releases removed, the request removes every one of"
+              + " the "
+              + model.logistic().features()
+              + " features of the model; leave at least one");
+    }
+    return change;
+  }
+
+  /** That every missing column left the model in an earlier release. */
+  private static void requireGone(
+      LoadedModel model,
+      Dataset<Row> table,
+      Set<String> missing,
+      Set<String> gone,
+      BitSet removedEarlier,
+      String label,
+      String place) {
+    Featurizer featurizer = model.featurizer();
+    BitSet needed =
+        slots(
+            FeatureRemoval.of(
+                featurizer,
+                PlaceholderColumns.fill(table, featurizer.stages(), missing),
+                gone.stream().map(column -> RemovedFeature.column(column, place)).toList(),
+                label,
+                model.logistic().weightColumn()));
+    needed.andNot(removedEarlier);
+    if (!needed.isEmpty()) {
+      throw new InvalidInputException(
+          place
+              + ": the model reads "
+              + (gone.size() == 1 ? "a column" : "columns")
+              + " that the table does not have: "
+              + String.join(", ", gone)
+              + "; only what an earlier release removed may be missing");
+    }
+  }
+
+  /** Raw columns that the stages read and the table lacks, the label's apart. */
+  private static Set<String> missing(Featurizer featurizer, Dataset<Row> table, String label) {
+    Set<String> missing = new TreeSet<>(featurizer.readColumns());
+    missing.removeIf(column -> !isRaw(featurizer, column) || column.equalsIgnoreCase(label));
+    for (String column : table.columns()) {
+      missing.removeIf(column::equalsIgnoreCase);
+    }
+    return missing;
+  }
+
+  private static boolean isRaw(Featurizer featurizer, String column) {
+    return featurizer.madeColumns().stream().noneMatch(column::equalsIgnoreCase);
+  }
+
+  private static BitSet slots(FeatureRemoval removal) {
+    boolean[] slots = removal.removedSlots();
+    BitSet set = new BitSet(slots.length);
+    for (int j = 0; j < slots.length; j++) {
+      set.set(j, slots[j]);
+    }
+    return set;
   }
 
   /** Corrected rows, featurised as the published model featurises. */
@@ -67,34 +158,38 @@ final class FeatureChange {
     return Featurizer.transform(removal.publishedStages(), withoutRemoved(corrected));
   }
 
-  /** The rows with a placeholder in place of removed columns where their values could drop rows. */
-  Dataset<Row> withoutRemoved(Dataset<Row> corrected) {
-    if (!featurizer.skipsInvalidRows()) {
-      return corrected;
-    }
-    Set<String> dropped = new TreeSet<>();
-    for (StructField field : corrected.schema().fields()) {
-      // the size of a vector is not known without its rows: it stays
-      if (removal.removedColumns().contains(field.name())
-          && !field.dataType().equals(SQLDataTypes.VectorType())) {
-        dropped.add(field.name());
-      }
-    }
-    return PlaceholderColumns.fill(
-        corrected.drop(dropped.toArray(String[]::new)), featurizer.stages(), dropped);
+  /** Original rows, featurised by the old model's stages. */
+  Dataset<Row> originallyFeaturized(Dataset<Row> original) {
+    return Featurizer.transform(originalStages, complete(original));
   }
 
-  FeatureRemoval removal() {
-    return removal;
+  /** Original rows, featurised by the published model's stages. */
+  Dataset<Row> originalAsPublished(Dataset<Row> original) {
+    return Featurizer.transform(removal.publishedStages(), complete(original));
   }
 
-  /** Slots that leave the model. */
+  /** The rows with a placeholder in place of every removed column. */
+  Dataset<Row> withoutRemoved(Dataset<Row> rows) {
+    return PlaceholderColumns.replace(complete(rows), originalStages, removal.removedColumns());
+  }
+
+  private Dataset<Row> complete(Dataset<Row> rows) {
+    return PlaceholderColumns.fill(rows, originalStages, missing);
+  }
+
+  List<Transformer> publishedStages() {
+    return removal.publishedStages();
+  }
+
+  /** Slots that are 0 from now on: those that leave and those that have left. */
   BitSet removedSlots() {
-    boolean[] slots = removal.removedSlots();
-    BitSet set = new BitSet(slots.length);
-    for (int j = 0; j < slots.length; j++) {
-      set.set(j, slots[j]);
-    }
-    return set;
+    BitSet removed = slots(removal);
+    removed.or(removedEarlier);
+    return removed;
+  }
+
+  /** Slots of features that an earlier release removed. */
+  BitSet removedEarlier() {
+    return (BitSet) removedEarlier.clone();
   }
 }

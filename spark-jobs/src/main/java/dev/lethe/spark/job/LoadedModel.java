@@ -4,9 +4,9 @@ import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.data.ExampleTable;
 import dev.lethe.spark.featurizer.Featurizer;
 import dev.lethe.spark.featurizer.LearnedState;
+import dev.lethe.spark.featurizer.StageColumns;
 import dev.lethe.spark.ml.LogisticModel;
 import dev.lethe.spark.request.LabelDomain;
-import java.util.Arrays;
 import java.util.List;
 import org.apache.spark.ml.Transformer;
 import org.apache.spark.ml.classification.LogisticRegressionModel;
@@ -86,12 +86,7 @@ record LoadedModel(
       return LabelDomain.classes(2);
     }
     StringIndexerModel indexer = indexers.get(0);
-    String label = featurizer.tableLabelColumn();
-    String[] inputs =
-        indexer.isSet(indexer.inputCols())
-            ? indexer.getInputCols()
-            : new String[] {indexer.getInputCol()};
-    int at = Arrays.asList(inputs).indexOf(label);
+    int at = StageColumns.inputs(indexer).indexOf(featurizer.tableLabelColumn());
     return LabelDomain.indexed(List.of(indexer.labelsArray()[Math.max(at, 0)]));
   }
 }

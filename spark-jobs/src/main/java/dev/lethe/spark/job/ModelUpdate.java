@@ -130,7 +130,7 @@ record ModelUpdate(
     if (!change.touchesAllRows()) {
       return objectiveDifference(touchedDifference(point), originalPenalty(all), theta);
     }
-    try (CachedExamples original = examples(all, new BitSet())) {
+    try (CachedExamples original = examples(all, change.removedEarlier())) {
       return objectiveDifference(
           GradientDifference.of(original.sums(), problem.examples().sums(), point),
           penalty(original.statistics(CorrectedProblem.LOSS, columns, options.place())),
@@ -146,7 +146,7 @@ record ModelUpdate(
 
   /** G from the touched rows alone, which the source reads by a filter where it can. */
   private double[] touchedDifference(Point point) {
-    try (CachedExamples original = examples(change.touchedOriginal(), new BitSet());
+    try (CachedExamples original = examples(change.touchedOriginal(), change.removedEarlier());
         CachedExamples corrected = examples(change.touchedCorrected(), problem.removed())) {
       return GradientDifference.of(original.sums(), corrected.sums(), point);
     }
@@ -163,7 +163,8 @@ record ModelUpdate(
     int features = model.logistic().features();
     DistributedExamples original =
         new DistributedExamples(
-            ExampleTable.blocks(ExampleTable.examples(all, columns), features, new BitSet()),
+            ExampleTable.blocks(
+                ExampleTable.examples(all, columns), features, change.removedEarlier()),
             features,
             progress::description);
     return penalty(original.statistics(CorrectedProblem.LOSS).statistics());

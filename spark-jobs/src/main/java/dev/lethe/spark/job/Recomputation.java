@@ -30,6 +30,7 @@ import java.util.Locale;
 import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.stream.IntStream;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.ml.feature.FeatureHasher;
 import org.apache.spark.sql.Dataset;
@@ -128,15 +129,23 @@ final class Recomputation {
   private void data(LoadedModel reference, String label) {
     Dataset<Row> table = source.read(spark);
     Request request = request();
-    List<RemovedFeature> features = features(reference, request, table);
-    Dataset<Row> complete =
-        options.corrected()
-            ? FeatureChange.complete(table, reference.featurizer(), features)
-            : table;
+    BitSet zero = new BitSet();
+    certificate.zeroCoefficients().forEach(zero::set);
+    BitSet earlier = new BitSet();
+    IntStream.of(evidence.removedEarlier()).forEach(earlier::set);
     FeatureChange change =
-        FeatureChange.of(reference.featurizer(), reference.logistic(), complete, features, label);
-    removal(reference, request, change);
-    Dataset<Row> corrected = complete;
+        FeatureChange.of(
+            reference,
+            table,
+            request == null ? List.of() : features(reference, request),
+            // without the request it is not known which of them it removed
+            request == null ? zero : earlier,
+            label,
+            place());
+    if (request != null) {
+      removal(reference, change, zero);
+    }
+    Dataset<Row> corrected = table;
     if (request != null) {
       Corrections corrections =
           RequestedChange.corrections(
@@ -153,18 +162,16 @@ final class Recomputation {
             noRemovedRowIsLeft(corrections, table),
             "conditions of removeRows on the corrected table");
       } else {
-        corrected = corrections.corrected(complete);
+        corrected = corrections.corrected(table);
       }
     }
-    BitSet removed = new BitSet();
-    certificate.zeroCoefficients().forEach(removed::set);
     ExampleTable.Columns columns = reference.columns(label);
     try (CorrectedProblem problem =
         CorrectedProblem.open(
             change.featurized(corrected),
             columns,
             reference.logistic(),
-            removed,
+            zero,
             options.partitions(),
             progress,
             place())) {
@@ -180,7 +187,7 @@ final class Recomputation {
                     Featurizer.transform(
                         published.featurizer().stages(), change.withoutRemoved(corrected)),
                     columns,
-                    removed)
+                    zero)
                 .equals(evidence.digests().correctedData()),
             "the same digest through the published model's own stages");
       }
@@ -188,11 +195,7 @@ final class Recomputation {
       if (!options.corrected() && original != null) {
         check(
             "original data digest",
-            digest(
-                    Featurizer.transform(change.removal().publishedStages(), table),
-                    columns,
-                    new BitSet())
-                .equals(original),
+            digest(change.originalAsPublished(table), columns, new BitSet()).equals(original),
             "keyed digest over all original examples");
       }
       measure(reference.logistic(), problem);
@@ -240,50 +243,27 @@ final class Recomputation {
   }
 
   /**
-   * The features that left. With the request, those that it names and the reference still reads;
-   * without, the columns that its stages read and the corrected table lacks.
+   * The features that the request names and the reference still reads: a FeatureHasher of the
+   * published model reads a removed column no more.
    */
-  private List<RemovedFeature> features(
-      LoadedModel reference, @Nullable Request request, Dataset<Row> table) {
-    Featurizer featurizer = reference.featurizer();
+  private List<RemovedFeature> features(LoadedModel reference, Request request) {
     Set<String> known = new TreeSet<>(String.CASE_INSENSITIVE_ORDER);
-    known.addAll(featurizer.readColumns());
-    if (request != null) {
-      known.add(reference.logistic().featuresColumn());
-      // A FeatureHasher of the published model reads a removed column no more.
-      return RequestedChange.removedFeatures(request, String.valueOf(options.request())).stream()
-          .filter(feature -> reference != published || known.contains(feature.column()))
-          .toList();
-    }
-    featurizer.madeColumns().forEach(known::remove);
-    for (String column : table.columns()) {
-      known.remove(column);
-    }
-    String label = featurizer.tableLabelColumn();
-    if (label != null) {
-      known.remove(label); // a table without it is refused
-    }
-    return known.stream()
-        .map(column -> RemovedFeature.column(column, place() + " has no column '" + column + "'"))
+    known.addAll(reference.featurizer().readColumns());
+    known.add(reference.logistic().featuresColumn());
+    return RequestedChange.removedFeatures(request, String.valueOf(options.request())).stream()
+        .filter(feature -> reference != published || known.contains(feature.column()))
         .toList();
   }
 
-  /** That the slots which stem from the removed features alone are the zero coefficients. */
-  private void removal(LoadedModel reference, @Nullable Request request, FeatureChange change) {
+  /**
+   * That the zero coefficients are the slots which stem from the removed features alone, and those
+   * that earlier releases removed.
+   */
+  private void removal(LoadedModel reference, FeatureChange change, BitSet zero) {
     BitSet kept = change.removedSlots();
-    BitSet more = new BitSet();
-    certificate.zeroCoefficients().forEach(more::set);
-    more.andNot(kept);
-    certificate.zeroCoefficients().forEach(kept::clear);
-    if (request == null) {
-      if (!kept.isEmpty()) {
-        throw new InvalidInputException(
-            place()
-                + ": columns that the model reads are missing, and the certificate does not say"
-                + " that they were removed; give the complete corrected table, or --request");
-      }
-      return;
-    }
+    kept.andNot(zero);
+    BitSet more = (BitSet) zero.clone();
+    more.andNot(change.removedSlots());
     // A published hasher that reads the column no more does not tell which slots were its alone.
     boolean hashed =
         reference == published
@@ -295,7 +275,9 @@ final class Recomputation {
         kept.cardinality()
             + " of their slots are not among the zero coefficients, "
             + more.cardinality()
-            + " others are");
+            + " others are; "
+            + evidence.removedEarlier().length
+            + " were removed earlier");
   }
 
   private boolean noRemovedRowIsLeft(Corrections corrections, Dataset<Row> table) {

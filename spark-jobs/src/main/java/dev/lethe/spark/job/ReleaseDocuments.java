@@ -105,6 +105,7 @@ record ReleaseDocuments(
         problem.solver(options.solver()).toString().toLowerCase(Locale.ROOT),
         end.point(),
         problem.fixedCoordinates(),
+        change.removedEarlier().stream().toArray(),
         new Evidence.Measurement(
             Vectors.norm(end.gradient()),
             Vectors.norm(end.measurement().gradientError()),

@@ -2,8 +2,6 @@ package dev.lethe.spark.job;
 
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.data.TableSource;
-import dev.lethe.spark.featurizer.FeatureRemoval;
-import dev.lethe.spark.featurizer.Featurizer;
 import dev.lethe.spark.featurizer.RemovedFeature;
 import dev.lethe.spark.request.Change;
 import dev.lethe.spark.request.Corrections;
@@ -15,6 +13,7 @@ import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
 import org.apache.spark.SparkContext;
+import org.apache.spark.ml.Transformer;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -26,26 +25,20 @@ import org.jspecify.annotations.Nullable;
  */
 final class RequestedChange {
   private final Request request;
-  private final Dataset<Row> given;
   private final Dataset<Row> table;
   private final boolean tableIsCorrected;
   private final Corrections corrections;
   private final FeatureChange features;
   private final LoadedModel model;
 
-  /**
-   * @param table the given one with placeholders for removed columns that it lacks
-   */
   private RequestedChange(
       Request request,
-      Dataset<Row> given,
       Dataset<Row> table,
       boolean tableIsCorrected,
       Corrections corrections,
       FeatureChange features,
       LoadedModel model) {
     this.request = request;
-    this.given = given;
     this.table = table;
     this.tableIsCorrected = tableIsCorrected;
     this.corrections = corrections;
@@ -67,6 +60,7 @@ final class RequestedChange {
    * Checks all of the request that can be checked without reading rows.
    *
    * @param tableIsCorrected whether the table has the row changes already
+   * @param removedEarlier slots that an earlier release took out of the model
    * @param label the table's label column
    */
   static RequestedChange of(
@@ -74,21 +68,23 @@ final class RequestedChange {
       Request request,
       String requestFile,
       LoadedModel model,
+      BitSet removedEarlier,
       TableSource source,
       boolean tableIsCorrected,
       String label) {
-    Featurizer featurizer = model.featurizer();
-    List<RemovedFeature> removed = removedFeatures(request, requestFile);
-    Dataset<Row> given = source.read(spark);
-    Dataset<Row> table =
-        tableIsCorrected ? FeatureChange.complete(given, featurizer, removed) : given;
+    Dataset<Row> table = source.read(spark);
     return new RequestedChange(
         request,
-        given,
         table,
         tableIsCorrected,
-        corrections(spark, request, requestFile, model, given, tableIsCorrected, label),
-        FeatureChange.of(featurizer, model.logistic(), table, removed, label),
+        corrections(spark, request, requestFile, model, table, tableIsCorrected, label),
+        FeatureChange.of(
+            model,
+            table,
+            removedFeatures(request, requestFile),
+            removedEarlier,
+            label,
+            source.option() + " " + source.path()),
         model);
   }
 
@@ -101,16 +97,16 @@ final class RequestedChange {
    *     that they read or the request itself sets one: places in the request
    */
   List<String> inspect(Progress progress, String place) {
-    SparkContext context = given.sparkSession().sparkContext();
+    SparkContext context = table.sparkSession().sparkContext();
     progress.phase("matching the request's rows");
     context.setJobDescription(progress.description());
     try {
       if (tableIsCorrected) {
-        return SparkFailures.sanitized(place, () -> corrections.requireCorrected(given));
+        return SparkFailures.sanitized(place, () -> corrections.requireCorrected(table));
       }
       if (corrections.hasRowChanges()) {
         Impact impact =
-            SparkFailures.sanitized(place, () -> corrections.inspect(given, model.labelDomain()));
+            SparkFailures.sanitized(place, () -> corrections.inspect(table, model.labelDomain()));
         progress.matched(impact.touchedRows());
       }
       return List.of();
@@ -157,13 +153,19 @@ final class RequestedChange {
     return request;
   }
 
-  FeatureRemoval removal() {
-    return features.removal();
+  /** The stages of the published model. */
+  List<Transformer> publishedStages() {
+    return features.publishedStages();
   }
 
-  /** Slots that leave the model. */
+  /** Slots that are 0 from now on. */
   BitSet removedSlots() {
     return features.removedSlots();
+  }
+
+  /** Slots that an earlier release took out of the model. */
+  BitSet removedEarlier() {
+    return features.removedEarlier();
   }
 
   /** All corrected rows, featurised as the published model featurises. */
@@ -173,14 +175,12 @@ final class RequestedChange {
 
   /** All original rows, featurised; null if only the corrected table is there. */
   @Nullable Dataset<Row> original() {
-    return tableIsCorrected ? null : model.featurizer().transform(table);
+    return tableIsCorrected ? null : features.originallyFeaturized(table);
   }
 
   /** The original rows as the published stages map them; null as above. */
   @Nullable Dataset<Row> originalAsPublished() {
-    return tableIsCorrected
-        ? null
-        : Featurizer.transform(features.removal().publishedStages(), table);
+    return tableIsCorrected ? null : features.originalAsPublished(table);
   }
 
   /** Whether the gradient difference needs every row: a feature that is removed touches all. */

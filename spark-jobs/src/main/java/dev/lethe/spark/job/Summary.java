@@ -54,14 +54,7 @@ public record Summary(List<String> lines) {
     } else {
       lines.add(field("figures", WITHHELD));
     }
-    for (String place : result.uncheckedConditions()) {
-      lines.add(
-          field(
-              "not checked",
-              "%s on the corrected table: it lacks a column that the condition reads, or the"
-                  + " request sets one",
-              place));
-    }
+    result.notes().forEach(note -> lines.add(field("note", note)));
     lines.add(field("model", out + "/model"));
     lines.add(field("certificate", out + "/certificate.json"));
     lines.add(field("evidence", vault + "/" + certificate.certificateId() + "/evidence.json"));

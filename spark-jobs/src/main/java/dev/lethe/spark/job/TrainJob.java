@@ -85,18 +85,22 @@ public final class TrainJob {
       if (options.like() != null) {
         model = LoadedModel.load(spark, "--like", options.like());
         label = model.tableLabel(options.label());
+        BitSet earlier =
+            EarlierRelease.of(spark, options.like(), options.modelCertificate()).removedSlots();
         if (options.request() == null) {
-          featurized = model.featurizer().transform(table);
-          stages = model.featurizer().stages();
+          FeatureChange kept = FeatureChange.of(model, table, List.of(), earlier, label, place());
+          featurized = kept.featurized(table);
+          removed = kept.removedSlots();
+          stages = kept.publishedStages();
         } else {
           Request request = RequestedChange.readRequest(spark, options.request());
           RequestedChange change =
               RequestedChange.of(
-                  spark, request, options.request(), model, options.table(), false, label);
+                  spark, request, options.request(), model, earlier, options.table(), false, label);
           change.inspect(progress, place());
           featurized = change.corrected();
           removed = change.removedSlots();
-          stages = change.removal().publishedStages();
+          stages = change.publishedStages();
         }
       } else {
         String given = Objects.requireNonNull(options.label());

@@ -13,6 +13,7 @@ import org.jspecify.annotations.Nullable;
  * @param label the table's label column
  * @param out directory to save the model into; must not exist
  * @param like a model whose featurizer and hyperparameters are used (retraining), or null
+ * @param modelCertificate the certificate of {@code like}, or null for the one beside it, if any
  * @param request a request whose corrections are applied first, with {@code like} only, or null
  * @param pipeline a saved Pipeline or PipelineModel of featurizer stages, or null
  * @param features raw columns to use, or empty for all but label and weight; without {@code like}
@@ -34,6 +35,7 @@ public record TrainOptions(
     @Nullable String label,
     String out,
     @Nullable String like,
+    @Nullable String modelCertificate,
     @Nullable String request,
     @Nullable String pipeline,
     List<String> features,

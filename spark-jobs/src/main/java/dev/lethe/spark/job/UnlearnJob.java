@@ -16,6 +16,7 @@ import dev.lethe.spark.request.CertificateTerms;
 import dev.lethe.spark.request.Method;
 import dev.lethe.spark.request.Request;
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.List;
 import org.apache.spark.sql.SparkSession;
 import org.jspecify.annotations.Nullable;
@@ -43,14 +44,14 @@ public final class UnlearnJob {
   /**
    * Everything that the job found; confidential but for the certificate.
    *
-   * @param uncheckedConditions places of conditions that could not be checked on a corrected table
+   * @param notes what the operator should know: sentences without figures of the data
    */
   public record Result(
       Certificate certificate,
       Evidence evidence,
       UnlearningResult unlearning,
       double[] published,
-      List<String> uncheckedConditions) {}
+      List<String> notes) {}
 
   /**
    * Runs the job.
@@ -64,17 +65,20 @@ public final class UnlearnJob {
     try (Release release = Release.open(spark, options.out(), options.vault(), options.sources())) {
       LoadedModel model = LoadedModel.load(spark, "--model", options.model());
       String label = model.tableLabel(options.label());
+      EarlierRelease earlier =
+          EarlierRelease.of(spark, options.model(), options.modelCertificate());
       RequestedChange change =
           RequestedChange.of(
               spark,
               request,
               options.request(),
               model,
+              earlier.removedSlots(),
               options.table(),
               options.corrected(),
               label);
       requireGridFits(request.certificate(), kept(model, change));
-      List<String> unchecked = change.inspect(progress, options.place());
+      List<String> notes = notes(earlier, change.inspect(progress, options.place()));
       Evidence.@Nullable Metrics before = metrics(model, label);
       ExampleTable.Columns columns = model.columns(label);
       try (CorrectedProblem problem =
@@ -92,9 +96,23 @@ public final class UnlearnJob {
             new ReleaseDocuments(
                 spark, options, problem, change, model, label, unlearning, progress);
         progress.phase("publishing");
-        return publish(release, documents, before, unchecked, begin);
+        return publish(release, documents, before, notes, begin);
       }
     }
+  }
+
+  private static List<String> notes(EarlierRelease earlier, List<String> uncheckedConditions) {
+    List<String> notes = new ArrayList<>();
+    if (earlier.note() != null) {
+      notes.add(earlier.note());
+    }
+    for (String place : uncheckedConditions) {
+      notes.add(
+          place
+              + " was not checked on the corrected table: it lacks a column that the condition"
+              + " reads, or the request sets one");
+    }
+    return notes;
   }
 
   /** The old parameters without those that leave. */
@@ -142,7 +160,7 @@ public final class UnlearnJob {
       Release release,
       ReleaseDocuments documents,
       Evidence.@Nullable Metrics before,
-      List<String> uncheckedConditions,
+      List<String> notes,
       long begin)
       throws IOException {
     UnlearningResult unlearning = documents.unlearning();
@@ -170,8 +188,7 @@ public final class UnlearnJob {
         model
             .featurizer()
             .publish(
-                documents.change().removal().publishedStages(),
-                model.logistic().withParameters(published)));
+                documents.change().publishedStages(), model.logistic().withParameters(published)));
     Evidence.@Nullable Metrics after = metrics(release.reload(spark, published), documents.label());
     Certificate certificate =
         claim == null
@@ -179,7 +196,7 @@ public final class UnlearnJob {
             : documents.certified(claim, release.modelDigest());
     Evidence evidence = documents.evidence(certificate, release.vaultKey(), before, after, begin);
     release.commit(certificate, evidence);
-    return new Result(certificate, evidence, unlearning, published, uncheckedConditions);
+    return new Result(certificate, evidence, unlearning, published, notes);
   }
 
   private static Reason reason(Request request, UnlearningResult unlearning) {

@@ -10,6 +10,7 @@ import org.jspecify.annotations.Nullable;
  * What {@code lethe unlearn} is given.
  *
  * @param model directory of the saved model
+ * @param modelCertificate the certificate of {@code model}, or null for the one beside it, if any
  * @param table the data
  * @param corrected whether {@code table} is the corrected data already
  * @param label the table's label column, or null for the one that the model was fitted with
@@ -24,6 +25,7 @@ import org.jspecify.annotations.Nullable;
  */
 public record UnlearnOptions(
     String model,
+    @Nullable String modelCertificate,
     TableSource table,
     boolean corrected,
     @Nullable String label,

@@ -80,6 +80,7 @@ final class Documents {
         "cg",
         theta,
         new int[] {1, 2},
+        new int[] {2},
         new Evidence.Measurement(1.25e-11, 3e-13, 2.5e-9, "strong convexity", 1e-8),
         List.of(
             new Evidence.Step(0, 38.4, null, 0, 1, 0.01),

@@ -12,6 +12,7 @@ import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.Random;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.apache.spark.ml.attribute.AttributeGroup;
@@ -21,6 +22,7 @@ import org.apache.spark.ml.linalg.SparseVector;
 import org.apache.spark.ml.linalg.Vector;
 import org.apache.spark.ml.linalg.Vectors;
 import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.types.DataTypes;
@@ -301,6 +303,92 @@ class ApplyJobTest {
             1;NA;05.01.2024;  x ;0,50
             2;;01.01.2025;"";NA
             """);
+  }
+
+  /** Cells of the characters that CSV treats in a way of their own. */
+  @ParameterizedTest
+  @ValueSource(strings = {"\\", "\""})
+  void run_csvOfRandomCells_removesTheRowsThatSparkReadsAndKeepsTheOthersCells(String escape) {
+    Map<String, String> options = Map.of("escape", escape, "multiLine", "true", "header", "true");
+    String condition = "xxhash64(id, a, b) % 3 = 0";
+    Path in = Places.unused("random");
+    randomCells()
+        .write()
+        .options(options)
+        .option("ignoreLeadingWhiteSpace", "false")
+        .option("ignoreTrailingWhiteSpace", "false")
+        .csv(in.toString());
+    Path out = Places.unused("random-corrected");
+
+    Invocation command =
+        apply(
+                in,
+                "csv",
+                "id: r\nchanges: [{removeRows: {where: \""
+                    + condition
+                    + "\"}},"
+                    + " {replaceFeatures: {set: {b: \"a\"}, where: \"id = 1\"}}]\n",
+                out)
+            .with("--label", "id");
+    options.forEach((key, value) -> command.flag("--option").flag(key + "=" + value));
+    Outcome outcome = command.run();
+
+    assertThat(outcome.code()).as("%s", outcome).isZero();
+    List<String> kept =
+        LocalSpark.session()
+            .read()
+            .options(options)
+            .option("inferSchema", "true")
+            .csv(in.toString())
+            .where("NOT " + condition)
+            .selectExpr("string(id)")
+            .as(Encoders.STRING())
+            .collectAsList();
+    List<Row> expected =
+        text(in, options).stream()
+            .filter(row -> kept.contains(row.getString(0)))
+            .map(
+                row ->
+                    row.getString(0).equals("1")
+                        ? RowFactory.create("1", row.get(1), row.get(1))
+                        : row)
+            .toList();
+    assertThat(kept).hasSizeBetween(200, 400);
+    assertThat(text(out, options)).containsExactlyInAnyOrderElementsOf(expected);
+  }
+
+  private static Dataset<Row> randomCells() {
+    Random random = new Random(20261121);
+    String characters = "a0. ,;\"\\\n#'-é";
+    List<Row> rows = new ArrayList<>();
+    for (int i = 0; i < 400; i++) {
+      Object[] cells = {i, null, null};
+      for (int k = 1; k < cells.length; k++) {
+        StringBuilder cell = new StringBuilder();
+        for (int length = random.nextInt(5); length > 0; length--) {
+          cell.append(characters.charAt(random.nextInt(characters.length())));
+        }
+        cells[k] = random.nextInt(8) == 0 ? null : cell.toString();
+      }
+      rows.add(RowFactory.create(cells));
+    }
+    return LocalSpark.session()
+        .createDataFrame(
+            rows,
+            new StructType()
+                .add("id", DataTypes.IntegerType)
+                .add("a", DataTypes.StringType)
+                .add("b", DataTypes.StringType));
+  }
+
+  /** Every cell as text, an empty one and an empty text apart. */
+  private static List<Row> text(Path table, Map<String, String> options) {
+    return LocalSpark.session()
+        .read()
+        .options(options)
+        .option("nullValue", "no text")
+        .csv(table.toString())
+        .collectAsList();
   }
 
   /** The corrected file, its rows as lines. */

@@ -8,6 +8,7 @@ import dev.lethe.spark.LocalSpark;
 import dev.lethe.spark.Outage;
 import dev.lethe.spark.SparkErrors;
 import dev.lethe.spark.SparkFailedException;
+import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -121,6 +122,20 @@ class SparkFailuresTest {
   void of_messageOfTheScheduler_isTheOutage(Outage outage, String message) {
     assertThat(Outage.of(new SparkException(message))).contains(outage);
     assertThat(SparkErrors.isOfData(new SparkException(message))).isFalse();
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "/data/blockmgr-1/0c/shuffle_0_1_0.data (No such file or directory)",
+        "No space left on device"
+      })
+  void of_localDiskOfSpark_isNoBadInput(String message) {
+    Throwable failure =
+        new SparkException("Job aborted due to stage failure", new FileNotFoundException(message));
+
+    assertThat(Outage.of(failure)).contains(Outage.DISK);
+    assertThat(SparkErrors.isOfData(failure)).isFalse();
   }
 
   @ParameterizedTest

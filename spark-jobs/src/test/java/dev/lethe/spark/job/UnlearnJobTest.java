@@ -40,6 +40,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** {@code lethe unlearn} from the command line to the published files. */
 @ExtendWith(LocalSpark.class)
@@ -511,7 +512,7 @@ class UnlearnJobTest {
             .run();
 
     assertThat(outcome.code()).as("%s", outcome).isZero();
-    assertThat(outcome.out()).contains("not checked      changes[3].removeRows.where");
+    assertThat(outcome.out()).contains("changes[3].removeRows.where was not checked");
     Release second =
         new Release(
             release.model(),
@@ -521,6 +522,83 @@ class UnlearnJobTest {
             place.resolve("vault"));
     // the same Newton steps from the same start; the sums differ in their last bits
     assertThat(second.parameters()).containsExactly(release.parameters(), within(1e-9));
+  }
+
+  /**
+   * The next night's request says nothing of the race, and the table may or may not have it: what
+   * the first release removed stays removed, in the model and in the truth that it is compared to.
+   */
+  @ParameterizedTest
+  @ValueSource(booleans = {true, false})
+  void run_modelOfAnEarlierRelease_keepsItsFeaturesRemoved(boolean tableHasTheColumn)
+      throws IOException {
+    Release first = Releases.certified();
+    Dataset<Row> night =
+        People.dataset()
+            .where("user_id <> 'u-4711'")
+            .withColumn("label", expr("IF(user_id IN ('u-4712', 'u-4713'), 1 - label, label)"))
+            .withColumn("hours", expr("hours + IF(city = 'Ulm', 1, 0)"))
+            .withColumn("weight", expr("weight * IF(city = 'Ulm', 2, 1)"));
+    Path table =
+        People.write(tableHasTheColumn ? night : night.drop("race"), "parquet", "next-night");
+    String request =
+        "id: r-8\nchanges: [{removeRows: {where: \"user_id = 'u-4800'\"}}]\n" + CERTIFICATE;
+
+    Release second = Releases.unlearn(first.out().resolve("model"), table, request, 0);
+
+    assertValid(second.evidence(), "evidence");
+    assertThat(integers(second.certificate().get("zeroCoefficients"))).isEqualTo(People.RACE_SLOTS);
+    assertThat(integers(second.evidence().get("removedEarlier"))).isEqualTo(People.RACE_SLOTS);
+    double[] theta = second.parameters();
+    Dataset<Row> featurized = featurize(load(second.model()), night.where("user_id <> 'u-4800'"));
+    People.Examples examples = People.Examples.of(featurized, "features", "label", "weight");
+    examples.features().forEach(x -> People.RACE_SLOTS.forEach(j -> x[j] = 0));
+    MlObjective objective =
+        new MlObjective(
+            examples.features(), examples.labels(), examples.weights(), 0.01, true, true);
+    // the norm of the Hessian, below 1e3, times rho
+    assertThat(objective.gradientNorm(theta, People.RACE_SLOTS)).isLessThan(1e-4);
+    People.RACE_SLOTS.forEach(j -> assertThat(theta[j]).isZero());
+    Outcome verified = second.fullVerification().run();
+    assertThat(verified.code()).as("%s", verified).isZero();
+    Outcome against = second.fullVerification().with("--original-model", second.model()).run();
+    assertThat(against.code()).as("%s", against).isZero();
+
+    Path out = Places.unused("retrained");
+    Outcome retrained =
+        Invocation.train(table, "label", out)
+            .without("--label")
+            .with("--like", second.model())
+            .with("--request", second.request())
+            .with("--gradient-norm", "1e-12")
+            .run();
+    assertThat(retrained.code()).as("%s", retrained).isZero();
+    assertThat(parameters(predictor(load(out)))).containsExactly(theta, within(1e-7));
+  }
+
+  /** A copy of the model alone tells nothing of the release; the certificate can be named. */
+  @Test
+  void run_modelApartFromItsCertificate_needsItByName() {
+    Release first = Releases.certified();
+    Path model = Places.copy(first.out().resolve("model"), Places.unused("copied-model"));
+    Path place = Places.directory("apart");
+    Path request =
+        Places.write(
+            place.resolve("request.yaml"),
+            "id: r-9\nchanges: [{removeRows: {where: \"user_id = 'u-4800'\"}}]\n" + CERTIFICATE);
+    Invocation command =
+        Invocation.unlearn(
+            model, People.table(), request, place.resolve("out"), place.resolve("vault"));
+
+    Outcome foreign = command.with("--model-certificate", request).run();
+    Outcome named =
+        command.with("--model-certificate", first.out().resolve("certificate.json")).run();
+
+    assertThat(foreign.code()).as("%s", foreign).isEqualTo(2);
+    assertThat(named.code()).as("%s", named).isZero();
+    assertThat(
+            integers(Releases.json(place.resolve("out/certificate.json")).get("zeroCoefficients")))
+        .isEqualTo(People.RACE_SLOTS);
   }
 
   /**

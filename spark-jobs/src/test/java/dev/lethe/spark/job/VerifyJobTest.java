@@ -232,6 +232,7 @@ class VerifyJobTest {
             .with(
                 "--original-model",
                 People.save(new PipelineModel(pipeline.uid(), stages), "another"))
+            .flag("--figures")
             .run();
 
     assertBroken(
