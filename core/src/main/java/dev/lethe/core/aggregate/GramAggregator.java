@@ -34,6 +34,7 @@ public final class GramAggregator implements Aggregator<GramAggregator> {
   private transient int panelRows;
   private double maxMarginError;
   private long rows;
+  private long checksum;
 
   public GramAggregator(Point point) {
     if (point.size() > MAX_SIZE) {
@@ -56,6 +57,7 @@ public final class GramAggregator implements Aggregator<GramAggregator> {
     boolean intercept = point.intercept();
     double offset = intercept ? theta[d] : 0;
     rows += block.rows();
+    checksum += block.checksum();
     for (int i = 0; i < block.rows(); i++) {
       double s = block.dot(i, theta) + offset;
       double a = block.weight(i) * point.loss().secondDerivative(s, block.label(i));
@@ -95,6 +97,7 @@ public final class GramAggregator implements Aggregator<GramAggregator> {
     sums.merge(other.sums);
     maxMarginError = Math.max(maxMarginError, other.maxMarginError);
     rows += other.rows;
+    checksum += other.checksum;
   }
 
   @Override
@@ -113,6 +116,11 @@ public final class GramAggregator implements Aggregator<GramAggregator> {
   /** Rows that were added. */
   public long rows() {
     return rows;
+  }
+
+  /** Sum of the blocks' checksums, modulo 2^64. */
+  public long checksum() {
+    return checksum;
   }
 
   /** The matrix, both triangles. */

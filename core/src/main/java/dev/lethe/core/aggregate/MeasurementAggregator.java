@@ -37,6 +37,7 @@ public final class MeasurementAggregator implements Aggregator<MeasurementAggreg
   private final double[] termError;
   private double maxMarginError;
   private long rows;
+  private long checksum;
 
   public MeasurementAggregator(Point point) {
     this.point = point;
@@ -57,6 +58,7 @@ public final class MeasurementAggregator implements Aggregator<MeasurementAggreg
     double derivativeError =
         Rounding.gamma(loss.derivativeErrorUnits() + CompensatedVector.PANEL_ROWS + 6);
     rows += block.rows();
+    checksum += block.checksum();
     for (int i = 0; i < block.rows(); i++) {
       double w = block.weight(i);
       double y = block.label(i);
@@ -92,6 +94,7 @@ public final class MeasurementAggregator implements Aggregator<MeasurementAggreg
     }
     maxMarginError = Math.max(maxMarginError, other.maxMarginError);
     rows += other.rows;
+    checksum += other.checksum;
   }
 
   @Override
@@ -110,6 +113,11 @@ public final class MeasurementAggregator implements Aggregator<MeasurementAggreg
   /** Rows that were added. */
   public long rows() {
     return rows;
+  }
+
+  /** Sum of the blocks' checksums, modulo 2^64. */
+  public long checksum() {
+    return checksum;
   }
 
   /** sum_i w_i l(s_i). */

@@ -29,6 +29,7 @@ public final class StatisticsAggregator implements Aggregator<StatisticsAggregat
   private final double[] max;
   private final long[] nonzeros;
   private long rows;
+  private long checksum;
   private long badLabels;
   private long badWeights;
   private long badValues;
@@ -49,6 +50,7 @@ public final class StatisticsAggregator implements Aggregator<StatisticsAggregat
   @Override
   public void add(ExampleBlock block) {
     rows += block.rows();
+    checksum += block.checksum();
     RowSums row = new RowSums();
     for (int i = 0; i < block.rows(); i++) {
       double w = block.weight(i);
@@ -106,6 +108,7 @@ public final class StatisticsAggregator implements Aggregator<StatisticsAggregat
       nonzeros[j] += other.nonzeros[j];
     }
     rows += other.rows;
+    checksum += other.checksum;
     badLabels += other.badLabels;
     badWeights += other.badWeights;
     badValues += other.badValues;
@@ -180,6 +183,7 @@ public final class StatisticsAggregator implements Aggregator<StatisticsAggregat
     }
     return new Statistics(
         rows,
+        checksum,
         total,
         labelWeight.sum(0) + labelWeight.error(0),
         variance,

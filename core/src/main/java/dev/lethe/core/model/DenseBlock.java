@@ -12,7 +12,7 @@ public final class DenseBlock extends ExampleBlock {
    * @param values n * d values, row-major; shared, not copied
    */
   public DenseBlock(int features, double[] values, double[] labels, double[] weights) {
-    super(features, labels, weights);
+    super(features, labels, weights, checksum(features, values));
     if (values.length != (long) labels.length * features) {
       throw new IllegalArgumentException(
           values.length + " values for " + labels.length + " rows of " + features + " features");

@@ -21,7 +21,11 @@ public final class SparseBlock extends ExampleBlock {
       double[] values,
       double[] labels,
       double[] weights) {
-    super(features, labels, weights);
+    super(
+        features,
+        labels,
+        weights,
+        checksum(checksum(checksum(features, offsets), columns), values));
     if (offsets.length != labels.length + 1
         || columns.length != values.length
         || offsets[labels.length] != values.length) {

@@ -4,6 +4,7 @@ package dev.lethe.core.model;
  * What one pass says about a data set of d features.
  *
  * @param rows n
+ * @param checksum sum of the blocks' checksums, modulo 2^64
  * @param totalWeight W = sum_i w_i
  * @param labelWeight sum_i w_i y_i
  * @param variance per column the unbiased weighted variance s_j^2 = (sum_i w_i x_ij^2 - (sum_i w_i
@@ -17,6 +18,7 @@ package dev.lethe.core.model;
  */
 public record Statistics(
     long rows,
+    long checksum,
     double totalWeight,
     double labelWeight,
     double[] variance,

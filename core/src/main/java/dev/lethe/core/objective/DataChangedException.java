@@ -1,6 +1,6 @@
 package dev.lethe.core.objective;
 
-/** Two passes over what should be the same examples saw different numbers of rows. */
+/** Two passes over what should be the same examples saw different ones. */
 public final class DataChangedException extends IllegalStateException {
   private static final long serialVersionUID = 1L;
 
@@ -9,6 +9,6 @@ public final class DataChangedException extends IllegalStateException {
         "the data changed while it was read: the first pass counted "
             + first
             + " rows, a later one "
-            + later);
+            + (later == first ? "as many, but others" : later));
   }
 }

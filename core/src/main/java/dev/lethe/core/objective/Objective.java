@@ -126,13 +126,13 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
   /**
    * {@inheritDoc}
    *
-   * @throws DataChangedException if the pass saw another number of rows than the statistics
+   * @throws DataChangedException if the pass saw other data than the statistics
    */
   @Override
   public Measured evaluate(double[] theta) {
     passes++;
     MeasurementAggregator sums = examples.measure(at(theta));
-    requireSameRows(sums.rows());
+    requireSameData(sums.rows(), sums.checksum());
     double[] lambda = penalty.lambda().clone();
     double[] g = sums.gradient();
     double[] error = sums.gradientError();
@@ -226,12 +226,12 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
   /**
    * The Hessian at theta: one pass.
    *
-   * @throws DataChangedException if the pass saw another number of rows than the statistics
+   * @throws DataChangedException if the pass saw other data than the statistics
    */
   public Hessian gram(double[] theta) {
     passes++;
     GramAggregator sums = examples.gram(at(theta));
-    requireSameRows(sums.rows());
+    requireSameData(sums.rows(), sums.checksum());
     SymmetricMatrix matrix = sums.matrix();
     int p = size();
     for (int j = 0; j < p; j++) {
@@ -320,8 +320,8 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
   }
 
   /** The penalties and the rows' norms are the statistics', the sums are the pass's. */
-  private void requireSameRows(long rows) {
-    if (rows != statistics.rows()) {
+  private void requireSameData(long rows, long checksum) {
+    if (rows != statistics.rows() || checksum != statistics.checksum()) {
       throw new DataChangedException(statistics.rows(), rows);
     }
   }

@@ -11,6 +11,7 @@ import dev.lethe.core.linalg.Cholesky;
 import dev.lethe.core.linalg.SymmetricMatrix;
 import dev.lethe.core.linalg.Vectors;
 import dev.lethe.core.loss.LogisticLoss;
+import dev.lethe.core.model.DenseBlock;
 import dev.lethe.core.model.ExampleBlock;
 import dev.lethe.core.model.Statistics;
 import dev.lethe.core.solver.CentredJacobi;
@@ -20,7 +21,9 @@ import dev.lethe.core.testing.Exact;
 import dev.lethe.core.testing.Problem;
 import dev.lethe.core.testing.Problem.Kind;
 import java.math.BigDecimal;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.SplittableRandom;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
@@ -297,6 +300,42 @@ class ObjectiveTest {
   }
 
   @Test
+  void evaluateAndGram_oneValueChangedSinceTheStatistics_areRefused() {
+    Problem problem = Problem.random(Kind.GAUSSIAN, 20, 3, false, 24);
+    for (Problem.Layout layout : Problem.Layout.values()) {
+      List<ExampleBlock> blocks = problem.blocks(layout, 7);
+      LocalExamples all = new LocalExamples(3, blocks);
+      double[] label = {1};
+      double[] weight = {1};
+      List<ExampleBlock> one = List.of(new DenseBlock(3, new double[] {1, 2, 3}, label, weight));
+      double next = Math.nextUp(3.0);
+      List<ExampleBlock> other =
+          List.of(new DenseBlock(3, new double[] {1, 2, next}, label, weight));
+      Objective changed =
+          withStatisticsOf(
+              new LocalExamples(3, concat(blocks, one)),
+              new LocalExamples(3, concat(blocks, other)));
+      for (ThrowingCallable pass :
+          List.<ThrowingCallable>of(
+              () -> changed.evaluate(problem.theta()), () -> changed.gram(problem.theta()))) {
+        assertThatIllegalStateException()
+            .isThrownBy(pass)
+            .withMessageContaining("counted 21 rows, a later one as many, but others");
+      }
+      // the order of the blocks is no change
+      List<ExampleBlock> reversed = new ArrayList<>(blocks);
+      Collections.reverse(reversed);
+      withStatisticsOf(all, new LocalExamples(3, reversed)).evaluate(problem.theta());
+    }
+  }
+
+  private static List<ExampleBlock> concat(List<ExampleBlock> a, List<ExampleBlock> b) {
+    List<ExampleBlock> all = new ArrayList<>(a);
+    all.addAll(b);
+    return all;
+  }
+
+  @Test
   void evaluateAndGram_rowsChangedSinceTheStatistics_areRefusedWithBothCounts() {
     Problem problem = Problem.random(Kind.GAUSSIAN, 20, 3, false, 23);
     List<ExampleBlock> blocks = problem.blocks(Problem.Layout.ALTERNATING, 7); // 7, 7, 6 rows
@@ -467,6 +506,7 @@ class ObjectiveTest {
     Statistics statistics =
         new Statistics(
             3,
+            0,
             3,
             1,
             new double[2],
