@@ -18,24 +18,27 @@ import org.apache.spark.sql.Row;
  * Features that leave a model, and those that an earlier release took out of it: the slots that are
  * 0, and how rows are featurised.
  *
- * <p>A removed column no longer decides anything, not even which rows are there or whether they can
- * be featurised: a value that every stage accepts stands in for it, whether the table has it or
- * not.
+ * <p>A removed column no longer decides anything in the corrected rows, not even which rows are
+ * there or whether they can be featurised: a value that every stage accepts stands in for it,
+ * whether the table has it or not.
  */
 final class FeatureChange {
   private final List<Transformer> originalStages;
   private final FeatureRemoval removal;
   private final BitSet removedEarlier;
+  private final Set<String> left;
   private final Set<String> missing;
 
   private FeatureChange(
       List<Transformer> originalStages,
       FeatureRemoval removal,
       BitSet removedEarlier,
+      Set<String> left,
       Set<String> missing) {
     this.originalStages = originalStages;
     this.removal = removal;
     this.removedEarlier = removedEarlier;
+    this.left = left;
     this.missing = missing;
   }
 
@@ -59,36 +62,44 @@ final class FeatureChange {
       String label,
       String place) {
     Featurizer featurizer = model.featurizer();
-    List<RemovedFeature> all = new ArrayList<>(features);
-    Set<String> gone = new TreeSet<>();
+    Set<String> named = new TreeSet<>(String.CASE_INSENSITIVE_ORDER);
+    features.stream().filter(RemovedFeature::isColumn).forEach(f -> named.add(f.column()));
+    Set<String> others = new TreeSet<>(String.CASE_INSENSITIVE_ORDER);
     if (!removedEarlier.isEmpty()) {
-      gone = missing(featurizer, table, label);
-      for (RemovedFeature feature : features) {
-        gone.removeIf(feature.column()::equalsIgnoreCase);
-      }
-      gone.forEach(column -> all.add(RemovedFeature.column(column, place)));
+      others.addAll(featurizer.readColumns());
+      others.removeAll(named);
+      others.remove(label);
+      others.removeIf(column -> !isRaw(featurizer, column));
     }
-    Set<String> missing = new TreeSet<>(gone);
-    for (RemovedFeature feature : features) {
-      if (feature.isColumn() && isRaw(featurizer, feature.column())) {
-        missing.add(feature.column());
-      }
-    }
+    Set<String> missing = new TreeSet<>(String.CASE_INSENSITIVE_ORDER);
+    missing.addAll(named);
+    missing.removeIf(column -> !isRaw(featurizer, column));
+    missing.addAll(others);
     for (String column : table.columns()) {
-      missing.removeIf(column::equalsIgnoreCase);
+      missing.remove(column);
+    }
+    Dataset<Row> complete = PlaceholderColumns.fill(table, featurizer.stages(), missing);
+    List<RemovedFeature> all = new ArrayList<>(features);
+    Set<String> left = new TreeSet<>(String.CASE_INSENSITIVE_ORDER);
+    for (String column : others) {
+      RemovedFeature feature = RemovedFeature.column(column, place);
+      if (hasLeft(model, complete, feature, removedEarlier, label)) {
+        all.add(feature);
+        left.add(column);
+      } else if (missing.contains(column)) {
+        throw new InvalidInputException(
+            place
+                + ": the model reads column '"
+                + column
+                + "', which the table does not have; only what an earlier release removed may be"
+                + " missing");
+      }
     }
     FeatureRemoval removal =
-        FeatureRemoval.of(
-            featurizer,
-            PlaceholderColumns.fill(table, featurizer.stages(), missing),
-            all,
-            label,
-            model.logistic().weightColumn());
-    if (!gone.isEmpty()) {
-      requireGone(model, table, missing, gone, removedEarlier, label, place);
-    }
+        FeatureRemoval.of(featurizer, complete, all, label, model.logistic().weightColumn());
     FeatureChange change =
-        new FeatureChange(featurizer.stages(), removal, (BitSet) removedEarlier.clone(), missing);
+        new FeatureChange(
+            featurizer.stages(), removal, (BitSet) removedEarlier.clone(), left, missing);
     if (change.removedSlots().cardinality() >= model.logistic().features()) {
       throw new InvalidInputException(
           place
@@ -100,44 +111,29 @@ final class FeatureChange {
     return change;
   }
 
-  /** That every missing column left the model in an earlier release. */
-  private static void requireGone(
+  /** Whether every slot that stems from the column left in an earlier release. */
+  private static boolean hasLeft(
       LoadedModel model,
-      Dataset<Row> table,
-      Set<String> missing,
-      Set<String> gone,
+      Dataset<Row> complete,
+      RemovedFeature column,
       BitSet removedEarlier,
-      String label,
-      String place) {
-    Featurizer featurizer = model.featurizer();
-    BitSet needed =
-        slots(
-            FeatureRemoval.of(
-                featurizer,
-                PlaceholderColumns.fill(table, featurizer.stages(), missing),
-                gone.stream().map(column -> RemovedFeature.column(column, place)).toList(),
-                label,
-                model.logistic().weightColumn()));
-    needed.andNot(removedEarlier);
-    if (!needed.isEmpty()) {
-      throw new InvalidInputException(
-          place
-              + ": the model reads "
-              + (gone.size() == 1 ? "a column" : "columns")
-              + " that the table does not have: "
-              + String.join(", ", gone)
-              + "; only what an earlier release removed may be missing");
+      String label) {
+    BitSet slots;
+    try {
+      slots =
+          slots(
+              FeatureRemoval.of(
+                  model.featurizer(),
+                  complete,
+                  List.of(column),
+                  label,
+                  model.logistic().weightColumn()));
+    } catch (InvalidInputException notRemovable) {
+      return false;
     }
-  }
-
-  /** Raw columns that the stages read and the table lacks, the label's apart. */
-  private static Set<String> missing(Featurizer featurizer, Dataset<Row> table, String label) {
-    Set<String> missing = new TreeSet<>(featurizer.readColumns());
-    missing.removeIf(column -> !isRaw(featurizer, column) || column.equalsIgnoreCase(label));
-    for (String column : table.columns()) {
-      missing.removeIf(column::equalsIgnoreCase);
-    }
-    return missing;
+    boolean any = !slots.isEmpty();
+    slots.andNot(removedEarlier);
+    return any && slots.isEmpty();
   }
 
   private static boolean isRaw(Featurizer featurizer, String column) {
@@ -160,17 +156,22 @@ final class FeatureChange {
 
   /** Original rows, featurised by the old model's stages. */
   Dataset<Row> originallyFeaturized(Dataset<Row> original) {
-    return Featurizer.transform(originalStages, complete(original));
+    return Featurizer.transform(originalStages, withoutLeft(original));
   }
 
   /** Original rows, featurised by the published model's stages. */
   Dataset<Row> originalAsPublished(Dataset<Row> original) {
-    return Featurizer.transform(removal.publishedStages(), complete(original));
+    return Featurizer.transform(removal.publishedStages(), withoutLeft(original));
   }
 
   /** The rows with a placeholder in place of every removed column. */
   Dataset<Row> withoutRemoved(Dataset<Row> rows) {
     return PlaceholderColumns.replace(complete(rows), originalStages, removal.removedColumns());
+  }
+
+  /** Original rows are those of the old model: they have what leaves only now. */
+  private Dataset<Row> withoutLeft(Dataset<Row> rows) {
+    return PlaceholderColumns.replace(complete(rows), originalStages, left);
   }
 
   private Dataset<Row> complete(Dataset<Row> rows) {
