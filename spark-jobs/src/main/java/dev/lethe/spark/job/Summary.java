@@ -168,7 +168,7 @@ public record Summary(List<String> lines) {
     for (var check : result.checks()) {
       lines.add(
           format(
-              "  %-4s  %-34s %s",
+              "  %-4s  %-57s  %s",
               check.passed() ? "ok" : "FAIL", check.name(), details ? check.detail() : ""));
     }
     lines.add("");
