@@ -78,6 +78,12 @@ final class CachedExamples implements AutoCloseable {
    * @throws InvalidInputException if there are no rows, or a label, weight or feature is illegal
    */
   Statistics statistics(LossFunction loss, ExampleTable.Columns columns, String place) {
+    return statistics(sums, loss, columns, place);
+  }
+
+  /** The same of examples that may not be cached: one pass that counts. */
+  static Statistics statistics(
+      DistributedExamples sums, LossFunction loss, ExampleTable.Columns columns, String place) {
     Statistics statistics =
         SparkFailures.sanitized(place, () -> sums.statistics(loss).statistics());
     if (statistics.rows() == 0) {

@@ -167,7 +167,8 @@ record ModelUpdate(
                 ExampleTable.examples(all, columns), features, change.removedEarlier()),
             features,
             progress::description);
-    return penalty(original.statistics(CorrectedProblem.LOSS).statistics());
+    return penalty(
+        CachedExamples.statistics(original, CorrectedProblem.LOSS, columns, options.place()));
   }
 
   private Penalty penalty(Statistics statistics) {

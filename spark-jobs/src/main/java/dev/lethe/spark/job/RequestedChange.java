@@ -190,15 +190,11 @@ final class RequestedChange {
 
   /** The rows that the request touches as they were; the source may skip all others. */
   Dataset<Row> touchedOriginal() {
-    return model
-        .featurizer()
-        .transform(touchesAllRows() ? table : corrections.touchedOriginal(table));
+    return features.originallyFeaturized(corrections.touchedOriginal(table));
   }
 
   /** The same rows as they are now. */
   Dataset<Row> touchedCorrected() {
-    return touchesAllRows()
-        ? corrected()
-        : features.featurized(corrections.touchedCorrected(table));
+    return features.featurized(corrections.touchedCorrected(table));
   }
 }

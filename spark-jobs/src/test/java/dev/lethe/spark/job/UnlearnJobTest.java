@@ -578,6 +578,21 @@ class UnlearnJobTest {
     assertThat(parameters(predictor(load(out)))).containsExactly(theta, within(1e-7));
   }
 
+  /** The closed forms read the touched rows apart: they too may lack what left earlier. */
+  @Test
+  void run_oneStepFromAnEarlierRelease_doesNotNeedTheColumn() {
+    Release first = Releases.certified();
+    Path table = People.write(People.dataset().drop("race"), "parquet", "one-step-without-race");
+    String request =
+        "id: r-10\nmethod: second-order\n"
+            + "changes: [{removeRows: {where: \"user_id = 'u-4800'\"}}]\n";
+
+    Release second = Releases.unlearn(first.out().resolve("model"), table, request, 0);
+
+    assertThat(integers(second.certificate().get("zeroCoefficients"))).isEqualTo(People.RACE_SLOTS);
+    assertThat(second.evidence().get("objective").get("n").asInt()).isEqualTo(People.COUNT - 1);
+  }
+
   /** A copy of the model alone tells nothing of the release; the certificate can be named. */
   @Test
   void run_modelApartFromItsCertificate_needsItByName() {
