@@ -51,11 +51,9 @@ public record TableSource(String option, String path, String format, Map<String,
       boolean header = isCsv() && Boolean.parseBoolean(settings.get("header"));
       return header ? TableColumns.namedByFirstRow(table) : table;
     } catch (Exception e) { // AnalysisException is checked in bytecode only
-      SparkFailedException.throwIfOutage(option + " " + path, e);
+      SparkFailedException.throwIfOutage(name(), e);
       throw new InvalidInputException(
-          option
-              + " "
-              + path
+          name()
               + ": cannot be read as "
               + format
               + " ("
@@ -63,6 +61,11 @@ public record TableSource(String option, String path, String format, Map<String,
               + "); is --format right?",
           e);
     }
+  }
+
+  /** Names the table, for messages: {@code --data PATH}. */
+  public String name() {
+    return option + " " + path;
   }
 
   public boolean isCsv() {
@@ -98,11 +101,11 @@ public record TableSource(String option, String path, String format, Map<String,
       FileStatus[] found =
           file.getFileSystem(spark.sparkContext().hadoopConfiguration()).globStatus(file);
       if (found == null || found.length == 0) {
-        throw new InvalidInputException(option + " " + path + ": does not exist");
+        throw new InvalidInputException(name() + ": does not exist");
       }
     } catch (IOException | IllegalArgumentException e) {
       throw new InvalidInputException(
-          option + " " + path + ": cannot be reached (" + e.getClass().getSimpleName() + ")", e);
+          name() + ": cannot be reached (" + e.getClass().getSimpleName() + ")", e);
     }
   }
 }

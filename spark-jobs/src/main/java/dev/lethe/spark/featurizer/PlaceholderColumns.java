@@ -5,8 +5,8 @@ import static org.apache.spark.sql.functions.array;
 import static org.apache.spark.sql.functions.lit;
 
 import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.TableColumns;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Collection;
 import java.util.EnumSet;
 import java.util.List;
@@ -83,9 +83,7 @@ public final class PlaceholderColumns {
       Dataset<Row> corrected, List<Transformer> stages, Collection<String> removedColumns) {
     Dataset<Row> out = corrected;
     for (String column : removedColumns) {
-      boolean present =
-          Arrays.stream(out.schema().fieldNames()).anyMatch(name -> name.equalsIgnoreCase(column));
-      if (!present) {
+      if (TableColumns.find(out.schema(), column) == null) {
         Demands demands = Demands.of(column, stages);
         out = out.withColumn(demands.spelling(), demands.placeholder());
       }

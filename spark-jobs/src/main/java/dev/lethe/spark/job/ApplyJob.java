@@ -144,27 +144,28 @@ public final class ApplyJob {
 
   private Corrections corrections(
       Request request, @Nullable LoadedModel model, Dataset<Row> table) {
-    if (model == null) {
-      return Corrections.ofOtherTable(
-          spark,
-          request,
-          table.schema(),
-          Objects.requireNonNull(options.label()),
-          options.weight(),
-          options.request());
+    String label = options.label();
+    String weight = options.weight();
+    if (model != null) {
+      label = model.tableLabel(label);
+      weight = weight == null ? model.logistic().weightColumn() : weight;
+      List<RemovedFeature> removed = RequestedChange.removedFeatures(request, options.request());
+      BitSet earlier = EarlierRelease.of(spark, model.path(), null).removedSlots();
+      // refuses what the model does not know
+      FeatureChange.of(model, table, removed, earlier, label, place());
     }
-    String label = model.tableLabel(options.label());
-    String weight = options.weight() == null ? model.logistic().weightColumn() : options.weight();
-    List<RemovedFeature> removed = RequestedChange.removedFeatures(request, options.request());
-    // refuses what the model does not know
-    BitSet earlier = EarlierRelease.of(spark, model.path(), null).removedSlots();
-    FeatureChange.of(model, table, removed, earlier, label, place());
-    return Corrections.ofOtherTable(
-        spark, request, table.schema(), label, weight, options.request());
+    return Corrections.of(
+        spark,
+        request,
+        table.schema(),
+        Objects.requireNonNull(label),
+        weight,
+        options.request(),
+        Corrections.Lacking.FEATURES);
   }
 
   private String place() {
-    return source.option() + " " + source.path();
+    return source.name();
   }
 
   /** The slots of vector columns that become 0; the other features go into the lists. */

@@ -65,7 +65,8 @@ record EarlierRelease(BitSet removedSlots, @Nullable String note) {
     return Certificate.read(InputFile.read(spark, option, file, Integer.MAX_VALUE), file);
   }
 
-  private static BitSet slots(Certificate certificate) {
+  /** The zero coefficients of a certificate. */
+  static BitSet slots(Certificate certificate) {
     BitSet slots = new BitSet();
     certificate.zeroCoefficients().forEach(slots::set);
     return slots;

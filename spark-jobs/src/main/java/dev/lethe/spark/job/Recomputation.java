@@ -129,8 +129,7 @@ final class Recomputation {
   private void data(LoadedModel reference, String label) {
     Dataset<Row> table = source.read(spark);
     Request request = request();
-    BitSet zero = new BitSet();
-    certificate.zeroCoefficients().forEach(zero::set);
+    BitSet zero = EarlierRelease.slots(certificate);
     BitSet earlier = new BitSet();
     IntStream.of(evidence.removedEarlier()).forEach(earlier::set);
     FeatureChange change =
@@ -142,11 +141,9 @@ final class Recomputation {
             request == null ? zero : earlier,
             label,
             place());
-    if (request != null) {
-      removal(reference, change, zero);
-    }
     Dataset<Row> corrected = table;
     if (request != null) {
+      removal(reference, change, zero);
       Corrections corrections =
           RequestedChange.corrections(
               spark,
@@ -203,7 +200,7 @@ final class Recomputation {
   }
 
   private String place() {
-    return source.option() + " " + source.path();
+    return source.name();
   }
 
   private DataDigest digest(Dataset<Row> featurized, ExampleTable.Columns columns, BitSet removed) {

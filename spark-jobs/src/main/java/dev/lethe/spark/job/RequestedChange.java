@@ -84,7 +84,7 @@ final class RequestedChange {
             removedFeatures(request, requestFile),
             removedEarlier,
             label,
-            source.option() + " " + source.path()),
+            source.name()),
         model);
   }
 
@@ -125,9 +125,9 @@ final class RequestedChange {
       boolean tableIsCorrected,
       String label) {
     String weight = model.logistic().weightColumn();
-    return tableIsCorrected
-        ? Corrections.ofCorrected(spark, request, table.schema(), label, weight, requestFile)
-        : Corrections.of(spark, request, table.schema(), label, weight, requestFile);
+    Corrections.Lacking lacking =
+        tableIsCorrected ? Corrections.Lacking.COLUMNS : Corrections.Lacking.NOTHING;
+    return Corrections.of(spark, request, table.schema(), label, weight, requestFile, lacking);
   }
 
   /** The features that a request removes. */

@@ -38,7 +38,7 @@ final class TestMetrics {
    */
   static Evidence.Metrics of(
       SparkSession spark, LoadedModel model, String label, TableSource test) {
-    String place = test.option() + " " + test.path();
+    String place = test.name();
     ExampleTable.Columns columns = model.columns(label);
     Dataset<Row> featurized = featurized(model.transformer(), test.read(spark), place);
     new ExampleTable.Columns(columns.features(), columns.label(), null).check(featurized, place);

@@ -161,7 +161,7 @@ public final class TrainJob {
   }
 
   private String place() {
-    return "--data " + options.table().path();
+    return options.table().name();
   }
 
   private NewtonSolver.Result<Objective.Measured> minimize(

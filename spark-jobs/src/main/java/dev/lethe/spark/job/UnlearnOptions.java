@@ -40,7 +40,7 @@ public record UnlearnOptions(
 
   /** Names the data, for messages. */
   String place() {
-    return table.option() + " " + table.path();
+    return table.name();
   }
 
   /** The places that are read. */

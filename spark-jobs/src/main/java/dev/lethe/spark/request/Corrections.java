@@ -163,46 +163,38 @@ public final class Corrections {
       String labelColumn,
       @Nullable String weightColumn,
       String fileName) {
-    return new Analysis(spark, schema, labelColumn, weightColumn, fileName, Lacking.NOTHING)
-        .of(request);
+    return of(spark, request, schema, labelColumn, weightColumn, fileName, Lacking.NOTHING);
   }
 
-  /**
-   * The same for a table other than the model's: it may lack features that the request removes,
-   * which then are among {@link #removedFeatures} as the request spells them.
-   */
-  public static Corrections ofOtherTable(
+  /** The same for a table that may lack columns of the request. */
+  public static Corrections of(
       SparkSession spark,
       Request request,
       StructType schema,
       String labelColumn,
       @Nullable String weightColumn,
-      String fileName) {
-    return new Analysis(spark, schema, labelColumn, weightColumn, fileName, Lacking.FEATURES)
-        .of(request);
-  }
-
-  /**
-   * The same for a table that is corrected already. It may lack columns that the request removes,
-   * and columns that its expressions read: a key, for example, that nobody keeps beside the model's
-   * data. Only {@link #checkCorrected}, {@link #requireCorrected} and {@link #removedFeatures} are
-   * of use then.
-   */
-  public static Corrections ofCorrected(
-      SparkSession spark,
-      Request request,
-      StructType schema,
-      String labelColumn,
-      @Nullable String weightColumn,
-      String fileName) {
-    return new Analysis(spark, schema, labelColumn, weightColumn, fileName, Lacking.COLUMNS)
-        .of(request);
+      String fileName,
+      Lacking lacking) {
+    return new Analysis(spark, schema, labelColumn, weightColumn, fileName, lacking).of(request);
   }
 
   /** What of a request a table may lack. */
-  private enum Lacking {
+  public enum Lacking {
+    /** It is the model's. */
     NOTHING,
+
+    /**
+     * It is another: features that the request removes, which then are among {@link
+     * Corrections#removedFeatures} as the request spells them.
+     */
     FEATURES,
+
+    /**
+     * It is corrected already: columns that the request removes, and those that its expressions
+     * read, a key, for example, that nobody keeps beside the model's data. Only {@link
+     * Corrections#checkCorrected}, {@link Corrections#requireCorrected} and {@link
+     * Corrections#removedFeatures} are of use then.
+     */
     COLUMNS
   }
 
