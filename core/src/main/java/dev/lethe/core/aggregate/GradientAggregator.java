@@ -4,7 +4,7 @@ import dev.lethe.core.linalg.CompensatedVector;
 import dev.lethe.core.model.ExampleBlock;
 
 /**
- * sum_i w_i l(s_i, y_i) and its gradient sum_i w_i l'(s_i, y_i) x_i, sum form, no penalty.
+ * sum_i w_i l(s_i, y_i) and its gradient sum_i w_i X_i' dl/ds(s_i, y_i), sum form, no penalty.
  *
  * <p>Rounding: see {@link MeasurementAggregator}, which computes the same gradient with its bound.
  */
@@ -22,20 +22,13 @@ public final class GradientAggregator implements Aggregator<GradientAggregator> 
 
   @Override
   public void add(ExampleBlock block) {
-    double[] theta = point.theta();
-    int d = point.features();
-    boolean intercept = point.intercept();
-    double offset = intercept ? theta[d] : 0;
+    RowEvaluation row = new RowEvaluation(point);
     for (int i = 0; i < block.rows(); i++) {
       double w = block.weight(i);
       double y = block.label(i);
-      double s = block.dot(i, theta) + offset;
-      double a = w * point.loss().firstDerivative(s, y);
-      block.addScaledRow(i, a, gradient);
-      if (intercept) {
-        gradient.add(d, a);
-      }
-      value.add(0, w * point.loss().value(s, y));
+      row.at(block, i);
+      point.layout().addTransposed(block, i, row.weightedGradient(y, w), gradient);
+      value.add(0, w * row.value(y));
     }
   }
 

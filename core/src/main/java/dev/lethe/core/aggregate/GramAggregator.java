@@ -4,14 +4,17 @@ import dev.lethe.core.linalg.CompensatedVector;
 import dev.lethe.core.linalg.Rounding;
 import dev.lethe.core.linalg.SymmetricMatrix;
 import dev.lethe.core.model.ExampleBlock;
+import dev.lethe.core.model.ParameterLayout;
 
 /**
- * The weighted Gram matrix sum_i w_i l''(s_i) x_i x_i', the data's Hessian (p x p, intercept
- * included).
+ * The weighted Gram matrix sum_i w_i X_i' A_i X_i with A_i = d2l/ds2(s_i), the data's Hessian (p x
+ * p, intercepts included); where the {@linkplain Point#within point has a ball} and the loss no
+ * self-concordance, A_i is a lower bound of it there.
  *
  * <p>Only the lower triangle is summed: plainly within {@value #PANEL_ROWS} rows, compensated
- * beyond. Entry jk is within {@link #relativeError} sqrt(H_jj H_kk) of the exact one
- * (Cauchy-Schwarz on the absolute terms).
+ * beyond. For two margins k &gt; l the d x d part of both is symmetric itself, since x_i is the
+ * same, so its lower triangle says all. Entry jk is within {@link #relativeError} sqrt(H_jj H_kk)
+ * of the exact one (Cauchy-Schwarz on the absolute terms).
  *
  * <p>Memory: the sums are 8 p (p + 1) bytes, serialized as well. A task holds them with a panel of
  * 8 p^2 bytes, later with the buffer that serializes them; the driver up to three of them, or one,
@@ -52,26 +55,52 @@ public final class GramAggregator implements Aggregator<GramAggregator> {
     if (panel.length == 0) {
       panel = new double[size * size];
     }
-    double[] theta = point.theta();
-    int d = point.features();
-    boolean intercept = point.intercept();
-    double offset = intercept ? theta[d] : 0;
+    ParameterLayout layout = point.layout();
+    RowEvaluation row = new RowEvaluation(point);
     rows += block.rows();
     checksum += block.checksum();
     for (int i = 0; i < block.rows(); i++) {
-      double s = block.dot(i, theta) + offset;
-      double a = block.weight(i) * point.loss().secondDerivative(s, block.label(i));
-      block.addScaledOuterProduct(i, a, panel, size);
-      if (intercept) {
-        int last = d * size;
-        block.addScaledRowPlainly(i, a, panel, last);
-        panel[last + d] += a;
+      row.at(block, i);
+      maxMarginError = Math.max(maxMarginError, row.boundErrors(block, i));
+      double[] a = row.hessian(block, i);
+      double w = block.weight(i);
+      for (int k = 0; k < layout.outputs(); k++) {
+        for (int l = 0; l <= k; l++) {
+          double curvature = w * a[k * layout.outputs() + l];
+          if (curvature != 0) {
+            addPart(block, i, curvature, k, l);
+          }
+        }
       }
-      double absolute = block.absoluteDot(i, theta) + Math.abs(offset);
-      maxMarginError = Math.max(maxMarginError, Rounding.gamma(block.entries(i) + 2.0) * absolute);
       if (++panelRows == PANEL_ROWS) {
         flush();
       }
+    }
+  }
+
+  /** panel += a x x' in the part of two outputs k &gt;= l, x with the intercept's 1. */
+  private void addPart(ExampleBlock block, int i, double a, int k, int l) {
+    ParameterLayout layout = point.layout();
+    boolean scalar = k >= layout.margins();
+    int first = scalar ? layout.scalar(k - layout.margins()) : k * layout.stride();
+    if (scalar && l >= layout.margins()) {
+      panel[first * size + layout.scalar(l - layout.margins())] += a;
+      return;
+    }
+    int offset = first * size + l * layout.stride();
+    int d = layout.features();
+    if (scalar) {
+      block.addScaledRowPlainly(i, a, panel, offset);
+      if (layout.intercept()) {
+        panel[offset + d] += a;
+      }
+      return;
+    }
+    block.addScaledOuterProduct(i, a, panel, size, offset);
+    if (layout.intercept()) {
+      int last = offset + d * size;
+      block.addScaledRowPlainly(i, a, panel, last);
+      panel[last + d] += a;
     }
   }
 
@@ -135,19 +164,54 @@ public final class GramAggregator implements Aggregator<GramAggregator> {
         full[k * size + j] = lower[source++];
       }
     }
+    mirrorParts(full);
     return new SymmetricMatrix(size, full);
+  }
+
+  /** Fills the upper triangle of each part of two different margins. */
+  private void mirrorParts(double[] full) {
+    ParameterLayout layout = point.layout();
+    int stride = layout.stride();
+    for (int k = 1; k < layout.margins(); k++) {
+      for (int l = 0; l < k; l++) {
+        for (int j = 0; j < stride; j++) {
+          for (int m = j + 1; m < stride; m++) {
+            int row = k * stride + j;
+            int column = l * stride + m;
+            double entry = full[(k * stride + m) * size + l * stride + j];
+            full[row * size + column] = entry;
+            full[column * size + row] = entry;
+          }
+        }
+      }
+    }
   }
 
   /**
    * kappa_H with |computed_jk - exact_jk| &lt;= kappa_H sqrt(H_jj H_kk): the curvature's own error
-   * (a margin error e changes l'' by a factor of at most exp(e) for a self-concordant loss), the
-   * products and the sums. Terms that underflow (below 2^-1022) are outside it; {@code
-   * docs/mathematics.md} tells why they do not matter.
+   * (errors e of the margins change a self-concordant loss's Hessian by a factor of at most exp(M
+   * ||e||_2)), the products and the sums. Terms that underflow (below 2^-1022) are outside it;
+   * {@code docs/mathematics.md} tells why they do not matter.
    */
   public double relativeError() {
     double depth = sums.depth() * Rounding.UNIT;
-    return Math.expm1(maxMarginError) * 1.01
-        + Rounding.gamma(PANEL_ROWS + 16.0)
+    return curvatureChange(point, maxMarginError)
+        + Rounding.gamma(PANEL_ROWS + 8.0 + point.loss().hessianErrorUnits())
         + 2 * depth * depth;
+  }
+
+  /**
+   * What errors of the margins do to the Hessian, relatively: nothing to a lower bound in a ball,
+   * which covers them.
+   */
+  static double curvatureChange(Point point, double maxMarginError) {
+    if (point.boundsCurvature()) {
+      return 0;
+    }
+    if (!point.loss().isSelfConcordant()) {
+      return Double.POSITIVE_INFINITY;
+    }
+    double norm = Math.sqrt(point.layout().margins()) * maxMarginError;
+    return 1.01 * Math.expm1(point.loss().selfConcordance() * norm);
   }
 }

@@ -3,7 +3,7 @@ package dev.lethe.core.aggregate;
 import dev.lethe.core.linalg.CompensatedVector;
 import dev.lethe.core.model.ExampleBlock;
 
-/** sum_i w_i l''(s_i) x_i (x_i'v), the product of the data's Hessian with v; no penalty. */
+/** sum_i w_i X_i' d2l/ds2(s_i) X_i v, the product of the data's Hessian with v; no penalty. */
 public final class HessianVectorAggregator implements Aggregator<HessianVectorAggregator> {
   private static final long serialVersionUID = 1L;
 
@@ -26,19 +26,13 @@ public final class HessianVectorAggregator implements Aggregator<HessianVectorAg
 
   @Override
   public void add(ExampleBlock block) {
-    double[] theta = point.theta();
-    int d = point.features();
-    boolean intercept = point.intercept();
-    double offset = intercept ? theta[d] : 0;
-    double directionOffset = intercept ? direction[d] : 0;
+    RowEvaluation row = new RowEvaluation(point);
+    double[] u = new double[point.layout().outputs()];
+    double[] a = new double[u.length];
     for (int i = 0; i < block.rows(); i++) {
-      double s = block.dot(i, theta) + offset;
-      double curvature = block.weight(i) * point.loss().secondDerivative(s, block.label(i));
-      double a = curvature * (block.dot(i, direction) + directionOffset);
-      block.addScaledRow(i, a, product);
-      if (intercept) {
-        product.add(d, a);
-      }
+      row.at(block, i);
+      row.weightedHessianProduct(block, i, direction, u, a);
+      point.layout().addTransposed(block, i, a, product);
     }
   }
 

@@ -4,35 +4,35 @@ import dev.lethe.core.linalg.CompensatedVector;
 import dev.lethe.core.linalg.Rounding;
 import dev.lethe.core.loss.LossFunction;
 import dev.lethe.core.model.ExampleBlock;
+import dev.lethe.core.model.ParameterLayout;
 
 /**
  * One pass that measures all that a distance bound needs: value, gradient g, a proven bound of the
- * gradient's rounding error, and the curvature moments h = sum_i w_i l''(s_i), c = sum_i w_i
- * l''(s_i) x_i. Sum form, no penalty.
+ * gradient's rounding error, and for every output k the curvature moments h_k = sum_i w_i A_i,kk,
+ * c_k = sum_i w_i A_i,kk x_i with A_i = d2l/ds2(s_i), or its lower bound in the {@linkplain
+ * Point#within point's ball}. Sum form, no penalty.
  *
- * <p>Rounding bound, coordinate j (u = 2^-53, gamma_m = m u / (1 - m u), m_i the entries of row i
- * plus 2, A_i = sum_k |x_ik theta_k|, D the depth of the sums, P the panel rows, c the loss's
- * {@link LossFunction#derivativeErrorUnits}):
+ * <p>Rounding bound of one margin, coordinate j (u = 2^-53, gamma_m = m u / (1 - m u), m_i the
+ * entries of row i plus 2, A_i = sum_k |x_ik theta_k|, D the depth of the sums, P the panel rows,
+ * err the loss's {@link LossFunction#gradientError}):
  *
  * <pre>
- *   |computed g_j - g_j| &lt;= u |g_j| + (1 + (D u)^2 / u) sum_i w_i |x_ij| (l''_max gamma_{m_i} A_i + |l'_i| gamma_{c + P + 6})
+ *   |computed g_j - g_j| &lt;= u |g_j| + (1 + (D u)^2 / u) sum_i w_i |x_ij| (err(gamma_{m_i} A_i) + |l'_i| gamma_{P + 6})
  * </pre>
  *
- * The first term in the sum is the margin's own error through l', the second the error of l', of
- * the products and of the panel. Underflow adds |x_ij| (w_i 2^-1000 + 2^-1022) and 8 least doubles
- * a row: the former for the margin, l' and w_i l', the latter for the products with x_ij. Sources:
- * Higham, ch. 3; Ogita, Rump, Oishi 2005; {@code docs/mathematics.md}.
+ * err covers the margin's own error through l' and the error of l', the second term the products
+ * and the panel. Underflow adds |x_ij| (w_i 2^-1000 + 2^-1022) and 8 least doubles a row: the
+ * former for the margin, l' and w_i l', the latter for the products with x_ij. Sources: Higham, ch.
+ * 3; Ogita, Rump, Oishi 2005; {@code docs/mathematics.md}.
  */
 public final class MeasurementAggregator implements Aggregator<MeasurementAggregator> {
   private static final long serialVersionUID = 1L;
-
-  /** More than underflow costs a margin or l', and beyond what anyone would notice. */
-  private static final double UNDERFLOW = 0x1p-1000;
 
   private final transient Point point;
   private final int size;
   private final CompensatedVector gradient;
   private final CompensatedVector curvatureMoment;
+  private final CompensatedVector curvature;
   private final CompensatedVector value = new CompensatedVector(1);
   private final double[] termError;
   private double maxMarginError;
@@ -44,43 +44,34 @@ public final class MeasurementAggregator implements Aggregator<MeasurementAggreg
     size = point.size();
     gradient = new CompensatedVector(size);
     curvatureMoment = new CompensatedVector(size);
+    curvature = new CompensatedVector(point.layout().outputs());
     termError = new double[size];
   }
 
   @Override
   public void add(ExampleBlock block) {
-    double[] theta = point.theta();
-    LossFunction loss = point.loss();
-    int d = point.features();
-    boolean intercept = point.intercept();
-    double offset = intercept ? theta[d] : 0;
-    double bound = loss.secondDerivativeBound();
-    double derivativeError =
-        Rounding.gamma(loss.derivativeErrorUnits() + CompensatedVector.PANEL_ROWS + 6);
+    ParameterLayout layout = point.layout();
+    RowEvaluation row = new RowEvaluation(point);
+    int outputs = layout.outputs();
+    double[] diagonal = new double[outputs];
+    double products = Rounding.gamma(CompensatedVector.PANEL_ROWS + 6.0);
     rows += block.rows();
     checksum += block.checksum();
     for (int i = 0; i < block.rows(); i++) {
       double w = block.weight(i);
       double y = block.label(i);
-      double s = block.dot(i, theta) + offset;
-      double marginError =
-          Rounding.gamma(block.entries(i) + 2.0) * (block.absoluteDot(i, theta) + Math.abs(offset));
-      double first = loss.firstDerivative(s, y);
-      double a = w * first;
-      double curvature = w * loss.secondDerivative(s, y);
-      double relative = bound * marginError + derivativeError * Math.abs(first);
-      // the normal number covers that w l' underflows
-      double error = w * (relative + UNDERFLOW) + Double.MIN_NORMAL;
-      block.addScaledRow(i, a, gradient);
-      block.addScaledRow(i, curvature, curvatureMoment);
-      block.addScaledAbsoluteRow(i, error, termError);
-      if (intercept) {
-        gradient.add(d, a);
-        curvatureMoment.add(d, curvature);
-        termError[d] += error;
+      row.at(block, i);
+      maxMarginError = Math.max(maxMarginError, row.boundErrors(block, i));
+      layout.addTransposed(block, i, row.weightedGradient(y, w), gradient);
+      layout.addAbsoluteTransposed(block, i, row.weightedGradientError(y, w, products), termError);
+      double[] a = row.hessian(block, i);
+      for (int k = 0; k < outputs; k++) {
+        diagonal[k] = w * a[k * (outputs + 1)];
+        curvature.add(k, diagonal[k]);
       }
-      value.add(0, w * loss.value(s, y));
-      maxMarginError = Math.max(maxMarginError, marginError);
+      curvature.endRow(false);
+      layout.addTransposed(block, i, diagonal, curvatureMoment);
+      value.add(0, w * row.value(y));
     }
   }
 
@@ -88,6 +79,7 @@ public final class MeasurementAggregator implements Aggregator<MeasurementAggreg
   public void merge(MeasurementAggregator other) {
     gradient.merge(other.gradient);
     curvatureMoment.merge(other.curvatureMoment);
+    curvature.merge(other.curvature);
     value.merge(other.value);
     for (int j = 0; j < size; j++) {
       termError[j] += other.termError[j];
@@ -101,13 +93,14 @@ public final class MeasurementAggregator implements Aggregator<MeasurementAggreg
   public MeasurementAggregator sealed() {
     gradient.sealed();
     curvatureMoment.sealed();
+    curvature.sealed();
     value.sealed();
     return this;
   }
 
   @Override
   public long bytes() {
-    return 40L * size + 512;
+    return 40L * size + 32L * curvature.size() + 512;
   }
 
   /** Rows that were added. */
@@ -146,26 +139,25 @@ public final class MeasurementAggregator implements Aggregator<MeasurementAggreg
     return error;
   }
 
-  /** c_j = sum_i w_i l''(s_i) x_ij, length p; the intercept's entry is h. */
+  /** c_j = sum_i w_i A_i,kk x_ij for parameter j of output k, length p; h_k at its intercept. */
   public double[] curvatureMoment() {
     return curvatureMoment.toArray();
   }
 
-  /** h = sum_i w_i l''(s_i), as computed: a sum of its own only where there is an intercept. */
-  public double curvature() {
-    return point.intercept() ? curvatureMoment.toArray()[size - 1] : 0;
+  /** h_k = sum_i w_i A_i,kk, one for each output. */
+  public double[] curvature() {
+    return curvature.toArray();
   }
 
   /**
-   * kappa: a bound of the error of h and c relative to their sums of absolute terms. A margin error
-   * e changes l'' of a self-concordant loss by a factor of at most exp(e). Terms that underflow
-   * (below 2^-1022: |s_i| &gt; 700) are outside it; {@code docs/mathematics.md} tells why they do
-   * not matter.
+   * kappa: a bound of the error of h and c relative to their sums of absolute terms. Terms that
+   * underflow (below 2^-1022: |s_i| &gt; 700) are outside it; {@code docs/mathematics.md} tells why
+   * they do not matter.
    */
   public double curvatureRelativeError() {
     double depth = curvatureMoment.depth() * Rounding.UNIT;
-    return 1.01 * Math.expm1(maxMarginError)
-        + Rounding.gamma(CompensatedVector.PANEL_ROWS + 24.0)
+    return GramAggregator.curvatureChange(point, maxMarginError)
+        + Rounding.gamma(CompensatedVector.PANEL_ROWS + 16.0 + point.loss().hessianErrorUnits())
         + 2 * depth * depth
         + 2 * Rounding.UNIT;
   }

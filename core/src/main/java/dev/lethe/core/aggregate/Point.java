@@ -1,50 +1,70 @@
 package dev.lethe.core.aggregate;
 
 import dev.lethe.core.loss.LossFunction;
+import dev.lethe.core.model.ParameterLayout;
 import java.io.Serializable;
 
 /**
- * Where a pass evaluates: a loss at parameters theta. The margin is s_i = x_i'theta_{0..d-1}, plus
- * theta_d where there is an intercept.
+ * Where a pass evaluates: a loss at parameters theta, and the radius of the ball around theta for
+ * which a loss without self-concordance has to show its curvature.
  *
  * <p>Not a record: Kryo, which a cluster may have set, cannot read records.
  */
 public final class Point implements Serializable {
   private static final long serialVersionUID = 1L;
 
-  private final LossFunction loss;
-  private final int features;
-  private final boolean intercept;
-  private final double[] theta;
+  private static final double NO_RADIUS = -1;
 
-  /**
-   * @param loss the loss
-   * @param features d
-   * @param intercept whether coordinate d is an intercept
-   * @param theta p = d or d + 1 parameters; shared, not copied
-   */
-  public Point(LossFunction loss, int features, boolean intercept, double[] theta) {
-    int p = features + (intercept ? 1 : 0);
-    if (theta.length != p) {
-      throw new IllegalArgumentException(theta.length + " parameters where the model has " + p);
+  private final LossFunction loss;
+  private final ParameterLayout layout;
+  private final double[] theta;
+  private final double radius;
+
+  private Point(LossFunction loss, ParameterLayout layout, double[] theta, double radius) {
+    if (theta.length != layout.size()) {
+      throw new IllegalArgumentException(
+          theta.length + " parameters where the model has " + layout.size());
+    }
+    if (loss.margins() != layout.margins() || loss.scalars() != layout.scalars()) {
+      throw new IllegalArgumentException(
+          loss.name() + " has other outputs than the layout of the parameters");
     }
     this.loss = loss;
-    this.features = features;
-    this.intercept = intercept;
+    this.layout = layout;
     this.theta = theta;
+    this.radius = radius;
+  }
+
+  /**
+   * @param theta p parameters; shared, not copied
+   */
+  public Point(LossFunction loss, ParameterLayout layout, double[] theta) {
+    this(loss, layout, theta, NO_RADIUS);
+  }
+
+  /**
+   * @param features d
+   * @param intercept whether every margin has an intercept
+   * @param theta p parameters; shared, not copied
+   */
+  public Point(LossFunction loss, int features, boolean intercept, double[] theta) {
+    this(loss, new ParameterLayout(features, intercept, loss.margins(), loss.scalars()), theta);
+  }
+
+  /**
+   * The same point with curvatures that hold in the ball ||theta' - theta||_2 &lt;= radius, where
+   * the loss is not self-concordant.
+   */
+  public Point within(double ball) {
+    return loss.isSelfConcordant() ? this : new Point(loss, layout, theta, ball);
   }
 
   public LossFunction loss() {
     return loss;
   }
 
-  /** d. */
-  public int features() {
-    return features;
-  }
-
-  public boolean intercept() {
-    return intercept;
+  public ParameterLayout layout() {
+    return layout;
   }
 
   public double[] theta() {
@@ -54,5 +74,14 @@ public final class Point implements Serializable {
   /** p. */
   public int size() {
     return theta.length;
+  }
+
+  /** Whether curvatures are lower bounds in a ball, not those of theta. */
+  boolean boundsCurvature() {
+    return radius >= 0;
+  }
+
+  double radius() {
+    return radius;
   }
 }

@@ -3,17 +3,20 @@ package dev.lethe.core.aggregate;
 import dev.lethe.core.linalg.CompensatedVector;
 import dev.lethe.core.linalg.Rounding;
 import dev.lethe.core.loss.LossFunction;
+import dev.lethe.core.model.ColumnStatistics;
 import dev.lethe.core.model.ExampleBlock;
 import dev.lethe.core.model.Statistics;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 
 /**
  * Counts, weights and per-column moments of a data set in one pass, and whether its values are
  * legal.
  *
- * <p>The moments sum_i w_i x_ij and sum_i w_i x_ij^2 are kept with their rounding errors (about
- * twice the precision of a double), so that the variance survives columns whose mean is much larger
- * than their deviation.
+ * <p>The label counts as one more column here, column d. The moments sum_i w_i x_ij and sum_i w_i
+ * x_ij^2 are kept with their rounding errors (about twice the precision of a double), so that the
+ * variance survives columns whose mean is much larger than their deviation.
  */
 public final class StatisticsAggregator implements Aggregator<StatisticsAggregator> {
   private static final long serialVersionUID = 1L;
@@ -24,7 +27,7 @@ public final class StatisticsAggregator implements Aggregator<StatisticsAggregat
   private final CompensatedVector second;
   private final CompensatedVector weight = new CompensatedVector(1);
   private final CompensatedVector squaredWeight = new CompensatedVector(1);
-  private final CompensatedVector labelWeight = new CompensatedVector(1);
+  private final long[] classes;
   private final double[] min;
   private final double[] max;
   private final long[] nonzeros;
@@ -38,13 +41,15 @@ public final class StatisticsAggregator implements Aggregator<StatisticsAggregat
   public StatisticsAggregator(LossFunction loss, int features) {
     this.loss = loss;
     this.features = features;
-    first = new CompensatedVector(features);
-    second = new CompensatedVector(features);
-    min = new double[features];
-    max = new double[features];
+    int columns = features + 1;
+    first = new CompensatedVector(columns);
+    second = new CompensatedVector(columns);
+    classes = new long[loss.classes()];
+    min = new double[columns];
+    max = new double[columns];
     Arrays.fill(min, Double.POSITIVE_INFINITY);
     Arrays.fill(max, Double.NEGATIVE_INFINITY);
-    nonzeros = new long[features];
+    nonzeros = new long[columns];
   }
 
   @Override
@@ -65,9 +70,12 @@ public final class StatisticsAggregator implements Aggregator<StatisticsAggregat
       }
       weight.add(0, w);
       squaredWeight.addProduct(0, 1, w, w);
-      labelWeight.addProduct(0, 1, w, y);
       row.weight = w;
       block.forEachEntry(i, row);
+      row.accept(features, y);
+      if (classes.length > 0) {
+        classes[(int) y]++;
+      }
       first.endRow(false);
       second.endRow(false);
     }
@@ -101,12 +109,12 @@ public final class StatisticsAggregator implements Aggregator<StatisticsAggregat
     second.merge(other.second);
     weight.merge(other.weight);
     squaredWeight.merge(other.squaredWeight);
-    labelWeight.merge(other.labelWeight);
-    for (int j = 0; j < features; j++) {
+    for (int j = 0; j <= features; j++) {
       min[j] = Math.min(min[j], other.min[j]);
       max[j] = Math.max(max[j], other.max[j]);
       nonzeros[j] += other.nonzeros[j];
     }
+    Arrays.setAll(classes, k -> classes[k] + other.classes[k]);
     rows += other.rows;
     checksum += other.checksum;
     badLabels += other.badLabels;
@@ -123,13 +131,12 @@ public final class StatisticsAggregator implements Aggregator<StatisticsAggregat
     second.sealed();
     weight.sealed();
     squaredWeight.sealed();
-    labelWeight.sealed();
     return this;
   }
 
   @Override
   public long bytes() {
-    return 56L * features + 1024;
+    return 56L * features + 8L * classes.length + 1024;
   }
 
   /**
@@ -137,60 +144,59 @@ public final class StatisticsAggregator implements Aggregator<StatisticsAggregat
    * label or weight, and values that are not finite, count as invalid and enter nothing else.
    */
   public Statistics statistics() {
-    double wHigh = weight.sum(0);
-    double wLow = weight.error(0);
-    double total = wHigh + wLow;
+    double total = weight.sum(0) + weight.error(0);
     double denominator = total - (squaredWeight.sum(0) + squaredWeight.error(0)) / total;
-    double depth = (first.depth() + 4) * Rounding.UNIT;
-    long usable = rows - badLabels - badWeights;
-    double[] variance = new double[features];
-    double[] varianceError = new double[features];
-    double[] secondMoment = new double[features];
-    double[] minimum = min.clone();
-    double[] maximum = max.clone();
-    for (int j = 0; j < features; j++) {
-      if (nonzeros[j] < usable || minimum[j] > maximum[j]) {
-        minimum[j] = Math.min(0, minimum[j]);
-        maximum[j] = Math.max(0, maximum[j]);
-      }
-      secondMoment[j] = second.sum(j) + second.error(j);
-      if (minimum[j] == maximum[j]) {
-        continue;
-      }
-      if (!(denominator > 0)) { // two different values: it is positive, but lost to rounding
-        varianceError[j] = Double.POSITIVE_INFINITY;
-        continue;
-      }
-      // sum w x^2 - (sum w x)^2 / W in double-double arithmetic
-      double b = first.sum(j);
-      double bLow = first.error(j);
-      double q = b / wHigh;
-      double qLow = (Math.fma(-q, wHigh, b) - q * wLow + bLow) / wHigh;
-      double product = b * q;
-      double productLow = Math.fma(b, q, -product) + b * qLow + bLow * q;
-      double centred = (second.sum(j) - product) + (second.error(j) - productLow);
-      variance[j] = Math.max(0, centred) / denominator;
-      // The moments' errors and the division's are relative to the second moment; W - sum w^2 / W
-      // cancels where one weight dominates; products of tiny values underflow.
-      double largest = Math.max(-minimum[j], maximum[j]);
-      double underflow = 16.0 * usable * Double.MIN_VALUE * (1 + largest);
-      varianceError[j] =
-          centred > 0
-              ? 8 * Rounding.UNIT * (1 + total / denominator)
-                  + 64 * depth * depth * (secondMoment[j] / centred)
-                  + underflow / centred
-              : Double.POSITIVE_INFINITY;
+    List<ColumnStatistics> columns = new ArrayList<>(features + 1);
+    for (int j = 0; j <= features; j++) {
+      columns.add(column(j, total, denominator));
     }
     return new Statistics(
         rows,
         checksum,
         total,
-        labelWeight.sum(0) + labelWeight.error(0),
-        variance,
-        varianceError,
-        secondMoment,
-        minimum,
-        maximum,
+        denominator,
+        columns.subList(0, features),
+        columns.get(features),
+        classes.clone(),
         new Statistics.Invalid(badLabels, badWeights, badValues, badColumn));
+  }
+
+  private ColumnStatistics column(int j, double total, double denominator) {
+    long usable = rows - badLabels - badWeights;
+    double minimum = min[j];
+    double maximum = max[j];
+    if (nonzeros[j] < usable || minimum > maximum) {
+      minimum = Math.min(0, minimum);
+      maximum = Math.max(0, maximum);
+    }
+    double b = first.sum(j);
+    double bLow = first.error(j);
+    double secondMoment = second.sum(j) + second.error(j);
+    double variance = 0;
+    double error = 0;
+    if (minimum != maximum && !(denominator > 0)) {
+      error =
+          Double.POSITIVE_INFINITY; // two different values: it is positive, but lost to rounding
+    } else if (minimum != maximum) {
+      // sum w x^2 - (sum w x)^2 / W in double-double arithmetic
+      double wHigh = weight.sum(0);
+      double q = b / wHigh;
+      double qLow = (Math.fma(-q, wHigh, b) - q * weight.error(0) + bLow) / wHigh;
+      double product = b * q;
+      double productLow = Math.fma(b, q, -product) + b * qLow + bLow * q;
+      double centred = (second.sum(j) - product) + (second.error(j) - productLow);
+      variance = Math.max(0, centred) / denominator;
+      // The moments' errors and the division's are relative to the second moment; W - sum w^2 / W
+      // cancels where one weight dominates; products of tiny values underflow.
+      double depth = (first.depth() + 4) * Rounding.UNIT;
+      double underflow = 16.0 * usable * Double.MIN_VALUE * (1 + Math.max(-minimum, maximum));
+      error =
+          centred > 0
+              ? 8 * Rounding.UNIT * (1 + total / denominator)
+                  + 64 * depth * depth * (secondMoment / centred)
+                  + underflow / centred
+              : Double.POSITIVE_INFINITY;
+    }
+    return new ColumnStatistics(minimum, maximum, b + bLow, secondMoment, variance, error);
   }
 }

@@ -9,9 +9,10 @@ import java.util.stream.Stream;
  * coordinates that are not fixed, or the reason why there is none.
  *
  * <p>All three rules are one lemma (proof in {@code docs/distance-bounds.md}). Let N be a positive
- * definite matrix with H(theta) &gt;= N, let nu = ||g||_{N^-1}, and let R_N = max_i ||x_i||_{N^-1}
- * for a self-concordant loss, or R_N = 0 if H &gt;= N at every point. If q = R_N nu &lt; 1, then
- * theta* exists, is unique, and
+ * definite matrix with H(theta) &gt;= N, let nu = ||g||_{N^-1}, and let R_N = M max_i
+ * ||x_i||_{N^-1} for a self-concordant loss, or R_N = 0 if H &gt;= N at every point, or at every
+ * point of a ball that the bound does not leave. If q = R_N nu &lt; 1, then theta* exists, is
+ * unique, and
  *
  * <pre>
  *   ||theta - theta*||_N &lt;= nu / (1 - q)
@@ -53,7 +54,24 @@ public sealed interface DistanceBound {
 
     /** N = m D, D a power-of-four diagonal, m a certified lower eigenvalue of the scaled H. */
     SELF_CONCORDANCE_EIGENVALUE(
-        "self-concordant loss: H >= m D at theta, m certified by a Cholesky factorisation");
+        "self-concordant loss: H >= m D at theta, m certified by a Cholesky factorisation"),
+
+    /** As {@link #SELF_CONCORDANCE_CENTRED} for the squared loss, whose Hessian is constant. */
+    CONSTANT_HESSIAN_CENTRED(
+        "free intercept, constant Hessian: H >= Lambda + h (mu, 1)(mu, 1)' everywhere"),
+
+    /** As {@link #SELF_CONCORDANCE_EIGENVALUE} for the squared loss. */
+    CONSTANT_HESSIAN_EIGENVALUE(
+        "constant Hessian: H >= m D everywhere, m certified by a Cholesky factorisation"),
+
+    /** As {@link #SELF_CONCORDANCE_CENTRED} with a lower bound of the curvature in a ball. */
+    LOCAL_CURVATURE_CENTRED(
+        "free intercept: H >= Lambda + h (mu, 1)(mu, 1)' in the ball of radius rho around theta"),
+
+    /** As {@link #SELF_CONCORDANCE_EIGENVALUE} with a lower bound of the Hessian in a ball. */
+    LOCAL_CURVATURE_EIGENVALUE(
+        "H >= m D in the ball of radius rho around theta, m certified by a Cholesky"
+            + " factorisation");
 
     private final String statement;
 
@@ -89,7 +107,7 @@ public sealed interface DistanceBound {
     OUT_OF_RANGE("the bound exceeds the range of a double", true),
 
     /** No rule covers an unpenalised coordinate of such a loss, at any point. */
-    NO_RULE("a coordinate carries no penalty and the loss is not self-concordant", false),
+    NO_RULE("a coordinate carries no penalty, and nothing bounds the loss's curvature", false),
 
     /** One pass proves nothing; the Hessian might, but was not formed at this point. */
     HESSIAN_NEEDED(

@@ -4,6 +4,7 @@ import dev.lethe.core.certify.DistanceBound.Cause;
 import dev.lethe.core.certify.DistanceBound.Proven;
 import dev.lethe.core.certify.DistanceBound.Rule;
 import dev.lethe.core.certify.DistanceBound.Unproven;
+import dev.lethe.core.model.ParameterLayout;
 import java.util.OptionalDouble;
 import java.util.stream.IntStream;
 
@@ -20,7 +21,7 @@ final class DistanceProof {
   /** The coordinates that are not fixed. */
   private final int[] free;
 
-  /** min lambda_j over the free coordinates, an unpenalised intercept excepted. */
+  /** min lambda_j over the free coordinates but the unpenalised intercepts that are centred. */
   private final double smallestPenalty;
 
   private DistanceProof(Measurement m, int[] free, double smallestPenalty) {
@@ -35,10 +36,10 @@ final class DistanceProof {
     requireLength("lambda", m.lambda().length, p);
     requireLength("fixed", m.fixed().length, p);
     requireLength("curvatureMoment", m.curvatureMoment().length, p);
-    if (m.interceptIndex() < -1 || m.interceptIndex() >= p) {
-      throw new IllegalArgumentException(
-          "interceptIndex = " + m.interceptIndex() + ": must be -1 or below " + p);
-    }
+    requireLength("layout", m.layout().size(), p);
+    requireLength("curvature", m.curvature().length, m.layout().outputs());
+    requireNotNegative("selfConcordance", m.selfConcordance());
+    requireNotNegative("offset", m.offset());
     requireNotNegative("curvatureRelativeError", m.curvatureRelativeError());
     requireNotNegative("rowNorm", m.rowNorm());
     requireNotNegative("scaledRowNorm", m.scaledRowNorm());
@@ -49,7 +50,8 @@ final class DistanceProof {
         requireNotNegative("gradientError[" + j + "]", m.gradientError()[j]);
       }
       requireNotNegative("lambda[" + j + "]", m.lambda()[j]);
-      if (j != m.interceptIndex() || m.lambda()[j] > 0) {
+      boolean centred = m.separable() && m.layout().feature(j) == m.layout().features();
+      if (!centred || m.lambda()[j] > 0) {
         smallestPenalty = Math.min(smallestPenalty, m.lambda()[j]);
       }
     }
@@ -63,14 +65,15 @@ final class DistanceProof {
     if (!(smallestPenalty > 0)) {
       return new Unproven(withoutPenalty(), "smallest penalty " + smallestPenalty);
     }
-    int intercept = m.interceptIndex();
-    boolean freeIntercept = intercept >= 0 && !m.fixed()[intercept] && m.lambda()[intercept] == 0;
-    return freeIntercept ? byCentring(intercept) : byStrongConvexity();
+    boolean freeIntercept =
+        IntStream.of(free)
+            .anyMatch(j -> m.layout().feature(j) == m.layout().features() && m.lambda()[j] == 0);
+    return freeIntercept ? byCentring() : byStrongConvexity();
   }
 
   /** What is left to try for an unpenalised coordinate other than the intercept. */
   private Cause withoutPenalty() {
-    if (!m.selfConcordantLoss()) {
+    if (!m.boundsCurvature()) {
       return Cause.NO_RULE;
     }
     return m.size() > DistanceBound.MAX_HESSIAN_SIZE
@@ -91,43 +94,63 @@ final class DistanceProof {
   }
 
   /**
-   * N = (1 - eps_c) (Lambda + h (mu, 1)(mu, 1)'), in the coordinates (beta, t = b + mu'beta) where
-   * it is diagonal. eps_c = 3 (kappa + u) (sqrt(h) R_Lambda + 1) covers that h and mu are computed.
+   * N = (1 - eps_c) (Lambda + h (mu, 1)(mu, 1)') for every margin, in the coordinates (beta, t = b
+   * + mu'beta) where it is diagonal. eps_c = 3 (kappa + u) (sqrt(h) R_Lambda + 1) covers that h and
+   * mu are computed. A separable loss's Hessian has one block for each margin: nu^2 adds up, the
+   * other constants are the largest of any.
    */
-  private DistanceBound byCentring(int intercept) {
-    if (!m.selfConcordantLoss()) {
+  private DistanceBound byCentring() {
+    if (!m.boundsCurvature()) {
       return new Unproven(Cause.NO_RULE, "the intercept is not penalised");
     }
-    double h = m.curvature();
-    if (!(h > 0)) {
-      return new Unproven(Cause.NO_CURVATURE, "h = " + h);
-    }
-    double g0 = m.gradient()[intercept];
-    double e0 = m.gradientError()[intercept];
-    double gradient = square(Math.abs(g0) + e0) / h;
-    double rounding = square(e0) / h;
-    double centre = 0;
-    for (int j : free) {
-      if (j != intercept) {
-        double mu = m.curvatureMoment()[j] / h;
-        double root = Math.sqrt(m.lambda()[j]);
-        double g = Math.abs(Math.fma(-g0, mu, m.gradient()[j]));
-        double error = m.gradientError()[j] + e0 * Math.abs(mu);
-        gradient += square((g + error) / root);
-        rounding += square(error / root);
-        centre += square(mu / root);
-      }
-    }
+    ParameterLayout layout = m.layout();
     double kappa = m.curvatureRelativeError() + 0x1p-53;
-    double centring = up(3 * kappa * (Math.sqrt(h) * m.scaledRowNorm() + 1));
+    double gradient = 0;
+    double rounding = 0;
+    double row = 0;
+    double width = 0;
+    double centring = 0;
+    for (int k = 0; k < layout.margins(); k++) {
+      double h = m.curvature()[k];
+      if (!(h > 0)) {
+        return new Unproven(Cause.NO_CURVATURE, "h = " + h);
+      }
+      int intercept = layout.intercept(k);
+      double g0 = m.gradient()[intercept];
+      double e0 = m.gradientError()[intercept];
+      gradient += square(Math.abs(g0) + e0) / h;
+      rounding += square(e0) / h;
+      double centre = 0;
+      for (int j = layout.coefficient(k, 0); j < intercept; j++) {
+        if (!m.fixed()[j]) {
+          double mu = m.curvatureMoment()[j] / h;
+          double root = Math.sqrt(m.lambda()[j]);
+          double g = Math.abs(Math.fma(-g0, mu, m.gradient()[j]));
+          double error = m.gradientError()[j] + e0 * Math.abs(mu);
+          gradient += square((g + error) / root);
+          rounding += square(error / root);
+          centre += square(mu / root);
+        }
+      }
+      centring = Math.max(centring, up(3 * kappa * (Math.sqrt(h) * m.scaledRowNorm() + 1)));
+      row = Math.max(row, square(m.scaledRowNorm() + Math.sqrt(centre)) + 1 / h);
+      width = Math.max(width, 1 / smallestPenalty + 1 / h + centre);
+    }
     if (!(centring <= 0.5)) {
       return new Unproven(Cause.INACCURATE_CURVATURE, "eps_c = " + centring);
     }
     double keep = 1 - centring;
-    double row = square(m.scaledRowNorm() + Math.sqrt(centre)) + 1 / h;
-    double width = 1 / smallestPenalty + 1 / h + centre;
-    return conclude(
-        Rule.SELF_CONCORDANCE_CENTRED, gradient / keep, rounding / keep, row / keep, width / keep);
+    return conclude(rule(true), gradient / keep, rounding / keep, row / keep, width / keep);
+  }
+
+  private Rule rule(boolean centred) {
+    if (m.selfConcordance() == 0) {
+      return centred ? Rule.CONSTANT_HESSIAN_CENTRED : Rule.CONSTANT_HESSIAN_EIGENVALUE;
+    }
+    if (m.selfConcordance() == Double.POSITIVE_INFINITY) {
+      return centred ? Rule.LOCAL_CURVATURE_CENTRED : Rule.LOCAL_CURVATURE_EIGENVALUE;
+    }
+    return centred ? Rule.SELF_CONCORDANCE_CENTRED : Rule.SELF_CONCORDANCE_EIGENVALUE;
   }
 
   /** N = m D: D = diag(4^k_j) with H_jj / 4^k_j in [1/2, 2), so that the scaling is exact. */
@@ -137,8 +160,8 @@ final class DistanceProof {
     if (!isFinite()) {
       return new Unproven(Cause.NOT_FINITE, "gradient, its error bound, or curvature");
     }
-    if (!m.selfConcordantLoss()) {
-      return new Unproven(Cause.NO_RULE, "the loss is not self-concordant");
+    if (!m.boundsCurvature()) {
+      return new Unproven(Cause.NO_RULE, "nothing bounds the loss's curvature around theta");
     }
     int n = free.length;
     int[] exponent = new int[n];
@@ -171,7 +194,7 @@ final class DistanceProof {
     }
     double width = 1 / eigenvalue / smallestScale;
     return conclude(
-        Rule.SELF_CONCORDANCE_EIGENVALUE,
+        rule(false),
         gradient / eigenvalue,
         rounding / eigenvalue,
         square(m.rowNorm()) * width,
@@ -183,15 +206,21 @@ final class DistanceProof {
    *
    * @param gradient nu^2 = ||g||^2 in the norm of N^-1, rounding included
    * @param rounding the same for g = 0
-   * @param row R_N^2
+   * @param row max_i ||x_i||^2 in the norm of N^-1
    * @param width sup ||e||_2^2 over ||e||_N = 1
    */
   private DistanceBound conclude(
       Rule rule, double gradient, double rounding, double row, double width) {
-    double least = distance(rounding, row, width);
+    boolean ball = rule == Rule.LOCAL_CURVATURE_CENTRED || rule == Rule.LOCAL_CURVATURE_EIGENVALUE;
+    double change = rule == Rule.STRONG_CONVEXITY || ball ? 0 : m.selfConcordance();
+    double least = distance(rounding, row, width, change);
     OptionalDouble reachable =
         Double.isFinite(least) ? OptionalDouble.of(least) : OptionalDouble.empty();
-    double distance = distance(gradient, row, width);
+    double distance = distance(gradient, row, width, change);
+    if (ball && distance >= m.radius()) {
+      return new Unproven(
+          Cause.NOT_CLOSE, "%s: %s >= %s".formatted(rule, distance, m.radius()), reachable);
+    }
     if (Double.isFinite(distance)) {
       return new Proven(distance, rule, reachable);
     }
@@ -199,18 +228,24 @@ final class DistanceProof {
     return new Unproven(cause, "%s: nu^2 = %s, R^2 = %s".formatted(rule, gradient, row), reachable);
   }
 
-  /** The lemma's bound; NaN unless q &lt;= 1/2, and infinite if it overflows. */
-  private double distance(double gradient, double row, double width) {
+  /**
+   * The lemma's bound with R_N = M max_i ||x_i||_{N^-1}; NaN unless q &lt;= 1/2, and infinite if it
+   * overflows.
+   */
+  private double distance(double gradient, double row, double width, double change) {
     double nu = Math.sqrt(up(gradient));
     if (!Double.isFinite(nu)) {
       return Double.POSITIVE_INFINITY;
     }
-    double q = up(Math.sqrt(up(row)) * nu);
-    return q <= 0.5 ? up(Math.sqrt(up(width)) * nu / (1 - q)) : Double.NaN;
+    double q = change == 0 ? 0 : up(change * Math.sqrt(up(row)) * nu);
+    return q <= 0.5 ? up(Math.sqrt(up(width)) * nu / (1 - q) + m.offset()) : Double.NaN;
   }
 
   private boolean isFinite() {
-    double sum = 0 * m.curvature(); // NaN unless every summand is finite
+    double sum = 0; // NaN unless every summand is finite
+    for (double h : m.curvature()) {
+      sum += 0 * h;
+    }
     for (int j : free) {
       sum += 0 * m.gradient()[j] + 0 * m.gradientError()[j] + 0 * m.curvatureMoment()[j];
     }

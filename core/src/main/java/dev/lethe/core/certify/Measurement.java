@@ -1,5 +1,7 @@
 package dev.lethe.core.certify;
 
+import dev.lethe.core.model.ParameterLayout;
+
 /**
  * What one pass over the corrected data D' measured at a parameter vector theta; everything that a
  * distance bound may use.
@@ -16,29 +18,44 @@ package dev.lethe.core.certify;
  *     them, so a smaller one is on the safe side; the pull lambda'_j theta_j is part of the
  *     gradient, and its error of {@code gradientError}
  * @param fixed coordinates that are held at zero
- * @param interceptIndex index of the intercept coordinate (its x is 1), or -1
- * @param curvature h = sum_i w_i l''(s_i) as computed
- * @param curvatureMoment c_j = sum_i w_i l''(s_i) x_ij as computed; c = h at the intercept
- * @param curvatureRelativeError kappa: every computed term w_i l''(s_i) x_ij and every computed sum
+ * @param layout where coefficients, intercepts (their x is 1) and scalars stand
+ * @param curvature per output, h_k = sum_i w_i A_i,kk as computed, A_i the loss's Hessian in the
+ *     outputs or a lower bound of it in the ball of {@code radius}
+ * @param curvatureMoment c_j = sum_i w_i A_i,kk x_ij as computed, j of output k; c = h_k at its
+ *     intercept
+ * @param curvatureRelativeError kappa: every computed term w_i A_i,kk x_ij and every computed sum
  *     of them is within a relative kappa of the exact one, relative to the sum of absolute terms
- * @param rowNorm an upper bound of R = max_i ||x_i||_2 over the coordinates that are not fixed, the
- *     intercept's 1 included
+ * @param rowNorm an upper bound of R = max_i ||x_i||_2 over the features that are not fixed, the 1
+ *     of an intercept or a scalar included
  * @param scaledRowNorm an upper bound of max_i sqrt(sum_j x_ij^2 / lambda_j) over the penalised
- *     coordinates that are not fixed, with {@code lambda} as given here
- * @param selfConcordantLoss whether |l'''| &lt;= l'' holds for the loss
+ *     coefficients of a margin that are not fixed, with {@code lambda} as given here
+ * @param selfConcordance M of the loss, or infinity
+ * @param separable whether the loss is a sum of functions of one output each
+ * @param radius where M is infinite: the curvatures are lower bounds in the ball of this radius
+ *     around theta; negative if there is no such ball
+ * @param offset ||theta - theta_0||_2 where only the difference of theta_0 to the minimiser is
+ *     bounded: theta_0 is theta, centred where the loss leaves the centre open; rounded up
  */
 public record Measurement(
     double[] gradient,
     double[] gradientError,
     double[] lambda,
     boolean[] fixed,
-    int interceptIndex,
-    double curvature,
+    ParameterLayout layout,
+    double[] curvature,
     double[] curvatureMoment,
     double curvatureRelativeError,
     double rowNorm,
     double scaledRowNorm,
-    boolean selfConcordantLoss) {
+    double selfConcordance,
+    boolean separable,
+    double radius,
+    double offset) {
+
+  /** Whether anything but the penalty bounds the curvature around theta. */
+  public boolean boundsCurvature() {
+    return selfConcordance < Double.POSITIVE_INFINITY || radius >= 0;
+  }
 
   /** Number of coordinates p, fixed ones included. */
   public int size() {

@@ -1,21 +1,37 @@
 package dev.lethe.core.loss;
 
+import dev.lethe.core.linalg.Rounding;
+
 /**
- * Binary logistic loss, y in {0, 1}: l = log(1 + e^s) - y s.
+ * Binary logistic loss, y in {0, 1} or, of a binomial model, in [0, 1]: l = log(1 + e^s) - y s.
  *
  * <p>l' = sigma(s) - y, l'' = sigma(s) (1 - sigma(s)) &lt;= 1/4, |l'''| = l'' |1 - 2 sigma(s)|
- * &lt;= l''.
+ * &lt;= min(l'', 1 / (6 sqrt 3)).
  */
-public final class LogisticLoss implements LossFunction {
+public final class LogisticLoss extends MarginLoss {
   private static final long serialVersionUID = 1L;
 
-  public static final LogisticLoss INSTANCE = new LogisticLoss();
+  /** Labels 0 and 1. */
+  public static final LogisticLoss INSTANCE = new LogisticLoss(false);
 
-  private LogisticLoss() {}
+  /** Labels from 0 to 1: the share of successes. */
+  public static final LogisticLoss OF_PROPORTIONS = new LogisticLoss(true);
+
+  /**
+   * Math.exp: 1 ulp = 2u relative; 1 + e: u; the quotient: u; the tail e / (1 + e): 2u + u + u.
+   * Rounded up.
+   */
+  private static final double ERROR = Rounding.gamma(5);
+
+  private final boolean proportions;
+
+  private LogisticLoss(boolean proportions) {
+    this.proportions = proportions;
+  }
 
   @Override
   public String name() {
-    return "binary-logistic";
+    return proportions ? "binomial-logit" : "binary-logistic";
   }
 
   @Override
@@ -53,28 +69,42 @@ public final class LogisticLoss implements LossFunction {
   }
 
   @Override
-  public boolean isSelfConcordant() {
-    return true;
+  public double thirdDerivativeBound() {
+    return 1 / (6 * Math.sqrt(3));
   }
 
   @Override
-  public double derivativeErrorUnits() {
-    // Math.exp: 1 ulp = 2u relative; 1 + e: u; the quotient: u; tail e/(1+e): 2u + u + u. Rounded
-    // up.
-    return 5;
+  protected double evaluationError(double margin, double label) {
+    // without a label of 0 or 1 the difference cancels: the error is one of sigma(s) <= 1
+    return label == 0 || label == 1 ? ERROR * Math.abs(firstDerivative(margin, label)) : 2 * ERROR;
+  }
+
+  @Override
+  public double hessianErrorUnits() {
+    return 8; // e: 2 u; its square below: twice 2 u + u at most half as sensitive; two roundings
+  }
+
+  @Override
+  public double selfConcordance() {
+    return 1;
+  }
+
+  @Override
+  public int classes() {
+    return proportions ? 0 : 2;
   }
 
   @Override
   public boolean acceptsLabel(double label) {
-    return label == 0 || label == 1;
+    return proportions ? label >= 0 && label <= 1 : label == 0 || label == 1;
   }
 
   @Override
   public String labelDomain() {
-    return "0 or 1";
+    return proportions ? "between 0 and 1" : "0 or 1";
   }
 
   private Object readResolve() {
-    return INSTANCE;
+    return proportions ? OF_PROPORTIONS : INSTANCE;
   }
 }

@@ -21,7 +21,12 @@ public final class DenseBlock extends ExampleBlock {
   }
 
   @Override
-  public double dot(int row, double[] v) {
+  public boolean isDense() {
+    return true;
+  }
+
+  @Override
+  public double dot(int row, double[] v, int from) {
     int d = features();
     int offset = row * d;
     // Four independent sums let the processor overlap the additions.
@@ -31,24 +36,35 @@ public final class DenseBlock extends ExampleBlock {
     double s3 = 0;
     int j = 0;
     for (; j + 3 < d; j += 4) {
-      s0 += values[offset + j] * v[j];
-      s1 += values[offset + j + 1] * v[j + 1];
-      s2 += values[offset + j + 2] * v[j + 2];
-      s3 += values[offset + j + 3] * v[j + 3];
+      s0 += values[offset + j] * v[from + j];
+      s1 += values[offset + j + 1] * v[from + j + 1];
+      s2 += values[offset + j + 2] * v[from + j + 2];
+      s3 += values[offset + j + 3] * v[from + j + 3];
     }
     for (; j < d; j++) {
-      s0 += values[offset + j] * v[j];
+      s0 += values[offset + j] * v[from + j];
     }
     return (s0 + s1) + (s2 + s3);
   }
 
   @Override
-  public double absoluteDot(int row, double[] v) {
+  public double absoluteDot(int row, double[] v, int from) {
     int d = features();
     int offset = row * d;
     double sum = 0;
     for (int j = 0; j < d; j++) {
-      sum += Math.abs(values[offset + j] * v[j]);
+      sum += Math.abs(values[offset + j] * v[from + j]);
+    }
+    return sum;
+  }
+
+  @Override
+  public double squaredNorm(int row) {
+    int d = features();
+    int offset = row * d;
+    double sum = 0;
+    for (int j = 0; j < d; j++) {
+      sum += values[offset + j] * values[offset + j];
     }
     return sum;
   }
@@ -59,22 +75,21 @@ public final class DenseBlock extends ExampleBlock {
   }
 
   @Override
-  public void addScaledRow(int row, double a, CompensatedVector sums) {
+  public void addScaledRow(int row, double a, CompensatedVector sums, int target) {
     int d = features();
     int offset = row * d;
     double[] panel = sums.panel();
     for (int j = 0; j < d; j++) {
-      panel[j] += a * values[offset + j];
+      panel[target + j] += a * values[offset + j];
     }
-    sums.endRow(true);
   }
 
   @Override
-  public void addScaledAbsoluteRow(int row, double a, double[] sums) {
+  public void addScaledAbsoluteRow(int row, double a, double[] sums, int target) {
     int d = features();
     int offset = row * d;
     for (int j = 0; j < d; j++) {
-      sums[j] += a * Math.abs(values[offset + j]);
+      sums[target + j] += a * Math.abs(values[offset + j]);
     }
   }
 
@@ -88,13 +103,13 @@ public final class DenseBlock extends ExampleBlock {
   }
 
   @Override
-  public void addScaledOuterProduct(int row, double a, double[] gram, int stride) {
+  public void addScaledOuterProduct(int row, double a, double[] gram, int stride, int first) {
     int d = features();
     int offset = row * d;
     for (int j = 0; j < d; j++) {
       double aj = a * values[offset + j];
       if (aj != 0) {
-        int target = j * stride;
+        int target = first + j * stride;
         for (int k = 0; k <= j; k++) {
           gram[target + k] += aj * values[offset + k];
         }

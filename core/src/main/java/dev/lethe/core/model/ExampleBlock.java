@@ -77,26 +77,36 @@ public abstract sealed class ExampleBlock implements Serializable permits DenseB
     return weights[row];
   }
 
-  /** x_i'v over the first d entries of v; at most d products, added in a fixed order. */
-  public abstract double dot(int row, double[] v);
+  /** Whether every entry is stored. */
+  public abstract boolean isDense();
 
-  /** sum_j |x_ij v_j|. */
-  public abstract double absoluteDot(int row, double[] v);
+  /** x_i'v over d entries of v from {@code offset}; at most d products, in a fixed order. */
+  public abstract double dot(int row, double[] v, int offset);
+
+  /** sum_j |x_ij v_{offset + j}|. */
+  public abstract double absoluteDot(int row, double[] v, int offset);
+
+  /** sum_j x_ij^2, plainly. */
+  public abstract double squaredNorm(int row);
 
   /** Number of stored entries of the row, an upper bound of its nonzeros. */
   public abstract int entries(int row);
 
-  /** sums_j += a x_ij; ends the row in {@code sums}. */
-  public abstract void addScaledRow(int row, double a, CompensatedVector sums);
+  /** sums_{offset + j} += a x_ij; the caller {@linkplain CompensatedVector#endRow ends the row}. */
+  public abstract void addScaledRow(int row, double a, CompensatedVector sums, int offset);
 
-  /** sums_j += a |x_ij|, plainly; a must not be negative. */
-  public abstract void addScaledAbsoluteRow(int row, double a, double[] sums);
+  /** sums_{offset + j} += a |x_ij|, plainly; a must not be negative. */
+  public abstract void addScaledAbsoluteRow(int row, double a, double[] sums, int offset);
 
   /** sums_{offset + j} += a x_ij, plainly. */
   public abstract void addScaledRowPlainly(int row, double a, double[] sums, int offset);
 
-  /** Lower triangle of gram += a x_i x_i' (row-major, leading dimension {@code stride}). */
-  public abstract void addScaledOuterProduct(int row, double a, double[] gram, int stride);
+  /**
+   * Lower triangle of a d x d part of gram += a x_i x_i' (row-major, leading dimension {@code
+   * stride}, the part's first entry at {@code offset}).
+   */
+  public abstract void addScaledOuterProduct(
+      int row, double a, double[] gram, int stride, int offset);
 
   /** Calls the consumer for each stored entry of the row. */
   public abstract void forEachEntry(int row, EntryConsumer consumer);

@@ -37,19 +37,33 @@ public final class SparseBlock extends ExampleBlock {
   }
 
   @Override
-  public double dot(int row, double[] v) {
+  public boolean isDense() {
+    return false;
+  }
+
+  @Override
+  public double dot(int row, double[] v, int from) {
     double sum = 0;
     for (int k = offsets[row]; k < offsets[row + 1]; k++) {
-      sum += values[k] * v[columns[k]];
+      sum += values[k] * v[from + columns[k]];
     }
     return sum;
   }
 
   @Override
-  public double absoluteDot(int row, double[] v) {
+  public double absoluteDot(int row, double[] v, int from) {
     double sum = 0;
     for (int k = offsets[row]; k < offsets[row + 1]; k++) {
-      sum += Math.abs(values[k] * v[columns[k]]);
+      sum += Math.abs(values[k] * v[from + columns[k]]);
+    }
+    return sum;
+  }
+
+  @Override
+  public double squaredNorm(int row) {
+    double sum = 0;
+    for (int k = offsets[row]; k < offsets[row + 1]; k++) {
+      sum += values[k] * values[k];
     }
     return sum;
   }
@@ -60,17 +74,16 @@ public final class SparseBlock extends ExampleBlock {
   }
 
   @Override
-  public void addScaledRow(int row, double a, CompensatedVector sums) {
+  public void addScaledRow(int row, double a, CompensatedVector sums, int target) {
     for (int k = offsets[row]; k < offsets[row + 1]; k++) {
-      sums.add(columns[k], a * values[k]);
+      sums.add(target + columns[k], a * values[k]);
     }
-    sums.endRow(false);
   }
 
   @Override
-  public void addScaledAbsoluteRow(int row, double a, double[] sums) {
+  public void addScaledAbsoluteRow(int row, double a, double[] sums, int target) {
     for (int k = offsets[row]; k < offsets[row + 1]; k++) {
-      sums[columns[k]] += a * Math.abs(values[k]);
+      sums[target + columns[k]] += a * Math.abs(values[k]);
     }
   }
 
@@ -82,10 +95,10 @@ public final class SparseBlock extends ExampleBlock {
   }
 
   @Override
-  public void addScaledOuterProduct(int row, double a, double[] gram, int stride) {
+  public void addScaledOuterProduct(int row, double a, double[] gram, int stride, int first) {
     for (int k = offsets[row]; k < offsets[row + 1]; k++) {
       double ak = a * values[k];
-      int target = columns[k] * stride;
+      int target = first + columns[k] * stride;
       for (int l = offsets[row]; l <= k; l++) {
         gram[target + columns[l]] += ak * values[l];
       }

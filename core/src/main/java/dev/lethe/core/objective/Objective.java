@@ -10,10 +10,13 @@ import dev.lethe.core.linalg.Rounding;
 import dev.lethe.core.linalg.SymmetricMatrix;
 import dev.lethe.core.linalg.Vectors;
 import dev.lethe.core.loss.LossFunction;
+import dev.lethe.core.model.ColumnStatistics;
+import dev.lethe.core.model.ParameterLayout;
 import dev.lethe.core.model.Statistics;
 import dev.lethe.core.solver.CentredJacobi;
 import dev.lethe.core.solver.ConvexFunction;
 import dev.lethe.core.solver.Preconditioner;
+import java.util.Arrays;
 
 /**
  * The objective in its canonical sum form, {@code docs/mathematics.md} equation (1):
@@ -23,8 +26,13 @@ import dev.lethe.core.solver.Preconditioner;
  * </pre>
  *
  * over the coordinates that are not fixed; fixed coordinates are 0 and no part of the problem:
- * their gradient is 0 and the Hessian is the identity there. The intercept, if any, is the last
- * coordinate, with x = 1 and lambda = 0.
+ * their gradient is 0 and the Hessian is the identity there. Intercepts and scalars have lambda =
+ * 0.
+ *
+ * <p>Where a loss is shift-invariant, adding a constant to the unpenalised parameters of one column
+ * in all margins changes nothing. Of all minimisers the one meant is centred: those parameters sum
+ * to 0, as Spark ML's do. Points are centred here, and the Hessian gets a multiple of 11'/K on such
+ * a column, which changes neither the minimiser nor what is proven about it.
  *
  * <p>Counts its passes over the data.
  */
@@ -32,10 +40,11 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
   private final ExampleSums examples;
   private final Statistics statistics;
   private final LossFunction loss;
-  private final boolean intercept;
+  private final ParameterLayout layout;
   private final Penalty penalty;
   private final double[] linear;
   private final boolean[] fixed;
+  private final double radius;
   private int passes;
   private int hessianVectorProducts;
 
@@ -43,34 +52,41 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
    * @param statistics of {@code examples}
    * @param linear b, length p; zeros for an ordinary model
    * @param fixed coordinates held at zero, length p
+   * @param radius rho: a distance is proven if it is at most this, for a loss without
+   *     self-concordance; negative if none has to be proven
    */
   public Objective(
       ExampleSums examples,
       Statistics statistics,
       LossFunction loss,
-      boolean intercept,
+      ParameterLayout layout,
       Penalty penalty,
       double[] linear,
-      boolean[] fixed) {
-    int p = examples.features() + (intercept ? 1 : 0);
-    if (penalty.size() != p || linear.length != p || fixed.length != p) {
+      boolean[] fixed,
+      double radius) {
+    int p = layout.size();
+    if (layout.features() != examples.features()
+        || penalty.size() != p
+        || linear.length != p
+        || fixed.length != p) {
       throw new IllegalArgumentException(
-          "p = "
-              + p
-              + ", but the penalty has "
-              + penalty.size()
-              + " coordinates, b "
-              + linear.length
-              + ", fixed "
-              + fixed.length);
+          "p = %d for %d features, but the examples have %d, the penalty %d coordinates, b %d, fixed %d"
+              .formatted(
+                  p,
+                  layout.features(),
+                  examples.features(),
+                  penalty.size(),
+                  linear.length,
+                  fixed.length));
     }
     this.examples = examples;
     this.statistics = statistics;
     this.loss = loss;
-    this.intercept = intercept;
+    this.layout = layout;
     this.penalty = penalty;
     this.linear = linear.clone();
     this.fixed = fixed.clone();
+    this.radius = radius;
   }
 
   /** A value, its gradient, and all that a distance bound needs. */
@@ -99,6 +115,10 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
     return penalty;
   }
 
+  public ParameterLayout layout() {
+    return layout;
+  }
+
   /** Coordinates held at zero, a copy. */
   public boolean[] fixed() {
     return fixed.clone();
@@ -120,18 +140,96 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
         throw new IllegalArgumentException("coordinate " + j + " is fixed at 0 but is not 0");
       }
     }
-    return new Point(loss, examples.features(), intercept, theta);
+    return new Point(loss, layout, theta);
+  }
+
+  /** Where training may start: zero, but a scale at the label's deviation. */
+  public double[] origin() {
+    double[] theta = new double[size()];
+    for (int i = 0; i < layout.scalars(); i++) {
+      theta[layout.scalar(i)] = Math.sqrt(statistics.label().variance());
+    }
+    return theta;
+  }
+
+  /** Whether the sum of a column's parameters over the margins is open. */
+  private boolean isOpen(int column) {
+    int j = layout.coefficient(0, column);
+    return loss.isShiftInvariant() && !fixed[j] && penalty.lambda()[j] == 0;
+  }
+
+  /** theta with every open column centred. */
+  private double[] centred(double[] theta) {
+    double[] point = theta.clone();
+    for (int column = 0; column < layout.stride(); column++) {
+      if (isOpen(column)) {
+        double mean = sum(point, column) / layout.margins();
+        for (int k = 0; k < layout.margins(); k++) {
+          point[layout.coefficient(k, column)] -= mean;
+        }
+      }
+    }
+    return point;
+  }
+
+  private double sum(double[] theta, int column) {
+    double sum = 0;
+    for (int k = 0; k < layout.margins(); k++) {
+      sum += theta[layout.coefficient(k, column)];
+    }
+    return sum;
+  }
+
+  /** How far theta is from centred, rounded up: centring rounds. */
+  private double offset(double[] theta) {
+    double square = 0;
+    for (int column = 0; column < layout.stride(); column++) {
+      if (isOpen(column)) {
+        double error = 0;
+        for (int k = 0; k < layout.margins(); k++) {
+          error += Math.abs(theta[layout.coefficient(k, column)]);
+        }
+        error = Math.abs(sum(theta, column)) + error * Rounding.gamma(layout.margins() + 2.0);
+        square += error * error / layout.margins();
+      }
+    }
+    return Rounding.up(Math.sqrt(square), layout.stride() + 8.0);
+  }
+
+  /** Adds the curvature of the open columns: u_k += c / K sum_l v_l. */
+  private void addOpenCurvature(double[] v, double[] product) {
+    for (int column = 0; column < layout.stride(); column++) {
+      if (isOpen(column)) {
+        double pull = openCurvature(column) * sum(v, column);
+        for (int k = 0; k < layout.margins(); k++) {
+          product[layout.coefficient(k, column)] += pull;
+        }
+      }
+    }
+  }
+
+  /** c / K, of the size of the data's curvature. */
+  private double openCurvature(int column) {
+    double moment =
+        column < layout.features()
+            ? statistics.column(column).secondMoment()
+            : statistics.totalWeight();
+    int k = layout.margins();
+    return Math.max(moment, Double.MIN_NORMAL) / k / k;
   }
 
   /**
    * {@inheritDoc}
+   *
+   * <p>The point is centred first where the loss leaves the centre open.
    *
    * @throws DataChangedException if the pass saw other data than the statistics
    */
   @Override
   public Measured evaluate(double[] theta) {
     passes++;
-    MeasurementAggregator sums = examples.measure(at(theta));
+    double[] centred = centred(theta);
+    MeasurementAggregator sums = examples.measure(at(centred).within(radius));
     requireSameData(sums.rows(), sums.checksum());
     double[] lambda = penalty.lambda().clone();
     double[] g = sums.gradient();
@@ -143,11 +241,11 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
         error[j] = 0;
         continue;
       }
-      double pull = lambda[j] * theta[j];
+      double pull = lambda[j] * centred[j];
       double sum = g[j] + pull + linear[j];
       // the rule's own error, the product, and two additions of at most these magnitudes
       double e = penalty.relativeError()[j];
-      if (e > 0 && theta[j] != 0) {
+      if (e > 0 && centred[j] != 0) {
         error[j] += Double.isInfinite(e) ? e : e * Math.abs(pull);
       }
       error[j] +=
@@ -158,17 +256,19 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
         lambda[j] = e < 1 ? Rounding.down(lambda[j] * (1 - e), 4) : 0;
       }
       g[j] = sum;
-      value += 0.5 * pull * theta[j] + linear[j] * theta[j];
+      value += 0.5 * pull * centred[j] + linear[j] * centred[j];
     }
     double[] moment = sums.curvatureMoment();
-    double rowNorm = intercept ? 1 : 0;
+    double rowNorm = layout.intercept() || layout.scalars() > 0 ? 1 : 0;
     double scaledRowNorm = 0;
-    for (int j = 0; j < fixed.length; j++) {
-      if (fixed[j]) {
-        moment[j] = 0;
-      } else if (j < examples.features()) {
+    for (int j = 0; j < size(); j++) {
+      moment[j] = fixed[j] ? 0 : moment[j];
+    }
+    for (int j = 0; j < layout.features(); j++) {
+      if (!fixed[j]) {
         // the square may underflow
-        double square = statistics.maxAbs(j) * statistics.maxAbs(j) + Double.MIN_NORMAL;
+        double largest = statistics.column(j).maxAbs();
+        double square = largest * largest + Double.MIN_NORMAL;
         rowNorm += square;
         if (lambda[j] > 0) {
           scaledRowNorm += square / lambda[j];
@@ -181,14 +281,17 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
             error,
             lambda,
             fixed,
-            intercept ? size() - 1 : -1,
+            layout,
             sums.curvature(),
             moment,
             sums.curvatureRelativeError(),
             Rounding.up(Math.sqrt(rowNorm), size() + 4.0),
             Rounding.up(Math.sqrt(scaledRowNorm), size() + 8.0),
-            loss.isSelfConcordant());
-    return new Measured(theta.clone(), value, measurement);
+            loss.selfConcordance(),
+            loss.isSeparable(),
+            radius,
+            offset(centred));
+    return new Measured(centred, value, measurement);
   }
 
   @Override
@@ -210,6 +313,7 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
         for (int j = 0; j < product.length; j++) {
           product[j] = fixed[j] ? v[j] : product[j] + penalty.lambda()[j] * v[j];
         }
+        addOpenCurvature(active, product);
         return product;
       }
     };
@@ -217,20 +321,24 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
 
   @Override
   public SymmetricMatrix hessianMatrix(double[] theta) {
-    return gram(theta).matrix();
+    return gram(at(theta)).matrix();
   }
 
   /** The Hessian with the error bound that a certificate needs. */
   public record Hessian(SymmetricMatrix matrix, double relativeError) {}
 
   /**
-   * The Hessian at theta: one pass.
+   * The Hessian at theta, or its lower bound in the ball of the {@code radius}: one pass.
    *
    * @throws DataChangedException if the pass saw other data than the statistics
    */
   public Hessian gram(double[] theta) {
+    return gram(at(theta).within(radius));
+  }
+
+  private Hessian gram(Point point) {
     passes++;
-    GramAggregator sums = examples.gram(at(theta));
+    GramAggregator sums = examples.gram(point);
     requireSameData(sums.rows(), sums.checksum());
     SymmetricMatrix matrix = sums.matrix();
     int p = size();
@@ -248,7 +356,15 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
         lambdaError = Math.max(lambdaError, penalty.relativeError()[j]);
       }
     }
-    return new Hessian(matrix, sums.relativeError() + lambdaError + 2 * Rounding.UNIT);
+    for (int column = 0; column < layout.stride(); column++) {
+      for (int k = 0; isOpen(column) && k < layout.margins(); k++) {
+        for (int l = 0; l < layout.margins(); l++) {
+          matrix.values()[layout.coefficient(k, column) * p + layout.coefficient(l, column)] +=
+              openCurvature(column);
+        }
+      }
+    }
+    return new Hessian(matrix, sums.relativeError() + lambdaError + 4 * Rounding.UNIT);
   }
 
   /**
@@ -261,7 +377,7 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
     DistanceBound bound = DistanceBound.of(m);
     if (!(bound instanceof DistanceBound.Unproven unproven)
         || unproven.cause() == DistanceBound.Cause.NOT_FINITE
-        || !m.selfConcordantLoss()
+        || !m.boundsCurvature()
         || size() > DistanceBound.MAX_HESSIAN_SIZE) {
       return bound;
     }
@@ -292,31 +408,68 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
    */
   @Override
   public Preconditioner preconditioner(Measured evaluation) {
-    Measurement m = evaluation.measurement();
-    int p = size();
-    int d = examples.features();
-    double[] diagonal = new double[p];
-    double[] mean = new double[p];
-    boolean centred = intercept && !fixed[d];
+    double[] diagonal = new double[size()];
+    double[] mean = new double[size()];
+    int[] intercepts = new int[size()];
+    Arrays.fill(intercepts, -1);
+    double[] curvature = evaluation.measurement().curvature();
+    double[] moment = evaluation.measurement().curvatureMoment();
     // Where every margin is saturated h says nothing; the floor keeps the inverse finite.
-    double h =
-        Math.max(m.curvature(), 0x1p-40 * loss.secondDerivativeBound() * statistics.totalWeight());
-    double meanCurvature =
-        centred ? h / statistics.totalWeight() : 0.5 * loss.secondDerivativeBound();
-    for (int j = 0; j < p; j++) {
-      if (fixed[j]) {
-        diagonal[j] = 1;
-      } else if (j == d) {
-        diagonal[j] = h;
-      } else {
-        double moment = statistics.secondMoment()[j];
-        double spread = statistics.variance()[j] * statistics.totalWeight();
-        mean[j] = centred ? m.curvatureMoment()[j] / h : 0;
-        double data = meanCurvature * (centred ? spread : moment);
-        diagonal[j] = Math.max(data + penalty.lambda()[j], Double.MIN_NORMAL);
+    double floor = 0x1p-40 * statistics.totalWeight();
+    for (int k = 0; k < layout.margins(); k++) {
+      double h = Math.max(curvature[k], floor);
+      int intercept = layout.intercept(k);
+      boolean centred = intercept >= 0 && !fixed[intercept];
+      for (int column = 0; column < layout.stride(); column++) {
+        int j = layout.coefficient(k, column);
+        if (fixed[j]) {
+          diagonal[j] = 1;
+        } else if (j == intercept) {
+          diagonal[j] = h + penalty.lambda()[j];
+        } else {
+          ColumnStatistics values = statistics.column(column);
+          intercepts[j] = centred ? intercept : -1;
+          mean[j] = centred ? moment[j] / h : 0;
+          double spread =
+              centred ? values.variance() * statistics.totalWeight() : values.secondMoment();
+          diagonal[j] =
+              Math.max(
+                  h / statistics.totalWeight() * spread + penalty.lambda()[j], Double.MIN_NORMAL);
+        }
       }
     }
-    return new CentredJacobi(diagonal, mean, centred ? d : -1);
+    for (int i = 0; i < layout.scalars(); i++) {
+      diagonal[layout.scalar(i)] = Math.max(curvature[layout.margins() + i], floor);
+    }
+    return new CentredJacobi(diagonal, mean, intercepts);
+  }
+
+  /**
+   * A loss whose curvature vanishes in places, such as a hinge, may have a singular Hessian: mu
+   * times the diagonal that a curvature of 1 would give, mu of the order of the gradient.
+   */
+  @Override
+  public double[] damping(Measured evaluation) {
+    double[] damping = new double[size()];
+    if (loss.isSelfConcordant()) {
+      return damping;
+    }
+    double residual = 0;
+    for (int j = 0; j < damping.length; j++) {
+      int column = layout.feature(j);
+      boolean isFeature = column >= 0 && column < layout.features();
+      damping[j] =
+          fixed[j]
+              ? 0
+              : isFeature ? statistics.column(column).secondMoment() : statistics.totalWeight();
+      double g = evaluation.gradient()[j];
+      residual += damping[j] > 0 ? g * g / damping[j] : 0;
+    }
+    double mu = Math.min(0.1, Math.sqrt(residual / statistics.totalWeight()));
+    for (int j = 0; j < damping.length; j++) {
+      damping[j] *= mu;
+    }
+    return damping;
   }
 
   /** The penalties and the rows' norms are the statistics', the sums are the pass's. */

@@ -1,8 +1,8 @@
 package dev.lethe.core.solver;
 
 /**
- * The diagonal preconditioner in centred features: M = T' D T, where T replaces the intercept b by
- * t = b + mu'beta. Without an intercept, plain Jacobi.
+ * The diagonal preconditioner in centred features: M = T' D T, where T replaces an intercept b by t
+ * = b + mu'beta. Without an intercept, plain Jacobi. Several margins have an intercept each.
  *
  * <p>A margin x'beta + b is (x - mu)'beta + t: centring removes what the intercept shares with
  * every feature that has a mean, which is what makes plain Jacobi slow on raw columns (an age of 38
@@ -11,14 +11,14 @@ package dev.lethe.core.solver;
 public final class CentredJacobi implements Preconditioner {
   private final double[] diagonal;
   private final double[] mean;
-  private final int intercept;
+  private final int[] intercept;
 
   /**
    * @param diagonal D, length p, positive
-   * @param mean mu, length p; the intercept's own entry is ignored
-   * @param intercept index of the intercept, or -1
+   * @param mean mu, length p; 0 where there is no intercept, and at intercepts
+   * @param intercept for each coordinate the index of the intercept that it is centred with, or -1
    */
-  public CentredJacobi(double[] diagonal, double[] mean, int intercept) {
+  public CentredJacobi(double[] diagonal, double[] mean, int[] intercept) {
     for (int j = 0; j < diagonal.length; j++) {
       if (!(diagonal[j] > 0 && Double.isFinite(diagonal[j]))) {
         throw new IllegalArgumentException(
@@ -27,27 +27,22 @@ public final class CentredJacobi implements Preconditioner {
     }
     this.diagonal = diagonal.clone();
     this.mean = mean.clone();
-    this.intercept = intercept;
-    if (intercept >= 0) {
-      this.mean[intercept] = 0;
-    }
+    this.intercept = intercept.clone();
   }
 
   @Override
   public double[] applyInverse(double[] r) {
     double[] z = r.clone();
-    if (intercept >= 0) {
-      for (int j = 0; j < z.length; j++) {
-        z[j] -= mean[j] * r[intercept];
-      }
-    }
-    double shift = 0;
     for (int j = 0; j < z.length; j++) {
+      if (intercept[j] >= 0) {
+        z[j] -= mean[j] * r[intercept[j]];
+      }
       z[j] /= diagonal[j];
-      shift += mean[j] * z[j];
     }
-    if (intercept >= 0) {
-      z[intercept] -= shift;
+    for (int j = 0; j < z.length; j++) {
+      if (intercept[j] >= 0) {
+        z[intercept[j]] -= mean[j] * z[j];
+      }
     }
     return z;
   }

@@ -32,6 +32,14 @@ public interface ConvexFunction<E extends ConvexFunction.Evaluation> {
   /** The Hessian at a point as a matrix: one pass. */
   SymmetricMatrix hessianMatrix(double[] point);
 
+  /**
+   * What is added to the Hessian's diagonal where it may be singular away from the minimiser; it
+   * vanishes with the gradient, so that convergence stays superlinear. Zeros by default.
+   */
+  default double[] damping(E evaluation) {
+    return new double[size()];
+  }
+
   /** A preconditioner for {@link #hessian} at the evaluated point, without another pass. */
   Preconditioner preconditioner(E evaluation);
 }

@@ -112,6 +112,7 @@ public final class NewtonSolver<E extends ConvexFunction.Evaluation> {
               function,
               current.point(),
               current.gradient(),
+              function.damping(current),
               preconditioner,
               Math.max(forcing, 1e-12));
       double slope = Vectors.dot(direction.direction(), current.gradient());

@@ -1,9 +1,11 @@
 package dev.lethe.core.solver;
 
 import dev.lethe.core.linalg.Cholesky;
+import dev.lethe.core.linalg.LinearOperator;
+import dev.lethe.core.linalg.SymmetricMatrix;
 import dev.lethe.core.linalg.Vectors;
 
-/** Solves the Newton system H(theta) s = -g. */
+/** Solves the Newton system (H(theta) + diag(damping)) s = -g. */
 public final class NewtonStep {
   /**
    * @param direction s; zero if Cholesky met a matrix that is not positive definite
@@ -27,26 +29,53 @@ public final class NewtonStep {
 
   /**
    * @param gradient the right-hand side's negative; not necessarily the gradient at the point
+   * @param damping not negative, length p
    * @param tolerance relative residual of conjugate gradient, in the preconditioner's norm
    */
   public <E extends ConvexFunction.Evaluation> Result solve(
       ConvexFunction<E> function,
       double[] point,
       double[] gradient,
+      double[] damping,
       Preconditioner preconditioner,
       double tolerance) {
     double[] rhs = new double[gradient.length];
     Vectors.addInPlace(rhs, -1, gradient);
     if (solver == LinearSolver.CHOLESKY) {
-      return Cholesky.of(function.hessianMatrix(point))
+      return Cholesky.of(damped(function.hessianMatrix(point), damping))
           .map(factor -> new Result(factor.solve(rhs), 0, 0, true, "CHOLESKY"))
           .orElseGet(
               () -> new Result(new double[rhs.length], 0, 0, false, "NOT_POSITIVE_DEFINITE"));
     }
     ConjugateGradient.Result cg =
         new ConjugateGradient(tolerance, maxCgIterations, listener)
-            .solve(function.hessian(point), rhs, preconditioner);
+            .solve(damped(function.hessian(point), damping), rhs, preconditioner);
     return new Result(
         cg.x(), cg.iterations(), cg.products(), cg.converged(), cg.reason().toString());
+  }
+
+  private static SymmetricMatrix damped(SymmetricMatrix matrix, double[] damping) {
+    for (int j = 0; j < damping.length; j++) {
+      matrix.values()[j * (damping.length + 1)] += damping[j];
+    }
+    return matrix;
+  }
+
+  private static LinearOperator damped(LinearOperator operator, double[] damping) {
+    return new LinearOperator() {
+      @Override
+      public int size() {
+        return operator.size();
+      }
+
+      @Override
+      public double[] apply(double[] v) {
+        double[] product = operator.apply(v);
+        for (int j = 0; j < product.length; j++) {
+          product[j] += damping[j] * v[j];
+        }
+        return product;
+      }
+    };
   }
 }

@@ -24,7 +24,13 @@ public record SecondOrderUpdate(NewtonStep step, double tolerance) {
    */
   public Result apply(Objective objective, Objective.Measured start, double[] g) {
     NewtonStep.Result solve =
-        step.solve(objective, start.point(), g, objective.preconditioner(start), tolerance);
+        step.solve(
+            objective,
+            start.point(),
+            g,
+            new double[g.length],
+            objective.preconditioner(start),
+            tolerance);
     return new Result(Vectors.add(start.point(), 1, solve.direction()), solve);
   }
 }
