@@ -8,6 +8,7 @@ import dev.lethe.spark.job.UnlearnJob;
 import dev.lethe.spark.job.UnlearnOptions;
 import dev.lethe.spark.job.VerifyJob;
 import dev.lethe.spark.job.VerifyOptions;
+import dev.lethe.spark.ml.TrainableLoss;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -60,6 +61,7 @@ final class Jobs {
                 null,
                 null,
                 features,
+                TrainableLoss.LOGISTIC,
                 regParam,
                 standardization,
                 intercept,
@@ -94,6 +96,7 @@ final class Jobs {
                 path(request),
                 null,
                 List.of(),
+                TrainableLoss.LOGISTIC,
                 0,
                 true,
                 true,

@@ -68,8 +68,8 @@ public final class GammaLoss extends MarginLoss {
   }
 
   @Override
-  public boolean acceptsLabel(double label) {
-    return label > 0 && label < Double.POSITIVE_INFINITY;
+  public double leastLabel() {
+    return Double.MIN_VALUE;
   }
 
   @Override

@@ -101,11 +101,6 @@ public final class HingeLoss extends MarginLoss {
   }
 
   @Override
-  public boolean acceptsLabel(double label) {
-    return label == 0 || label == 1;
-  }
-
-  @Override
   public String labelDomain() {
     return "0 or 1";
   }

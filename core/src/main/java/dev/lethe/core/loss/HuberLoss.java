@@ -128,11 +128,6 @@ public final class HuberLoss implements LossFunction {
   }
 
   @Override
-  public boolean acceptsLabel(double label) {
-    return Double.isFinite(label);
-  }
-
-  @Override
   public String labelDomain() {
     return "finite numbers";
   }

@@ -95,8 +95,13 @@ public final class LogisticLoss extends MarginLoss {
   }
 
   @Override
-  public boolean acceptsLabel(double label) {
-    return proportions ? label >= 0 && label <= 1 : label == 0 || label == 1;
+  public double leastLabel() {
+    return 0;
+  }
+
+  @Override
+  public double greatestLabel() {
+    return 1;
   }
 
   @Override

@@ -96,8 +96,21 @@ public interface LossFunction extends Serializable {
     return 0;
   }
 
+  /** The least legal label. */
+  default double leastLabel() {
+    return classes() > 0 ? 0 : -Double.MAX_VALUE;
+  }
+
+  /** The greatest legal label. */
+  default double greatestLabel() {
+    return classes() > 0 ? classes() - 1 : Double.MAX_VALUE;
+  }
+
   /** Whether {@code label} is legal for this loss. */
-  boolean acceptsLabel(double label);
+  default boolean acceptsLabel(double label) {
+    boolean inRange = label >= leastLabel() && label <= greatestLabel();
+    return inRange && (classes() == 0 || label == Math.rint(label));
+  }
 
   /** The legal labels in words, for error messages. */
   String labelDomain();

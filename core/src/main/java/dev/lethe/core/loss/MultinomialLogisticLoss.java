@@ -158,11 +158,6 @@ public final class MultinomialLogisticLoss implements LossFunction {
   }
 
   @Override
-  public boolean acceptsLabel(double label) {
-    return label >= 0 && label < classes && label == Math.rint(label);
-  }
-
-  @Override
   public String labelDomain() {
     return "whole numbers from 0 to " + (classes - 1);
   }

@@ -57,11 +57,6 @@ public final class SquaredLoss extends MarginLoss {
   }
 
   @Override
-  public boolean acceptsLabel(double label) {
-    return Double.isFinite(label);
-  }
-
-  @Override
   public String labelDomain() {
     return "finite numbers";
   }

@@ -2,6 +2,7 @@ package dev.lethe.core.model;
 
 import dev.lethe.core.linalg.CompensatedVector;
 import java.io.Serializable;
+import java.util.BitSet;
 
 /**
  * Where the parameters of a linear model stand in theta: margin by margin its d coefficients and,
@@ -87,6 +88,17 @@ public final class ParameterLayout implements Serializable {
   /** The feature that a parameter multiplies: d for an intercept, -1 for a scalar. */
   public int feature(int parameter) {
     return parameter < margins * stride() ? parameter % stride() : -1;
+  }
+
+  /** theta with 0 for all coefficients of some features. */
+  public double[] without(BitSet removed, double[] theta) {
+    double[] kept = theta.clone();
+    for (int k = 0; k < margins; k++) {
+      for (int j = removed.nextSetBit(0); j >= 0; j = removed.nextSetBit(j + 1)) {
+        kept[coefficient(k, j)] = 0;
+      }
+    }
+    return kept;
   }
 
   /** s = X v for row x; {@code outputs} has the length K. */

@@ -1,5 +1,6 @@
 package dev.lethe.spark.certificate;
 
+import dev.lethe.core.model.ParameterLayout;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -37,11 +38,16 @@ public final class ClaimCheck {
    * @param modelDigest of the model directory as it is now
    * @param theta the parameters of that model, shape (p): coefficients, then the intercept where
    *     there is one
+   * @param layout of those parameters
    * @param calibration of the noise
    * @return every check with its outcome; the claim stands if all have passed
    */
   public static List<Check> check(
-      Certificate certificate, ModelDigest modelDigest, double[] theta, Calibration calibration) {
+      Certificate certificate,
+      ModelDigest modelDigest,
+      double[] theta,
+      ParameterLayout layout,
+      Calibration calibration) {
     List<Check> checks = new ArrayList<>();
     checks.add(
         new Check(
@@ -53,7 +59,7 @@ public final class ClaimCheck {
             "number of parameters",
             certificate.parameters() == theta.length,
             "certificate " + certificate.parameters() + ", model " + theta.length));
-    checks.add(zeros(certificate.zeroCoefficients(), theta));
+    checks.add(zeros(certificate.zeroCoefficients(), theta, layout));
     checks.add(finite(theta));
     if (certificate.verdict() == Verdict.CERTIFIED) {
       double sigma = value(certificate.sigma());
@@ -77,12 +83,14 @@ public final class ClaimCheck {
     return List.copyOf(checks);
   }
 
-  private static Check zeros(List<Integer> slots, double[] theta) {
+  private static Check zeros(List<Integer> slots, double[] theta, ParameterLayout layout) {
     int wrong = 0;
     for (int slot : slots) {
-      if (slot >= theta.length || theta[slot] != 0) {
-        wrong++;
+      boolean zero = slot < layout.features();
+      for (int k = 0; zero && k < layout.margins(); k++) {
+        zero = theta[layout.coefficient(k, slot)] == 0;
       }
+      wrong += zero ? 0 : 1;
     }
     return new Check(
         "removed coefficients are 0",

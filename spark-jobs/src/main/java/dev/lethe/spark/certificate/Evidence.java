@@ -215,7 +215,7 @@ public record Evidence(
    * @param fitIntercept whether there is an unpenalised intercept
    * @param n rows of the corrected data
    * @param d features
-   * @param p parameters: d, and one more for the intercept
+   * @param p parameters: d, and one more for the intercept, for each margin; and the scalars
    * @param totalWeight sum of the row weights, W
    */
   @JsonPropertyOrder({
@@ -336,19 +336,31 @@ public record Evidence(
   /**
    * Quality on the test data.
    *
-   * @param accuracy in [0, 1]
-   * @param areaUnderROC in [0, 1]; null when the test data has one class only
-   * @param logLoss mean over the rows, nats
+   * @param accuracy of a classifier, in [0, 1]; null for a regression
+   * @param areaUnderROC of a binary classifier, in [0, 1]; null when the test data has one class
+   *     only
+   * @param rootMeanSquaredError of a regression's predictions; null for a classifier
+   * @param meanLoss mean of the model's loss over the rows, without penalty
    * @param n rows of the test data
    */
-  @JsonPropertyOrder({"accuracy", "areaUnderROC", "logLoss", "n"})
-  public record Metrics(double accuracy, @Nullable Double areaUnderROC, double logLoss, long n) {
+  @JsonPropertyOrder({"accuracy", "areaUnderROC", "rootMeanSquaredError", "meanLoss", "n"})
+  public record Metrics(
+      @Nullable Double accuracy,
+      @Nullable Double areaUnderROC,
+      @Nullable Double rootMeanSquaredError,
+      double meanLoss,
+      long n) {
     public Metrics {
-      Require.that(accuracy >= 0 && accuracy <= 1, "accuracy must be a number in [0, 1]");
+      Require.that(
+          accuracy == null || (accuracy >= 0 && accuracy <= 1),
+          "accuracy must be a number in [0, 1]");
+      Require.that(
+          rootMeanSquaredError == null || rootMeanSquaredError >= 0,
+          "rootMeanSquaredError must be a number of at least 0");
       Require.that(
           areaUnderROC == null || (areaUnderROC >= 0 && areaUnderROC <= 1),
           "areaUnderROC must be a number in [0, 1]");
-      Require.nonNegative(logLoss, "logLoss");
+      Require.that(Double.isFinite(meanLoss), "meanLoss must be a finite number");
       Require.that(n > 0, "n must be at least 1");
     }
   }

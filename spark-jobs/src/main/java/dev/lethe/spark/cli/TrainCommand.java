@@ -5,8 +5,10 @@ import dev.lethe.spark.job.LetheSession;
 import dev.lethe.spark.job.Summary;
 import dev.lethe.spark.job.TrainJob;
 import dev.lethe.spark.job.TrainOptions;
+import dev.lethe.spark.ml.TrainableLoss;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -18,7 +20,7 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "train",
     description = {
-      "Trains a binary logistic regression to a stated gradient norm and saves it as Spark ML does.",
+      "Trains a generalised linear model to a stated gradient norm and saves it as Spark ML does.",
       "",
       "The objective is Spark ML's own: (1/W) sum_i w_i l_i + regParam/2 sum_j (s_j theta_j)^2. With"
           + " --like MODEL --request FILE it is the retraining from scratch on the corrected data that"
@@ -88,6 +90,16 @@ final class TrainCommand implements Callable<Integer> {
   private @Nullable String request;
 
   @Option(
+      names = "--loss",
+      paramLabel = "LOSS",
+      description =
+          "logistic (default), multinomial, squared, huber, smoothed-hinge, squared-hinge, binomial,"
+              + " poisson or gamma: the Spark ML model that is saved is a LogisticRegressionModel for"
+              + " the first two, a LinearRegressionModel for the next two, a LinearSVCModel for the"
+              + " hinges, and a GeneralizedLinearRegressionModel for the others")
+  private @Nullable String loss;
+
+  @Option(
       names = "--reg-param",
       paramLabel = "LAMBDA",
       description = "Spark ML's regParam, on the mean loss (default: 0.001)")
@@ -148,8 +160,9 @@ final class TrainCommand implements Callable<Integer> {
             request,
             pipeline,
             features,
+            fitted(),
             regParam == null ? 1e-3 : regParam,
-            !noStandardization,
+            !noStandardization && fitted().standardizes(),
             !noIntercept,
             weight,
             gradientNorm,
@@ -166,7 +179,14 @@ final class TrainCommand implements Callable<Integer> {
     }
   }
 
+  private TrainableLoss fitted() {
+    return loss == null ? TrainableLoss.LOGISTIC : Objects.requireNonNull(TrainableLoss.of(loss));
+  }
+
   private void check() {
+    if (loss != null && TrainableLoss.of(loss) == null) {
+      throw new InvalidInputException("--loss " + loss + ": allowed are " + TrainableLoss.words());
+    }
     if (like == null) {
       if (label == null) {
         throw new InvalidInputException("--label: required without --like");
@@ -180,13 +200,14 @@ final class TrainCommand implements Callable<Integer> {
       }
     } else if (pipeline != null
         || !features.isEmpty()
+        || loss != null
         || regParam != null
         || noStandardization
         || noIntercept
         || weight != null) {
       throw new InvalidInputException(
           "--like takes featurizer and hyperparameters from the model: leave out --features,"
-              + " --pipeline, --reg-param, --no-standardization, --no-intercept and --weight");
+              + " --pipeline, --loss, --reg-param, --no-standardization, --no-intercept and --weight");
     }
     if (regParam != null && !(regParam >= 0 && Double.isFinite(regParam))) {
       throw new InvalidInputException(

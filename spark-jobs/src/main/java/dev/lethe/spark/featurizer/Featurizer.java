@@ -18,6 +18,7 @@ import org.apache.spark.ml.classification.OneVsRestModel;
 import org.apache.spark.ml.feature.FeatureHasher;
 import org.apache.spark.ml.feature.StringIndexerModel;
 import org.apache.spark.ml.param.Param;
+import org.apache.spark.ml.param.ParamMap;
 import org.apache.spark.ml.tuning.CrossValidatorModel;
 import org.apache.spark.ml.tuning.TrainValidationSplitModel;
 import org.apache.spark.sql.Dataset;
@@ -28,13 +29,17 @@ import org.jspecify.annotations.Nullable;
  * A saved Spark ML model, split into the fitted stages that make its feature vector, the predictor,
  * and the stages behind it.
  *
- * <p>Nested {@link PipelineModel}s are flattened here; {@link #publish} puts them back.
+ * <p>Nested {@link PipelineModel}s, and the best model of a CrossValidatorModel or
+ * TrainValidationSplitModel, are flattened here; {@link #publish} puts them back.
  *
  * <p>A stage with {@code handleInvalid = "skip"} (StringIndexerModel, VectorAssembler, Bucketizer,
  * VectorIndexerModel, VectorSizeHint) drops rows in {@link #transform}; those rows take no part in
  * training or unlearning, as they took none when Spark ML fitted the model.
  */
 public final class Featurizer {
+  /** Scores of a tuning are statistics of the original data, so they are not published again. */
+  private static final double[] NO_METRICS = {};
+
   private final Transformer model;
   private final List<Transformer> stages;
   private final Model<?> predictor;
@@ -63,12 +68,6 @@ public final class Featurizer {
     int at = -1;
     for (int i = 0; i < all.size(); i++) {
       Transformer stage = all.get(i);
-      if (stage instanceof CrossValidatorModel || stage instanceof TrainValidationSplitModel) {
-        throw new InvalidInputException(
-            "the model contains "
-                + StageColumns.name(stage)
-                + ", which wraps the fitted model; save its bestModel and give that");
-      }
       if (stage instanceof PredictionModel<?, ?> || stage instanceof OneVsRestModel) {
         predictors.add((Model<?>) stage);
         at = i;
@@ -255,6 +254,14 @@ public final class Featurizer {
   }
 
   private static Transformer rebuild(Transformer node, Deque<Transformer> leaves) {
+    if (node instanceof CrossValidatorModel tuned) {
+      Model<?> best = (Model<?>) rebuild(tuned.bestModel(), leaves);
+      return copied(tuned, new CrossValidatorModel(tuned.uid(), best, NO_METRICS));
+    }
+    if (node instanceof TrainValidationSplitModel tuned) {
+      Model<?> best = (Model<?>) rebuild(tuned.bestModel(), leaves);
+      return copied(tuned, new TrainValidationSplitModel(tuned.uid(), best, NO_METRICS));
+    }
     if (!(node instanceof PipelineModel pipeline)) {
       return leaves.removeFirst();
     }
@@ -266,7 +273,36 @@ public final class Featurizer {
     return new PipelineModel(pipeline.uid(), rebuilt);
   }
 
-  /** The stages of a model in order, those of nested pipelines in their place. */
+  private static Transformer copied(Model<?> from, Model<?> made) {
+    from.copyValues(made, ParamMap.empty());
+    return made;
+  }
+
+  /** What tuned hyperparameters on the data, as {@code class uid}. */
+  public List<String> tuning() {
+    List<String> found = new ArrayList<>();
+    collectTuning(model, found);
+    return found;
+  }
+
+  private static void collectTuning(Transformer node, List<String> found) {
+    if (node instanceof CrossValidatorModel tuned) {
+      found.add(tuned.getClass().getName() + " " + tuned.uid());
+      collectTuning(tuned.bestModel(), found);
+    } else if (node instanceof TrainValidationSplitModel tuned) {
+      found.add(tuned.getClass().getName() + " " + tuned.uid());
+      collectTuning(tuned.bestModel(), found);
+    } else if (node instanceof PipelineModel pipeline) {
+      for (Transformer child : pipeline.stages()) {
+        collectTuning(child, found);
+      }
+    }
+  }
+
+  /**
+   * The stages of a model in order, those of nested pipelines, and of the best model of a tuning,
+   * in their place.
+   */
   public static List<Transformer> leaves(Transformer model) {
     List<Transformer> leaves = new ArrayList<>();
     flatten(model, leaves);
@@ -278,6 +314,10 @@ public final class Featurizer {
       for (Transformer child : pipeline.stages()) {
         flatten(child, leaves);
       }
+    } else if (node instanceof CrossValidatorModel tuned) {
+      flatten(tuned.bestModel(), leaves);
+    } else if (node instanceof TrainValidationSplitModel tuned) {
+      flatten(tuned.bestModel(), leaves);
     } else {
       leaves.add(node);
     }

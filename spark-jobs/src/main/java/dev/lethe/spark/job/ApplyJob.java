@@ -148,7 +148,7 @@ public final class ApplyJob {
     String weight = options.weight();
     if (model != null) {
       label = model.tableLabel(label);
-      weight = weight == null ? model.logistic().weightColumn() : weight;
+      weight = weight == null ? model.linear().weightColumn() : weight;
       List<RemovedFeature> removed = RequestedChange.removedFeatures(request, options.request());
       BitSet earlier = EarlierRelease.of(spark, model.path(), null).removedSlots();
       // refuses what the model does not know

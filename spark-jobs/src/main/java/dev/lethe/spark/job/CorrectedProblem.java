@@ -1,15 +1,16 @@
 package dev.lethe.spark.job;
 
 import dev.lethe.core.aggregate.GramAggregator;
-import dev.lethe.core.loss.LogisticLoss;
 import dev.lethe.core.loss.LossFunction;
+import dev.lethe.core.model.ColumnStatistics;
 import dev.lethe.core.model.Statistics;
 import dev.lethe.core.objective.Objective;
 import dev.lethe.core.objective.Penalty;
+import dev.lethe.core.objective.PenaltyRule;
 import dev.lethe.core.solver.LinearSolver;
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.data.ExampleTable;
-import dev.lethe.spark.ml.LogisticModel;
+import dev.lethe.spark.ml.LinearModel;
 import java.util.BitSet;
 import java.util.stream.IntStream;
 import org.apache.spark.sql.Dataset;
@@ -18,12 +19,10 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The learning problem on given data: cached examples, their statistics, and the model's objective
- * on them. Coordinates are fixed at 0 where a feature was removed, and where a column is constant:
- * Spark ML gives such a column the coefficient 0.
+ * on them. Coordinates are fixed at 0 where a feature was removed, and where a column is constant
+ * and Spark ML gives such a column the coefficient 0.
  */
 final class CorrectedProblem implements AutoCloseable {
-  static final LossFunction LOSS = LogisticLoss.INSTANCE;
-
   private final CachedExamples examples;
   private final Statistics statistics;
   private final Objective objective;
@@ -42,13 +41,15 @@ final class CorrectedProblem implements AutoCloseable {
    *
    * @param featurized the corrected rows after the featurizer
    * @param removed slots that the request removes
+   * @param rho the distance that has to be proven, or a negative number
    * @param place names the data, for messages
    */
   static CorrectedProblem open(
       Dataset<Row> featurized,
       ExampleTable.Columns columns,
-      LogisticModel model,
+      LinearModel model,
       BitSet removed,
+      double rho,
       int partitions,
       Progress progress,
       String place) {
@@ -58,20 +59,17 @@ final class CorrectedProblem implements AutoCloseable {
         CachedExamples.of(
             featurized, columns, model.features(), removed, partitions, progress, place);
     try {
-      Statistics statistics = examples.statistics(LOSS, columns, place);
-      if (statistics.hasOneClass()) {
-        throw new InvalidInputException(
-            place
-                + ": column '"
-                + columns.label()
-                + "': the corrected data has one class only; a model needs rows of both");
-      }
+      Statistics statistics = examples.statistics(model.loss(), columns, place);
+      requireSolvable(model, statistics, place + ": column '" + columns.label() + "'");
       Penalty penalty = penalty(model, statistics);
       boolean[] fixed = new boolean[penalty.size()];
       for (int j = 0; j < model.features(); j++) {
-        fixed[j] = removed.get(j) || statistics.isConstant(j);
-        // the Hessian's diagonal is a sum of squares
-        if (!fixed[j] && !Double.isFinite(statistics.secondMoment()[j])) {
+        if (isFixed(model, statistics.column(j), removed.get(j))) {
+          for (int k = 0; k < model.layout().margins(); k++) {
+            fixed[model.layout().coefficient(k, j)] = true;
+          }
+        } else if (!Double.isFinite(statistics.column(j).secondMoment())) {
+          // the Hessian's diagonal is a sum of squares
           throw new InvalidInputException(
               place
                   + ": column '"
@@ -86,15 +84,59 @@ final class CorrectedProblem implements AutoCloseable {
           new Objective(
               examples.sums(),
               statistics,
-              LOSS,
-              model.fitIntercept(),
+              model.loss(),
+              model.layout(),
               penalty,
               new double[penalty.size()],
-              fixed);
+              fixed,
+              rho);
       return new CorrectedProblem(examples, statistics, objective, removed);
     } catch (RuntimeException e) {
       examples.close();
       throw e;
+    }
+  }
+
+  private static boolean isFixed(LinearModel model, ColumnStatistics column, boolean removed) {
+    return removed
+        || (column.isConstant() && (model.dropsConstantColumns() || column.maxAbs() == 0));
+  }
+
+  /** Refuses labels for which the objective has no minimiser. */
+  private static void requireSolvable(LinearModel model, Statistics statistics, String column) {
+    LossFunction loss = model.loss();
+    long[] classes = statistics.classes();
+    if (classes.length == 2 && (classes[0] == 0 || classes[1] == 0)) {
+      throw new InvalidInputException(
+          column + ": the corrected data has one class only; a model needs rows of both");
+    }
+    for (int k = 0; k < classes.length; k++) {
+      if (classes[k] == 0) {
+        throw new InvalidInputException(
+            column
+                + ": the corrected data has no row of class "
+                + k
+                + "; a model of "
+                + classes.length
+                + " classes needs rows of each");
+      }
+    }
+    ColumnStatistics label = statistics.label();
+    if (label.isConstant()
+        && (label.min() == loss.leastLabel() || label.max() == loss.greatestLabel())) {
+      throw new InvalidInputException(
+          column
+              + ": all labels of the corrected data are "
+              + label.min()
+              + ", the least or the greatest that "
+              + loss.name()
+              + " allows; no finite parameters are best for them");
+    }
+    if (label.isConstant() && model.penaltyRule().label() != PenaltyRule.Deviation.NONE) {
+      throw new InvalidInputException(
+          column
+              + ": all labels of the corrected data are the same; the penalty is divided by their"
+              + " deviation, so they must differ");
     }
   }
 
@@ -103,11 +145,11 @@ final class CorrectedProblem implements AutoCloseable {
    *
    * @throws InvalidInputException if standardization needs a variance that is not finite
    */
-  static Penalty penalty(LogisticModel model, Statistics statistics) {
+  static Penalty penalty(LinearModel model, Statistics statistics) {
     for (int j = 0; model.standardization() && j < statistics.features(); j++) {
       // values near the largest double have squares beyond it
       if (!Double.isFinite(
-          statistics.totalWeight() * model.regParam() * statistics.variance()[j])) {
+          statistics.totalWeight() * model.regParam() * statistics.column(j).variance())) {
         throw new InvalidInputException(
             "column '"
                 + model.featuresColumn()
@@ -117,14 +159,12 @@ final class CorrectedProblem implements AutoCloseable {
                 + " squared. Scale the column, and look for outliers in the table");
       }
     }
-    return Penalty.sparkMl(
-        statistics, model.regParam(), model.standardization(), model.fitIntercept());
+    return model.penaltyRule().on(statistics, model.layout());
   }
 
   /** How {@link #penalty} follows from regParam, in words. */
-  static String lambdaRule(LogisticModel model) {
-    return "lambda_j = W regParam"
-        + (model.standardization() ? " s_j^2, s_j the unbiased weighted standard deviation" : "")
+  static String lambdaRule(LinearModel model) {
+    return model.penaltyRule().description()
         + (model.fitIntercept() ? "; the intercept is not penalised" : "");
   }
 

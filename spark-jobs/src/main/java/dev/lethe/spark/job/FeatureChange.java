@@ -96,16 +96,16 @@ final class FeatureChange {
       }
     }
     FeatureRemoval removal =
-        FeatureRemoval.of(featurizer, complete, all, label, model.logistic().weightColumn());
+        FeatureRemoval.of(featurizer, complete, all, label, model.linear().weightColumn());
     FeatureChange change =
         new FeatureChange(
             featurizer.stages(), removal, (BitSet) removedEarlier.clone(), left, missing);
-    if (change.removedSlots().cardinality() >= model.logistic().features()) {
+    if (change.removedSlots().cardinality() >= model.linear().features()) {
       throw new InvalidInputException(
           place
               + ": with the features that earlier releases removed, the request removes every one of"
               + " the "
-              + model.logistic().features()
+              + model.linear().features()
               + " features of the model; leave at least one");
     }
     return change;
@@ -127,7 +127,7 @@ final class FeatureChange {
                   complete,
                   List.of(column),
                   label,
-                  model.logistic().weightColumn()));
+                  model.linear().weightColumn()));
     } catch (InvalidInputException notRemovable) {
       return false;
     }

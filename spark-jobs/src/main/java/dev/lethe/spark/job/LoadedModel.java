@@ -5,11 +5,10 @@ import dev.lethe.spark.data.ExampleTable;
 import dev.lethe.spark.featurizer.Featurizer;
 import dev.lethe.spark.featurizer.LearnedState;
 import dev.lethe.spark.featurizer.StageColumns;
-import dev.lethe.spark.ml.LogisticModel;
+import dev.lethe.spark.ml.LinearModel;
 import dev.lethe.spark.request.LabelDomain;
 import java.util.List;
 import org.apache.spark.ml.Transformer;
-import org.apache.spark.ml.classification.LogisticRegressionModel;
 import org.apache.spark.ml.feature.StringIndexerModel;
 import org.apache.spark.sql.SparkSession;
 import org.jspecify.annotations.Nullable;
@@ -20,10 +19,10 @@ import org.jspecify.annotations.Nullable;
  * @param path where it was loaded from
  * @param transformer the whole model
  * @param featurizer its stages around the predictor
- * @param logistic the predictor
+ * @param linear the predictor
  */
 record LoadedModel(
-    String path, Transformer transformer, Featurizer featurizer, LogisticModel logistic) {
+    String path, Transformer transformer, Featurizer featurizer, LinearModel linear) {
 
   /**
    * @param option the command line option that named it, for messages
@@ -35,17 +34,8 @@ record LoadedModel(
 
   static LoadedModel of(Transformer model, String option, String path) {
     Featurizer featurizer = Featurizer.of(model);
-    if (!(featurizer.predictor() instanceof LogisticRegressionModel predictor)) {
-      throw new InvalidInputException(
-          option
-              + " "
-              + path
-              + ": its predictor is a "
-              + featurizer.predictor().getClass().getName()
-              + "; supported is a binary LogisticRegressionModel");
-    }
     return new LoadedModel(
-        path, model, featurizer, LogisticModel.of(predictor, option + " " + path));
+        path, model, featurizer, LinearModel.of(featurizer.predictor(), option + " " + path));
   }
 
   /**
@@ -55,7 +45,7 @@ record LoadedModel(
    */
   String tableLabel(@Nullable String given) {
     String own = featurizer.tableLabelColumn();
-    String fitted = own == null ? logistic.labelColumn() : own;
+    String fitted = own == null ? linear.labelColumn() : own;
     if (given == null || given.equalsIgnoreCase(fitted)) {
       return fitted;
     }
@@ -68,8 +58,8 @@ record LoadedModel(
 
   /** The columns of a featurised table. */
   ExampleTable.Columns columns(String tableLabel) {
-    String label = featurizer.labelStages().isEmpty() ? tableLabel : logistic.labelColumn();
-    return new ExampleTable.Columns(logistic.featuresColumn(), label, logistic.weightColumn());
+    String label = featurizer.labelStages().isEmpty() ? tableLabel : linear.labelColumn();
+    return new ExampleTable.Columns(linear.featuresColumn(), label, linear.weightColumn());
   }
 
   /** The featurizer's stages whose state was learned from data, as {@code class uid}. */
@@ -83,7 +73,7 @@ record LoadedModel(
   LabelDomain labelDomain() {
     List<StringIndexerModel> indexers = featurizer.labelStages();
     if (indexers.isEmpty()) {
-      return LabelDomain.classes(2);
+      return LabelDomain.of(linear.loss());
     }
     StringIndexerModel indexer = indexers.get(0);
     int at = StageColumns.inputs(indexer).indexOf(featurizer.tableLabelColumn());

@@ -5,8 +5,11 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.SparkErrors;
 import dev.lethe.spark.SparkFailedException;
+import dev.lethe.spark.ml.LinearModel;
 import java.io.IOException;
 import java.util.List;
+import java.util.Map;
+import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import org.apache.hadoop.fs.FileSystem;
@@ -15,7 +18,13 @@ import org.apache.spark.ml.Pipeline;
 import org.apache.spark.ml.PipelineModel;
 import org.apache.spark.ml.PipelineStage;
 import org.apache.spark.ml.Transformer;
+import org.apache.spark.ml.classification.LinearSVCModel;
 import org.apache.spark.ml.classification.LogisticRegressionModel;
+import org.apache.spark.ml.classification.OneVsRestModel;
+import org.apache.spark.ml.regression.GeneralizedLinearRegressionModel;
+import org.apache.spark.ml.regression.LinearRegressionModel;
+import org.apache.spark.ml.tuning.CrossValidatorModel;
+import org.apache.spark.ml.tuning.TrainValidationSplitModel;
 import org.apache.spark.ml.util.MLWritable;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -25,28 +34,39 @@ import org.jspecify.annotations.Nullable;
 final class ModelStore {
   private ModelStore() {}
 
+  /** Loaders of the classes that a model directory may hold. */
+  private static final Map<String, Function<String, Transformer>> LOADERS =
+      Map.of(
+          PipelineModel.class.getName(), PipelineModel::load,
+          CrossValidatorModel.class.getName(), CrossValidatorModel::load,
+          TrainValidationSplitModel.class.getName(), TrainValidationSplitModel::load,
+          LogisticRegressionModel.class.getName(), LogisticRegressionModel::load,
+          LinearRegressionModel.class.getName(), LinearRegressionModel::load,
+          GeneralizedLinearRegressionModel.class.getName(), GeneralizedLinearRegressionModel::load,
+          LinearSVCModel.class.getName(), LinearSVCModel::load,
+          OneVsRestModel.class.getName(), OneVsRestModel::load);
+
   /**
-   * Loads a saved PipelineModel or LogisticRegressionModel.
+   * Loads a saved model, a pipeline of one, or a tuning's result.
    *
    * @param option the command line option that named it, for messages
    */
   static Transformer loadModel(SparkSession spark, String option, String path) {
     String type = savedClass(spark, option, path);
-    return switch (type) {
-      case "org.apache.spark.ml.PipelineModel" ->
-          loaded(option, path, () -> PipelineModel.load(path));
-      case "org.apache.spark.ml.classification.LogisticRegressionModel" ->
-          loaded(option, path, () -> LogisticRegressionModel.load(path));
-      default ->
-          throw new InvalidInputException(
-              option
-                  + " "
-                  + path
-                  + ": is a "
-                  + type
-                  + "; supported are PipelineModel with a binary LogisticRegressionModel, and"
-                  + " LogisticRegressionModel");
-    };
+    Function<String, Transformer> loader = LOADERS.get(type);
+    if (loader == null) {
+      throw new InvalidInputException(
+          option
+              + " "
+              + path
+              + ": is a "
+              + type
+              + "; supported are "
+              + LinearModel.SUPPORTED
+              + ", a PipelineModel with one of them, and a CrossValidatorModel or"
+              + " TrainValidationSplitModel of these");
+    }
+    return loaded(option, path, () -> loader.apply(path));
   }
 
   /** Loads a saved Pipeline, not fitted yet, or PipelineModel. */
@@ -103,7 +123,7 @@ final class ModelStore {
     } catch (InvalidInputException e) {
       throw incomplete(out, "the model that was written cannot be read back", e);
     }
-    double[] read = saved.logistic().parameters();
+    double[] read = saved.linear().parameters();
     if (read.length != parameters.length
         || !IntStream.range(0, read.length).allMatch(j -> read[j] == parameters[j])) {
       throw incomplete(out, "the model that was written has other parameters when read back", null);

@@ -31,7 +31,7 @@ record ModelUpdate(
     Progress progress) {
 
   /** rho where the request asks for no certificate. */
-  private static final double DEFAULT_RHO = 1e-6;
+  static final double DEFAULT_RHO = 1e-6;
 
   /**
    * Relative residual of the second-order system; H^{-1} g is a closed form, not a step on the way.
@@ -70,8 +70,8 @@ record ModelUpdate(
   private UnlearningResult update() {
     Objective objective = problem.objective();
     Request request = change.request();
-    double rho = request.certificate() == null ? DEFAULT_RHO : request.certificate().rho();
-    double[] theta = model.logistic().parameters();
+    double rho = rho(request);
+    double[] theta = model.linear().parameters();
     double[] start = problem.restricted(theta);
     Unlearning unlearning = new Unlearning(objective, rho, step -> progress.step(step, rho));
     NewtonStep step =
@@ -101,6 +101,11 @@ record ModelUpdate(
     }
   }
 
+  /** The distance that has to be proven. */
+  static double rho(Request request) {
+    return request.certificate() == null ? DEFAULT_RHO : request.certificate().rho();
+  }
+
   private static OptionalDouble tau(Request request) {
     return request.tau() == null ? OptionalDouble.empty() : OptionalDouble.of(request.tau());
   }
@@ -121,19 +126,14 @@ record ModelUpdate(
   }
 
   private double[] difference(Dataset<Row> all, double[] theta) {
-    Point point =
-        new Point(
-            CorrectedProblem.LOSS,
-            model.logistic().features(),
-            model.logistic().fitIntercept(),
-            theta);
+    Point point = new Point(model.linear().loss(), model.linear().layout(), theta);
     if (!change.touchesAllRows()) {
       return objectiveDifference(touchedDifference(point), originalPenalty(all), theta);
     }
     try (CachedExamples original = examples(all, change.removedEarlier())) {
       return objectiveDifference(
           GradientDifference.of(original.sums(), problem.examples().sums(), point),
-          penalty(original.statistics(CorrectedProblem.LOSS, columns, options.place())),
+          penalty(original.statistics(model.linear().loss(), columns, options.place())),
           theta);
     }
   }
@@ -157,10 +157,10 @@ record ModelUpdate(
    * nothing, none where nothing is penalised.
    */
   private Penalty originalPenalty(Dataset<Row> all) {
-    if (model.logistic().regParam() == 0) {
+    if (model.linear().regParam() == 0) {
       return problem.objective().penalty();
     }
-    int features = model.logistic().features();
+    int features = model.linear().features();
     DistributedExamples original =
         new DistributedExamples(
             ExampleTable.blocks(
@@ -168,18 +168,18 @@ record ModelUpdate(
             features,
             progress::description);
     return penalty(
-        CachedExamples.statistics(original, CorrectedProblem.LOSS, columns, options.place()));
+        CachedExamples.statistics(original, model.linear().loss(), columns, options.place()));
   }
 
   private Penalty penalty(Statistics statistics) {
-    return CorrectedProblem.penalty(model.logistic(), statistics);
+    return CorrectedProblem.penalty(model.linear(), statistics);
   }
 
   private CachedExamples examples(Dataset<Row> featurized, BitSet removed) {
     return CachedExamples.of(
         featurized,
         columns,
-        model.logistic().features(),
+        model.linear().features(),
         removed,
         options.partitions(),
         progress,

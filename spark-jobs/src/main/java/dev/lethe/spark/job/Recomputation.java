@@ -17,7 +17,7 @@ import dev.lethe.spark.data.ExampleTable;
 import dev.lethe.spark.data.TableSource;
 import dev.lethe.spark.featurizer.Featurizer;
 import dev.lethe.spark.featurizer.RemovedFeature;
-import dev.lethe.spark.ml.LogisticModel;
+import dev.lethe.spark.ml.LinearModel;
 import dev.lethe.spark.request.CertificateTerms;
 import dev.lethe.spark.request.Corrections;
 import dev.lethe.spark.request.Request;
@@ -167,14 +167,15 @@ final class Recomputation {
         CorrectedProblem.open(
             change.featurized(corrected),
             columns,
-            reference.logistic(),
+            reference.linear(),
             zero,
+            certificate.rho() == null ? ModelUpdate.DEFAULT_RHO : certificate.rho(),
             options.partitions(),
             progress,
             place())) {
       check(
           "corrected data digest",
-          DataDigest.of(spark, problem.examples().blocks(), published.logistic().features(), key)
+          DataDigest.of(spark, problem.examples().blocks(), published.linear().features(), key)
               .equals(evidence.digests().correctedData()),
           "keyed digest over all corrected examples");
       if (reference != published) {
@@ -195,7 +196,7 @@ final class Recomputation {
             digest(change.originalAsPublished(table), columns, new BitSet()).equals(original),
             "keyed digest over all original examples");
       }
-      measure(reference.logistic(), problem);
+      measure(reference.linear(), problem);
     }
   }
 
@@ -204,7 +205,7 @@ final class Recomputation {
   }
 
   private DataDigest digest(Dataset<Row> featurized, ExampleTable.Columns columns, BitSet removed) {
-    int features = published.logistic().features();
+    int features = published.linear().features();
     return SparkFailures.sanitized(
         place(),
         () ->
@@ -246,7 +247,7 @@ final class Recomputation {
   private List<RemovedFeature> features(LoadedModel reference, Request request) {
     Set<String> known = new TreeSet<>(String.CASE_INSENSITIVE_ORDER);
     known.addAll(reference.featurizer().readColumns());
-    known.add(reference.logistic().featuresColumn());
+    known.add(reference.linear().featuresColumn());
     return RequestedChange.removedFeatures(request, String.valueOf(options.request())).stream()
         .filter(feature -> reference != published || known.contains(feature.column()))
         .toList();
@@ -283,7 +284,7 @@ final class Recomputation {
         .isEmpty();
   }
 
-  private void measure(LogisticModel model, CorrectedProblem problem) {
+  private void measure(LinearModel model, CorrectedProblem problem) {
     Objective objective = problem.objective();
     Evidence.Objective stated = evidence.objective();
     check(
@@ -295,7 +296,7 @@ final class Recomputation {
         stated.n() + " rows, " + stated.p() + " parameters");
     check(
         "hyperparameters",
-        stated.loss().equals(CorrectedProblem.LOSS.name())
+        stated.loss().equals(model.loss().name())
             && stated.lambdaRule().equals(CorrectedProblem.lambdaRule(model))
             && stated.regParam() == model.regParam()
             && stated.standardization() == model.standardization()
@@ -360,7 +361,7 @@ final class Recomputation {
   }
 
   private void noise() {
-    double[] theta = published.logistic().parameters();
+    double[] theta = published.linear().parameters();
     double[] unnoised = evidence.unnoisedParameters();
     @Nullable Double sigma = certificate.sigma();
     if (theta.length != unnoised.length) {

@@ -14,7 +14,7 @@ import dev.lethe.spark.certificate.Scope;
 import dev.lethe.spark.certificate.Software;
 import dev.lethe.spark.certificate.VaultKey;
 import dev.lethe.spark.data.ExampleTable;
-import dev.lethe.spark.ml.LogisticModel;
+import dev.lethe.spark.ml.LinearModel;
 import dev.lethe.spark.request.Request;
 import java.time.Instant;
 import java.util.BitSet;
@@ -78,7 +78,7 @@ record ReleaseDocuments(
       Evidence.@Nullable Metrics after,
       long begin) {
     Request request = change.request();
-    LogisticModel logistic = model.logistic();
+    LinearModel linear = model.linear();
     Objective objective = problem.objective();
     Objective.Measured end = unlearning.end();
     return new Evidence(
@@ -92,13 +92,13 @@ record ReleaseDocuments(
             original(key),
             digest(problem.examples().blocks(), key)),
         new Evidence.Objective(
-            CorrectedProblem.LOSS.name(),
-            CorrectedProblem.lambdaRule(logistic),
-            logistic.regParam(),
-            logistic.standardization(),
-            logistic.fitIntercept(),
+            linear.loss().name(),
+            CorrectedProblem.lambdaRule(linear),
+            linear.regParam(),
+            linear.standardization(),
+            linear.fitIntercept(),
             problem.statistics().rows(),
-            logistic.features(),
+            linear.features(),
             objective.size(),
             problem.statistics().totalWeight()),
         request.method().word(),
@@ -126,7 +126,7 @@ record ReleaseDocuments(
             options.table().format(),
             options.table().options(),
             label,
-            logistic.weightColumn(),
+            linear.weightColumn(),
             problem.examples().partitions()));
   }
 
@@ -148,7 +148,7 @@ record ReleaseDocuments(
     return digest(
         ExampleTable.blocks(
             ExampleTable.examples(rows, model.columns(label)),
-            model.logistic().features(),
+            model.linear().features(),
             new BitSet()),
         key);
   }
@@ -158,7 +158,7 @@ record ReleaseDocuments(
     spark.sparkContext().setJobDescription(progress.description());
     try {
       return SparkFailures.sanitized(
-          options.place(), () -> DataDigest.of(spark, examples, model.logistic().features(), key));
+          options.place(), () -> DataDigest.of(spark, examples, model.linear().features(), key));
     } finally {
       spark.sparkContext().setJobDescription(null);
     }

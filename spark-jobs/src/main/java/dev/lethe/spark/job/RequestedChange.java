@@ -124,7 +124,7 @@ final class RequestedChange {
       Dataset<Row> table,
       boolean tableIsCorrected,
       String label) {
-    String weight = model.logistic().weightColumn();
+    String weight = model.linear().weightColumn();
     Corrections.Lacking lacking =
         tableIsCorrected ? Corrections.Lacking.COLUMNS : Corrections.Lacking.NOTHING;
     return Corrections.of(spark, request, table.schema(), label, weight, requestFile, lacking);

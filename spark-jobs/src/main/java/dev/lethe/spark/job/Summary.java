@@ -231,14 +231,19 @@ public record Summary(List<String> lines) {
 
   private static void metrics(List<String> lines, String name, Evidence.@Nullable Metrics metrics) {
     if (metrics != null) {
-      lines.add(
-          field(
-              name,
-              "accuracy %.4f, area under ROC %s, log loss %.4f, %,d rows",
-              metrics.accuracy(),
-              metrics.areaUnderROC() == null ? "-" : format("%.4f", metrics.areaUnderROC()),
-              metrics.logLoss(),
-              metrics.n()));
+      List<String> figures = new ArrayList<>();
+      if (metrics.accuracy() != null) {
+        figures.add(format("accuracy %.4f", metrics.accuracy()));
+      }
+      if (metrics.areaUnderROC() != null) {
+        figures.add(format("area under ROC %.4f", metrics.areaUnderROC()));
+      }
+      if (metrics.rootMeanSquaredError() != null) {
+        figures.add(format("root mean squared error %.6g", metrics.rootMeanSquaredError()));
+      }
+      figures.add(format("mean loss %.4f", metrics.meanLoss()));
+      figures.add(format("%,d rows", metrics.n()));
+      lines.add(field(name, String.join(", ", figures)));
     }
   }
 

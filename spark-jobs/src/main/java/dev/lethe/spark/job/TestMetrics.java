@@ -1,31 +1,37 @@
 package dev.lethe.spark.job;
 
-import static org.apache.spark.ml.functions.vector_to_array;
 import static org.apache.spark.sql.functions.avg;
-import static org.apache.spark.sql.functions.count;
 import static org.apache.spark.sql.functions.expr;
-import static org.apache.spark.sql.functions.lit;
-import static org.apache.spark.sql.functions.sum;
 
+import dev.lethe.core.aggregate.Point;
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.SparkErrors;
 import dev.lethe.spark.TableColumns;
 import dev.lethe.spark.certificate.Evidence;
 import dev.lethe.spark.data.ExampleTable;
 import dev.lethe.spark.data.TableSource;
-import dev.lethe.spark.ml.LogisticModel;
+import dev.lethe.spark.ml.LinearModel;
+import dev.lethe.spark.operator.DistributedExamples;
+import java.util.ArrayList;
+import java.util.BitSet;
+import java.util.List;
 import org.apache.spark.ml.Transformer;
-import org.apache.spark.ml.classification.LogisticRegressionModel;
 import org.apache.spark.ml.evaluation.BinaryClassificationEvaluator;
+import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Accuracy, area under the ROC curve and mean log loss of a binary model, as Spark ML scores it.
+ * Quality on test data: accuracy or squared error of the labels that Spark ML predicts, the area
+ * under the ROC curve of a binary classifier, and the mean of the model's own loss.
  */
 final class TestMetrics {
+  private static final String FEATURES = "lethe_features";
   private static final String LABEL = "lethe_label";
+  private static final String PREDICTION = "lethe_prediction";
+  private static final String RAW = "lethe_raw";
 
   private TestMetrics() {}
 
@@ -42,8 +48,7 @@ final class TestMetrics {
     ExampleTable.Columns columns = model.columns(label);
     Dataset<Row> featurized = featurized(model.transformer(), test.read(spark), place);
     new ExampleTable.Columns(columns.features(), columns.label(), null).check(featurized, place);
-    return SparkFailures.sanitized(
-        place, () -> of(featurized, model.logistic(), columns.label(), place));
+    return SparkFailures.sanitized(place, () -> of(featurized, model.linear(), columns, place));
   }
 
   private static Dataset<Row> featurized(Transformer model, Dataset<Row> test, String place) {
@@ -61,50 +66,69 @@ final class TestMetrics {
   }
 
   private static Evidence.Metrics of(
-      Dataset<Row> featurized, LogisticModel logistic, String labelColumn, String place) {
-    LogisticRegressionModel predictor = logistic.model();
-    Dataset<Row> scored =
-        featurized
-            .select(
-                TableColumns.column(labelColumn).cast("double").as(LABEL),
-                TableColumns.column(predictor.getPredictionCol()).as("prediction"),
-                TableColumns.column(predictor.getRawPredictionCol()).as("raw"),
-                vector_to_array(TableColumns.column(predictor.getRawPredictionCol()), "float64")
-                    .getItem(1)
-                    .as("margin"))
-            .cache();
+      Dataset<Row> featurized, LinearModel model, ExampleTable.Columns columns, String place) {
+    String raw = model.rawPredictionColumn();
+    List<Column> wanted = new ArrayList<>();
+    wanted.add(TableColumns.column(columns.features()).as(FEATURES));
+    wanted.add(TableColumns.column(columns.label()).cast("double").as(LABEL));
+    wanted.add(TableColumns.column(model.predictionColumn()).as(PREDICTION));
+    if (raw != null) {
+      wanted.add(TableColumns.column(raw).as(RAW));
+    }
+    Dataset<Row> scored = featurized.select(wanted.toArray(Column[]::new)).cache();
     try {
-      // log(1 + e^s) - y s without overflow
-      Row row =
-          scored
-              .agg(
-                  count(lit(1)),
-                  avg(expr("double(prediction = " + LABEL + ")")),
-                  avg(
-                      expr(
-                          "greatest(margin, 0) + log1p(exp(-abs(margin))) - "
-                              + LABEL
-                              + " * margin")),
-                  sum(expr("CASE WHEN " + LABEL + " IN (0, 1) THEN 0L ELSE 1L END")))
-              .first();
-      long n = row.getLong(0);
+      long n = scored.count();
       if (n == 0) {
         throw new InvalidInputException(place + ": the table has no rows");
       }
-      if (row.getLong(3) > 0) {
-        throw new InvalidInputException(
-            String.format(
-                "%s: column '%s': %d of %d labels are not %s",
-                place, labelColumn, row.getLong(3), n, CorrectedProblem.LOSS.labelDomain()));
-      }
-      Double auc =
-          new BinaryClassificationEvaluator()
-              .setLabelCol(LABEL)
-              .setRawPredictionCol("raw")
-              .evaluate(scored);
-      return new Evidence.Metrics(row.getDouble(1), auc.isNaN() ? null : auc, row.getDouble(2), n);
+      double meanLoss = loss(scored, model, columns.label(), place) / n;
+      boolean classifies = model.loss().classes() > 0;
+      double mean =
+          scored
+              .agg(
+                  avg(
+                      expr(
+                          classifies
+                              ? "double(" + PREDICTION + " = " + LABEL + ")"
+                              : "pow(" + PREDICTION + " - " + LABEL + ", 2)")))
+              .first()
+              .getDouble(0);
+      return new Evidence.Metrics(
+          classifies ? mean : null,
+          raw == null ? null : areaUnderRoc(scored),
+          classifies ? null : Math.sqrt(mean),
+          meanLoss,
+          n);
     } finally {
       scored.unpersist();
     }
+  }
+
+  /** The sum of the losses, after a look at the labels. */
+  private static double loss(
+      Dataset<Row> scored, LinearModel model, String labelColumn, String place) {
+    DistributedExamples examples =
+        new DistributedExamples(
+            ExampleTable.blocks(
+                ExampleTable.examples(scored, new ExampleTable.Columns(FEATURES, LABEL, null)),
+                model.features(),
+                new BitSet()),
+            model.features(),
+            () -> "Lethe: test data");
+    CachedExamples.statistics(
+        examples,
+        model.loss(),
+        new ExampleTable.Columns(model.featuresColumn(), labelColumn, null),
+        place);
+    return examples.gradient(new Point(model.loss(), model.layout(), model.parameters())).value();
+  }
+
+  private static @Nullable Double areaUnderRoc(Dataset<Row> scored) {
+    double area =
+        new BinaryClassificationEvaluator()
+            .setLabelCol(LABEL)
+            .setRawPredictionCol(RAW)
+            .evaluate(scored);
+    return Double.isNaN(area) ? null : area;
   }
 }

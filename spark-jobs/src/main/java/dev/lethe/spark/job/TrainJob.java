@@ -22,11 +22,14 @@ import org.apache.spark.sql.SparkSession;
 import org.jspecify.annotations.Nullable;
 
 /**
- * {@code lethe train}: minimises Spark ML's logistic objective from zero to a stated gradient norm
- * and saves a Spark ML model. With {@code --like} and {@code --request} it is the retraining from
- * scratch that unlearning is compared with.
+ * {@code lethe train}: minimises a Spark ML estimator's objective from zero to a stated gradient
+ * norm and saves a Spark ML model. With {@code --like} and {@code --request} it is the retraining
+ * from scratch that unlearning is compared with.
  */
 public final class TrainJob {
+  /** Training proves no distance. */
+  private static final double NO_RHO = -1;
+
   private final TrainOptions options;
   private final SparkSession spark;
 
@@ -124,8 +127,9 @@ public final class TrainJob {
           CorrectedProblem.open(
               featurized,
               columns,
-              model.logistic(),
+              model.linear(),
               removed,
+              NO_RHO,
               options.partitions(),
               progress,
               place())) {
@@ -135,7 +139,7 @@ public final class TrainJob {
         Evidence.@Nullable Metrics metrics = null;
         if (fit.converged()) {
           Transformer trained =
-              model.featurizer().publish(stages, model.logistic().withParameters(end.point()));
+              model.featurizer().publish(stages, model.linear().withParameters(end.point()));
           ModelStore.save(trained, publication.staging());
           LoadedModel saved =
               ModelStore.readBack(spark, publication.staging(), end.point(), options.out());
@@ -149,7 +153,7 @@ public final class TrainJob {
             Vectors.norm(end.gradient()),
             Vectors.norm(end.measurement().gradientError()),
             problem.statistics().rows(),
-            model.logistic().features(),
+            model.linear().features(),
             removed.cardinality(),
             fit.steps(),
             problem.objective().passes(),
@@ -179,7 +183,7 @@ public final class TrainJob {
         () ->
             newton.minimize(
                 objective,
-                new double[objective.size()],
+                objective.origin(),
                 measured -> Vectors.norm(measured.gradient()) <= target));
   }
 
@@ -198,7 +202,7 @@ public final class TrainJob {
   }
 
   private void requireSameSize(double @Nullable [] compared, LoadedModel model) {
-    int size = model.logistic().parameters().length;
+    int size = model.linear().parameters().length;
     if (compared != null && compared.length != size) {
       throw new InvalidInputException(
           "--evidence "

@@ -2,6 +2,7 @@ package dev.lethe.spark.job;
 
 import dev.lethe.core.solver.LinearSolver;
 import dev.lethe.spark.data.TableSource;
+import dev.lethe.spark.ml.TrainableLoss;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -18,6 +19,7 @@ import org.jspecify.annotations.Nullable;
  * @param pipeline a saved Pipeline or PipelineModel of featurizer stages, or null
  * @param features raw columns to use, or empty for all but label and weight; without {@code like}
  *     and {@code pipeline}
+ * @param loss what is fitted; ignored with {@code like}
  * @param regParam Spark ML's, on the mean form; null with {@code like}
  * @param standardization Spark ML's
  * @param fitIntercept Spark ML's
@@ -39,6 +41,7 @@ public record TrainOptions(
     @Nullable String request,
     @Nullable String pipeline,
     List<String> features,
+    TrainableLoss loss,
     double regParam,
     boolean standardization,
     boolean fitIntercept,

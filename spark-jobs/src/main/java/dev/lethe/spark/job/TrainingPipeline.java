@@ -1,26 +1,27 @@
 package dev.lethe.spark.job;
 
+import static org.apache.spark.sql.functions.max;
+
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.TableColumns;
 import dev.lethe.spark.featurizer.Featurizer;
 import dev.lethe.spark.featurizer.StageColumns;
+import dev.lethe.spark.ml.TrainableLoss;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.UUID;
 import java.util.stream.Stream;
+import org.apache.spark.ml.Model;
 import org.apache.spark.ml.Pipeline;
 import org.apache.spark.ml.PipelineModel;
 import org.apache.spark.ml.PipelineStage;
 import org.apache.spark.ml.Transformer;
-import org.apache.spark.ml.classification.LogisticRegressionModel;
 import org.apache.spark.ml.feature.OneHotEncoder;
 import org.apache.spark.ml.feature.StringIndexer;
 import org.apache.spark.ml.feature.StringIndexerModel;
 import org.apache.spark.ml.feature.VectorAssembler;
 import org.apache.spark.ml.linalg.SQLDataTypes;
 import org.apache.spark.ml.linalg.Vector;
-import org.apache.spark.ml.linalg.Vectors;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.types.BooleanType;
@@ -30,11 +31,14 @@ import org.apache.spark.sql.types.StringType;
 import org.apache.spark.sql.types.StructField;
 
 /**
- * A model to train: fitted featurizer stages and a LogisticRegressionModel with zero coefficients
- * that carries the hyperparameters.
+ * A model to train: fitted featurizer stages and a predictor with zero coefficients that carries
+ * the hyperparameters.
  */
 final class TrainingPipeline {
   private static final String FEATURES = "features_lethe";
+
+  /** More classes than anybody has; a label column that is none would have more. */
+  private static final int MAX_CLASSES = 10_000;
 
   private TrainingPipeline() {}
 
@@ -60,7 +64,8 @@ final class TrainingPipeline {
               + ": there is no row to learn from: the table is empty, or the stages skip every row");
     }
     int features = first.get(0).<Vector>getAs(0).size();
-    return append(options, featurizer, features, featuresColumn, labelOf(leaves, label));
+    return append(
+        options, featurizer, featurized, features, featuresColumn, labelOf(leaves, label));
   }
 
   /** What the one StringIndexer of the label makes of it, or the label itself without one. */
@@ -106,29 +111,41 @@ final class TrainingPipeline {
   private static PipelineModel append(
       TrainOptions options,
       PipelineModel featurizer,
+      Dataset<Row> featurized,
       int features,
       String featuresColumn,
       String labelColumn) {
-    LogisticRegressionModel model =
-        new LogisticRegressionModel(
-            "logreg_lethe_" + UUID.randomUUID().toString().replace("-", "").substring(0, 12),
-            Vectors.zeros(features),
-            0);
-    model.set(model.regParam(), options.regParam());
-    model.set(model.elasticNetParam(), 0.0);
-    model.set(model.standardization(), options.standardization());
-    model.set(model.fitIntercept(), options.fitIntercept());
-    model.set(model.labelCol(), labelColumn);
-    model.set(model.featuresCol(), featuresColumn);
-    model.set(model.family(), "binomial");
-    if (options.weight() != null) {
-      model.set(model.weightCol(), options.weight());
-    }
+    TrainableLoss.Params params =
+        new TrainableLoss.Params(
+            options.regParam(),
+            options.standardization(),
+            options.fitIntercept(),
+            featuresColumn,
+            labelColumn,
+            options.weight());
+    int classes =
+        options.loss() == TrainableLoss.MULTINOMIAL ? classes(options, featurized, labelColumn) : 2;
+    Model<?> model = options.loss().untrained(params, features, classes);
     List<Transformer> stages = new ArrayList<>(Arrays.asList(featurizer.stages()));
     stages.add(model);
     return new PipelineModel(
-        "pipeline_lethe_" + model.uid().substring("logreg_lethe_".length()),
+        "pipeline_lethe_" + model.uid().substring(model.uid().lastIndexOf('_') + 1),
         stages.toArray(Transformer[]::new));
+  }
+
+  /** The greatest label plus one: one pass, as Spark ML makes it. */
+  private static int classes(TrainOptions options, Dataset<Row> featurized, String labelColumn) {
+    Row row = featurized.agg(max(TableColumns.column(labelColumn).cast("double"))).first();
+    double greatest = row.isNullAt(0) ? Double.NaN : row.getDouble(0);
+    if (!(greatest >= 1 && greatest < MAX_CLASSES && greatest == Math.rint(greatest))) {
+      throw new InvalidInputException(
+          options.table().name()
+              + ": column '"
+              + labelColumn
+              + "': labels of --loss multinomial must be whole numbers from 0, the greatest from 1 to "
+              + (MAX_CLASSES - 1));
+    }
+    return (int) greatest + 1;
   }
 
   /**

@@ -85,8 +85,9 @@ public final class UnlearnJob {
           CorrectedProblem.open(
               change.corrected(),
               columns,
-              model.logistic(),
+              model.linear(),
               change.removedSlots(),
+              ModelUpdate.rho(request),
               options.partitions(),
               progress,
               options.place())) {
@@ -117,9 +118,7 @@ public final class UnlearnJob {
 
   /** The old parameters without those that leave. */
   private static double[] kept(LoadedModel model, RequestedChange change) {
-    double[] theta = model.logistic().parameters();
-    change.removedSlots().stream().forEach(j -> theta[j] = 0);
-    return theta;
+    return model.linear().layout().without(change.removedSlots(), model.linear().parameters());
   }
 
   /**
@@ -188,7 +187,7 @@ public final class UnlearnJob {
         model
             .featurizer()
             .publish(
-                documents.change().publishedStages(), model.logistic().withParameters(published)));
+                documents.change().publishedStages(), model.linear().withParameters(published)));
     Evidence.@Nullable Metrics after = metrics(release.reload(spark, published), documents.label());
     Certificate certificate =
         claim == null

@@ -61,13 +61,14 @@ public final class VerifyJob {
           verdict);
     }
     LoadedModel model = LoadedModel.load(spark, "--model", options.model());
-    double[] published = model.logistic().parameters();
+    double[] published = model.linear().parameters();
     List<Check> checks =
         new ArrayList<>(
             ClaimCheck.check(
                 certificate,
                 digest,
                 published,
+                model.linear().layout(),
                 (epsilon, delta, rho) -> sigma(epsilon, delta, rho, published.length)));
     if (certificate.verdict() == Verdict.CERTIFIED) {
       checks.add(rules(certificate, published.length));

@@ -1,54 +1,41 @@
 package dev.lethe.spark.ml;
 
+import dev.lethe.core.loss.LogisticLoss;
+import dev.lethe.core.loss.MultinomialLogisticLoss;
+import dev.lethe.core.objective.PenaltyRule;
 import dev.lethe.spark.InvalidInputException;
-import java.util.Arrays;
+import org.apache.spark.ml.Model;
 import org.apache.spark.ml.classification.LogisticRegressionModel;
+import org.apache.spark.ml.linalg.DenseMatrix;
+import org.apache.spark.ml.linalg.Matrix;
 import org.apache.spark.ml.linalg.Vectors;
 import org.apache.spark.ml.param.Param;
-import org.apache.spark.ml.param.ParamMap;
-import org.jspecify.annotations.Nullable;
 
 /**
- * A binary Spark ML logistic regression and the objective that it was fitted with:
- *
- * <pre>
- *   (1/W) sum_i w_i l_i + regParam/2 sum_j (s_j theta_j)^2,   W = sum_i w_i,
- * </pre>
- *
- * s_j the unbiased weighted standard deviation of column j with standardization, 1 without; the
- * intercept is not penalised. Parameters: the coefficients, then the intercept if there is one.
+ * LogisticRegression, binary or multinomial: (1/W) sum w l + regParam/2 sum s_j^2 theta_j^2, s_j
+ * the unbiased weighted deviation with standardization, 1 without. A multinomial model's intercepts
+ * sum to 0, and its coefficients of each column where there is no penalty.
  */
-public final class LogisticModel {
+final class LogisticModel extends LinearModel {
   private final LogisticRegressionModel model;
 
-  private LogisticModel(LogisticRegressionModel model) {
+  private LogisticModel(LogisticRegressionModel model, boolean binary) {
+    super(
+        model,
+        binary ? LogisticLoss.INSTANCE : new MultinomialLogisticLoss(model.numClasses()),
+        PenaltyRule.ofMean(model.getRegParam(), model.getStandardization()),
+        model.numFeatures(),
+        model.getFitIntercept());
     this.model = model;
   }
 
-  /**
-   * @param place where the model is, for messages
-   * @throws InvalidInputException if its objective is not the one above
-   */
-  public static LogisticModel of(LogisticRegressionModel model, String place) {
-    String stage = place + ": stage " + model.uid();
-    if (model.numClasses() != 2 || model.coefficientMatrix().numRows() != 1) {
+  static LogisticModel of(LogisticRegressionModel model, String stage) {
+    int rows = model.coefficientMatrix().numRows();
+    if (model.numClasses() < 2) {
       throw new InvalidInputException(
-          stage
-              + " is a multinomial logistic regression ("
-              + model.numClasses()
-              + " classes); supported is the binary one with one row of coefficients (family"
-              + " 'binomial')");
+          stage + " was fitted on one class only; there must be at least two");
     }
-    if (model.getRegParam() > 0 && model.getElasticNetParam() > 0) {
-      throw new InvalidInputException(
-          stage
-              + " was fitted with an L1 penalty (elasticNetParam = "
-              + model.getElasticNetParam()
-              + ", regParam = "
-              + model.getRegParam()
-              + "): its objective is not smooth and no distance to its minimiser can be proven."
-              + " Allowed is elasticNetParam = 0");
-    }
+    requireSmoothPenalty(stage, model.getRegParam(), model.getElasticNetParam());
     for (Param<?> bound :
         new Param<?>[] {
           model.lowerBoundsOnCoefficients(),
@@ -64,71 +51,49 @@ public final class LogisticModel {
                 + ": a constrained minimiser is not a point of zero gradient. Fit without bounds");
       }
     }
-    if (!model.getFitIntercept() && model.intercept() != 0) {
-      throw new InvalidInputException(
-          stage + " has fitIntercept = false and an intercept that is not 0; it must be 0");
-    }
-    LogisticModel result = new LogisticModel(model);
-    if (!dev.lethe.core.linalg.Vectors.isFinite(result.parameters())) {
-      throw new InvalidInputException(stage + " has a coefficient that is not a finite number");
-    }
-    return result;
+    requireNoIntercept(stage, model.getFitIntercept(), model.interceptVector().toArray());
+    return new LogisticModel(model, rows == 1);
   }
 
-  public LogisticRegressionModel model() {
-    return model;
-  }
-
-  /** d. */
-  public int features() {
-    return model.numFeatures();
-  }
-
-  public boolean fitIntercept() {
-    return model.getFitIntercept();
-  }
-
-  public double regParam() {
-    return model.getRegParam();
-  }
-
-  public boolean standardization() {
-    return model.getStandardization();
-  }
-
-  public String featuresColumn() {
-    return model.getFeaturesCol();
-  }
-
-  public String labelColumn() {
-    return model.getLabelCol();
-  }
-
-  public @Nullable String weightColumn() {
-    return model.isDefined(model.weightCol()) && !model.getWeightCol().isEmpty()
-        ? model.getWeightCol()
-        : null;
-  }
-
-  /** The coefficients, then the intercept if the model has one. */
+  @Override
   public double[] parameters() {
-    double[] coefficients = model.coefficients().toArray();
-    double[] theta = Arrays.copyOf(coefficients, features() + (fitIntercept() ? 1 : 0));
-    if (fitIntercept()) {
-      theta[features()] = model.intercept();
+    double[] theta = new double[layout().size()];
+    Matrix coefficients = model.coefficientMatrix();
+    for (int k = 0; k < layout().margins(); k++) {
+      for (int j = 0; j < features(); j++) {
+        theta[layout().coefficient(k, j)] = coefficients.apply(k, j);
+      }
+      if (fitIntercept()) {
+        theta[layout().intercept(k)] = model.interceptVector().apply(k);
+      }
     }
     return theta;
   }
 
-  /** The same model, params and uid with other parameters. */
-  public LogisticRegressionModel withParameters(double[] theta) {
-    int d = features();
-    LogisticRegressionModel changed =
+  @Override
+  public Model<?> withParameters(double[] theta) {
+    int classes = layout().margins();
+    if (classes == 1) {
+      return withParamsOf(
+          model,
+          new LogisticRegressionModel(
+              model.uid(),
+              Vectors.dense(coefficients(theta, 0)).compressed(),
+              intercept(theta, 0)));
+    }
+    double[] values = new double[classes * features()];
+    double[] intercepts = new double[classes];
+    for (int k = 0; k < classes; k++) {
+      System.arraycopy(coefficients(theta, k), 0, values, k * features(), features());
+      intercepts[k] = intercept(theta, k);
+    }
+    return withParamsOf(
+        model,
         new LogisticRegressionModel(
             model.uid(),
-            Vectors.dense(Arrays.copyOf(theta, d)).compressed(),
-            fitIntercept() ? theta[d] : 0);
-    model.copyValues(changed, ParamMap.empty());
-    return changed;
+            new DenseMatrix(classes, features(), values, true).compressed(),
+            Vectors.dense(intercepts),
+            classes,
+            true));
   }
 }

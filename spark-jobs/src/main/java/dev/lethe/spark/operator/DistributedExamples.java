@@ -45,6 +45,18 @@ public final class DistributedExamples implements ExampleSums {
     A create(T arguments);
   }
 
+  /** What the statistics need; not a record, see {@link Point}. */
+  private static final class Labelled implements Serializable {
+    private static final long serialVersionUID = 1L;
+    private final LossFunction loss;
+    private final int features;
+
+    Labelled(LossFunction loss, int features) {
+      this.loss = loss;
+      this.features = features;
+    }
+  }
+
   /** A point and a direction; not a record, see {@link Point}. */
   private static final class Ray implements Serializable {
     private static final long serialVersionUID = 1L;
@@ -66,8 +78,8 @@ public final class DistributedExamples implements ExampleSums {
   public StatisticsAggregator statistics(LossFunction loss) {
     return pass(
         "counts and moments",
-        new Point(loss, features, false, new double[features]),
-        p -> new StatisticsAggregator(p.loss(), p.features()));
+        new Labelled(loss, features),
+        labelled -> new StatisticsAggregator(labelled.loss, labelled.features));
   }
 
   @Override

@@ -1,5 +1,6 @@
 package dev.lethe.spark.request;
 
+import dev.lethe.core.loss.LossFunction;
 import java.util.List;
 import java.util.function.Function;
 import org.apache.spark.sql.Column;
@@ -40,6 +41,23 @@ public final class LabelDomain {
           Column number = functions.expr("try_cast(" + sql + " AS DOUBLE)");
           return number.geq(0.0).and(number.lt(count)).and(functions.floor(number).equalTo(number));
         });
+  }
+
+  /**
+   * The labels that a loss accepts.
+   *
+   * @throws IllegalArgumentException if there is one class only
+   */
+  public static LabelDomain of(LossFunction loss) {
+    if (loss.classes() > 0) {
+      return classes(loss.classes());
+    }
+    return new LabelDomain(
+        loss.labelDomain(),
+        sql ->
+            functions
+                .expr("try_cast(" + sql + " AS DOUBLE)")
+                .between(loss.leastLabel(), loss.greatestLabel()));
   }
 
   /**

@@ -1,0 +1,145 @@
+package dev.lethe.spark.ml;
+
+import dev.lethe.core.loss.HingeLoss;
+import java.util.Arrays;
+import java.util.List;
+import java.util.UUID;
+import java.util.stream.Collectors;
+import org.apache.spark.ml.Model;
+import org.apache.spark.ml.classification.LinearSVCModel;
+import org.apache.spark.ml.classification.LogisticRegressionModel;
+import org.apache.spark.ml.linalg.Matrices;
+import org.apache.spark.ml.linalg.Vectors;
+import org.apache.spark.ml.param.Param;
+import org.apache.spark.ml.regression.GeneralizedLinearRegressionModel;
+import org.apache.spark.ml.regression.LinearRegressionModel;
+import org.jspecify.annotations.Nullable;
+
+/** The losses that {@code lethe train} fits, each saved as the Spark ML model that has it. */
+public enum TrainableLoss {
+  /** LogisticRegressionModel, family binomial. */
+  LOGISTIC,
+  /** LogisticRegressionModel, family multinomial. */
+  MULTINOMIAL,
+  /** LinearRegressionModel as solver l-bfgs fits it. */
+  SQUARED,
+  /** LinearRegressionModel with loss huber, epsilon 1.35. */
+  HUBER,
+  /** LinearSVCModel with the corner of the hinge rounded. */
+  SMOOTHED_HINGE,
+  /** LinearSVCModel with the square of the hinge. */
+  SQUARED_HINGE,
+  /** GeneralizedLinearRegressionModel, binomial with the logit link. */
+  BINOMIAL,
+  /** GeneralizedLinearRegressionModel, Poisson with the log link. */
+  POISSON,
+  /** GeneralizedLinearRegressionModel, Gamma with the log link. */
+  GAMMA;
+
+  /**
+   * What an estimator would be given.
+   *
+   * @param regParam Spark ML's, on the mean form
+   * @param weight the weight column, or null
+   */
+  public record Params(
+      double regParam,
+      boolean standardization,
+      boolean fitIntercept,
+      String featuresColumn,
+      String labelColumn,
+      @Nullable String weight) {}
+
+  /** As it is written on the command line. */
+  public String word() {
+    return name().toLowerCase(java.util.Locale.ROOT).replace('_', '-');
+  }
+
+  /** All words, for messages. */
+  public static String words() {
+    return Arrays.stream(values()).map(TrainableLoss::word).collect(Collectors.joining(", "));
+  }
+
+  /** The loss of a word, or null. */
+  public static @Nullable TrainableLoss of(String word) {
+    return Arrays.stream(values())
+        .filter(loss -> loss.word().equals(word))
+        .findFirst()
+        .orElse(null);
+  }
+
+  /** Whether labels are class numbers. */
+  public boolean classifies() {
+    return List.of(LOGISTIC, MULTINOMIAL, SMOOTHED_HINGE, SQUARED_HINGE).contains(this);
+  }
+
+  /** Whether its Spark ML estimator can standardise the penalty. */
+  public boolean standardizes() {
+    return !List.of(BINOMIAL, POISSON, GAMMA).contains(this);
+  }
+
+  /**
+   * A model with zero coefficients that carries the params.
+   *
+   * @param classes of a multinomial model
+   */
+  public Model<?> untrained(Params params, int features, int classes) {
+    Model<?> model =
+        switch (this) {
+          case LOGISTIC ->
+              new LogisticRegressionModel(uid("logreg_lethe_"), Vectors.zeros(features), 0);
+          case MULTINOMIAL ->
+              new LogisticRegressionModel(
+                  uid("logreg_lethe_"),
+                  Matrices.zeros(classes, features),
+                  Vectors.zeros(classes),
+                  classes,
+                  true);
+          case SQUARED, HUBER ->
+              new LinearRegressionModel(uid("linreg_lethe_"), Vectors.zeros(features), 0, 1);
+          case SMOOTHED_HINGE -> supportVector(HingeLoss.SMOOTHED, features);
+          case SQUARED_HINGE -> supportVector(HingeLoss.SQUARED, features);
+          case BINOMIAL, POISSON, GAMMA ->
+              new GeneralizedLinearRegressionModel(uid("glm_lethe_"), Vectors.zeros(features), 0);
+        };
+    set(model, "regParam", params.regParam());
+    set(model, "fitIntercept", params.fitIntercept());
+    set(model, "labelCol", params.labelColumn());
+    set(model, "featuresCol", params.featuresColumn());
+    if (params.weight() != null) {
+      set(model, "weightCol", params.weight());
+    }
+    if (standardizes()) {
+      set(model, "standardization", params.standardization());
+    }
+    switch (this) {
+      case LOGISTIC -> set(model, "family", "binomial");
+      case MULTINOMIAL -> set(model, "family", "multinomial");
+      case SQUARED -> set(model, "solver", "l-bfgs");
+      case HUBER -> set(model, "loss", "huber");
+      case SMOOTHED_HINGE, SQUARED_HINGE -> {}
+      case BINOMIAL -> setFamily(model, "binomial", "logit");
+      case POISSON -> setFamily(model, "poisson", "log");
+      case GAMMA -> setFamily(model, "gamma", "log");
+    }
+    return model;
+  }
+
+  private static Model<?> supportVector(HingeLoss loss, int features) {
+    return new LinearSVCModel(uid(SupportVectorModel.uidPrefix(loss)), Vectors.zeros(features), 0);
+  }
+
+  private static void setFamily(Model<?> model, String family, String link) {
+    set(model, "family", family);
+    set(model, "link", link);
+  }
+
+  private static <T> void set(Model<?> model, String name, T value) {
+    Param<T> param = model.getParam(name);
+    model.set(param, value);
+  }
+
+  private static String uid(String prefix) {
+    return prefix + UUID.randomUUID().toString().replace("-", "").substring(0, 12);
+  }
+}
