@@ -41,10 +41,25 @@ final class Jobs {
     }
   }
 
-  /** Trains to a mean-form gradient norm of 1e-10 with an intercept. */
+  /** Trains a logistic regression to a mean-form gradient norm of 1e-10. */
   TrainJob.Result train(
       TableSource table,
       List<String> features,
+      double regParam,
+      boolean standardization,
+      boolean intercept,
+      @Nullable String weight,
+      String out)
+      throws IOException {
+    return train(
+        table, features, TrainableLoss.LOGISTIC, regParam, standardization, intercept, weight, out);
+  }
+
+  /** Trains to a mean-form gradient norm of 1e-10. */
+  TrainJob.Result train(
+      TableSource table,
+      List<String> features,
+      TrainableLoss loss,
       double regParam,
       boolean standardization,
       boolean intercept,
@@ -61,7 +76,7 @@ final class Jobs {
                 null,
                 null,
                 features,
-                TrainableLoss.LOGISTIC,
+                loss,
                 regParam,
                 standardization,
                 intercept,

@@ -2,16 +2,14 @@ package dev.lethe.spark;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.lethe.core.loss.LogisticLoss;
 import dev.lethe.core.model.ExampleBlock;
 import dev.lethe.core.model.Statistics;
 import dev.lethe.core.objective.Objective;
-import dev.lethe.core.objective.Penalty;
 import dev.lethe.core.solver.LinearSolver;
 import dev.lethe.spark.data.ExampleTable;
 import dev.lethe.spark.job.TrainJob;
 import dev.lethe.spark.job.UnlearnJob;
-import dev.lethe.spark.ml.LogisticModel;
+import dev.lethe.spark.ml.LinearModel;
 import dev.lethe.spark.operator.DistributedExamples;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -92,7 +90,7 @@ class SparkMlFitTest {
 
   /** Mean-form norm of Lethe's gradient at the model's own coefficients. */
   private static double gradientNorm(LogisticRegressionModel fitted) {
-    LogisticModel model = LogisticModel.of(fitted, "test");
+    LinearModel model = LinearModel.of(fitted, "test");
     Dataset<Row> examples =
         ExampleTable.examples(
             table,
@@ -102,21 +100,21 @@ class SparkMlFitTest {
         ExampleTable.orderedBlocks(examples, FEATURES, new BitSet(), 0).cache();
     try {
       DistributedExamples sums = new DistributedExamples(blocks, FEATURES, () -> "Lethe test");
-      Statistics statistics = sums.statistics(LogisticLoss.INSTANCE).statistics();
+      Statistics statistics = sums.statistics(model.loss()).statistics();
       double[] theta = model.parameters();
       boolean[] fixed = new boolean[theta.length];
       fixed[CONSTANT] = true;
-      assertThat(statistics.isConstant(CONSTANT)).isTrue();
+      assertThat(statistics.column(CONSTANT).isConstant()).isTrue();
       Objective objective =
           new Objective(
               sums,
               statistics,
-              LogisticLoss.INSTANCE,
-              model.fitIntercept(),
-              Penalty.sparkMl(
-                  statistics, model.regParam(), model.standardization(), model.fitIntercept()),
+              model.loss(),
+              model.layout(),
+              model.penaltyRule().on(statistics, model.layout()),
               new double[theta.length],
-              fixed);
+              fixed,
+              -1);
       return MeanFormLogistic.norm(objective.evaluate(theta).gradient()) / statistics.totalWeight();
     } finally {
       blocks.unpersist();
@@ -156,7 +154,7 @@ class SparkMlFitTest {
       // with n = 40 the population's variance is 2.5 per cent smaller
       double wrong =
           byDefinition(weighted, MeanFormLogistic.Deviation.POPULATION, intercept, regParam)
-              .gradientNorm(LogisticModel.of(fitted, "test").parameters());
+              .gradientNorm(LinearModel.of(fitted, "test").parameters());
       assertThat(wrong).isGreaterThan(10 * norm);
     }
 
@@ -182,7 +180,7 @@ class SparkMlFitTest {
                 intercept,
                 regParam)
             .minimum();
-    double[] sparks = LogisticModel.of(fitted, "test").parameters();
+    double[] sparks = LinearModel.of(fitted, "test").parameters();
     assertThat(MeanFormLogistic.distance(trained.parameters(), minimum.theta()))
         .isLessThan(2e-10 / minimum.smallestEigenvalue() + minimum.error());
     assertThat(MeanFormLogistic.distance(trained.parameters(), sparks))
@@ -237,7 +235,7 @@ class SparkMlFitTest {
           .isEqualTo(pair.value());
     }
     // no certificate was asked for: published as computed, to the last bit
-    assertThat(LogisticModel.of(published, "test").parameters())
+    assertThat(LinearModel.of(published, "test").parameters())
         .isEqualTo(result.evidence().unnoisedParameters());
     assertThat(published.transform(table).columns()).isEqualTo(fitted.transform(table).columns());
   }

@@ -12,6 +12,7 @@ import dev.lethe.spark.job.UnlearnJob;
 import dev.lethe.spark.job.UnlearnOptions;
 import dev.lethe.spark.job.VerifyJob;
 import dev.lethe.spark.job.VerifyOptions;
+import dev.lethe.spark.ml.TrainableLoss;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -182,6 +183,7 @@ class UnlearnedEqualsRetrainedTest {
                     path("request.yaml"),
                     null,
                     List.of(),
+                    TrainableLoss.LOGISTIC,
                     0,
                     true,
                     true,

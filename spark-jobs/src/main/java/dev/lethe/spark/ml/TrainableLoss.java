@@ -3,6 +3,7 @@ package dev.lethe.spark.ml;
 import dev.lethe.core.loss.HingeLoss;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.UUID;
 import java.util.stream.Collectors;
 import org.apache.spark.ml.Model;
@@ -10,7 +11,6 @@ import org.apache.spark.ml.classification.LinearSVCModel;
 import org.apache.spark.ml.classification.LogisticRegressionModel;
 import org.apache.spark.ml.linalg.Matrices;
 import org.apache.spark.ml.linalg.Vectors;
-import org.apache.spark.ml.param.Param;
 import org.apache.spark.ml.regression.GeneralizedLinearRegressionModel;
 import org.apache.spark.ml.regression.LinearRegressionModel;
 import org.jspecify.annotations.Nullable;
@@ -52,7 +52,7 @@ public enum TrainableLoss {
 
   /** As it is written on the command line. */
   public String word() {
-    return name().toLowerCase(java.util.Locale.ROOT).replace('_', '-');
+    return name().toLowerCase(Locale.ROOT).replace('_', '-');
   }
 
   /** All words, for messages. */
@@ -134,9 +134,8 @@ public enum TrainableLoss {
     set(model, "link", link);
   }
 
-  private static <T> void set(Model<?> model, String name, T value) {
-    Param<T> param = model.getParam(name);
-    model.set(param, value);
+  private static void set(Model<?> model, String name, Object value) {
+    model.set(name, value);
   }
 
   private static String uid(String prefix) {

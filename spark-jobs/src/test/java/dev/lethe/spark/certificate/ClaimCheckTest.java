@@ -2,6 +2,7 @@ package dev.lethe.spark.certificate;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.lethe.core.model.ParameterLayout;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -33,7 +34,13 @@ class ClaimCheckTest {
           assertThat(new double[] {epsilon, delta, rho}).containsExactly(0.1, 1e-4, 1e-8);
           return SIGMA;
         };
-    return ClaimCheck.check(certificate, digest, theta, calibration).stream()
+    return ClaimCheck.check(
+            certificate,
+            digest,
+            theta,
+            new ParameterLayout(theta.length - 1, true, 1, 0),
+            calibration)
+        .stream()
         .filter(c -> !c.passed())
         .map(Check::name)
         .toList();

@@ -86,8 +86,8 @@ final class Documents {
             new Evidence.Step(0, 38.4, null, 0, 1, 0.01),
             new Evidence.Step(1, 1.25e-11, 2.5e-9, 12, 13, 0.2)),
         new Evidence.Totals(14, 12, 0.21),
-        new Evidence.Metrics(0.77, 0.83, 0.48, 154),
-        new Evidence.Metrics(0.71, null, 0.58, 154),
+        new Evidence.Metrics(0.77, 0.83, null, 0.48, 154),
+        new Evidence.Metrics(0.71, null, null, 0.58, 154),
         new Evidence.Inputs(
             "/models/m", "/data/d.csv", null, "csv", Map.of("header", "true"), "label", null, 2));
   }

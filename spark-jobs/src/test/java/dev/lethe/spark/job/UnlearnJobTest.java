@@ -720,7 +720,7 @@ class UnlearnJobTest {
         .isCloseTo(accuracy(before), within(1e-12));
     assertThat(release.evidence().get("metricsAfter").get("accuracy").doubleValue())
         .isCloseTo(accuracy(after), within(1e-12));
-    assertThat(release.evidence().get("metricsBefore").get("logLoss").doubleValue())
+    assertThat(release.evidence().get("metricsBefore").get("meanLoss").doubleValue())
         .isCloseTo(logLoss(before), within(1e-9)); // Spark sums in another order
     assertThat(release.evidence().get("metricsBefore").get("n").intValue()).isEqualTo(People.COUNT);
     assertThat(outcome.out()).contains("test before", "test after");

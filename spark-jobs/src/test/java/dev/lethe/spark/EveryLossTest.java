@@ -1,0 +1,395 @@
+package dev.lethe.spark;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.lethe.core.solver.LinearSolver;
+import dev.lethe.spark.certificate.Verdict;
+import dev.lethe.spark.job.UnlearnJob;
+import dev.lethe.spark.ml.LinearModel;
+import dev.lethe.spark.ml.TrainableLoss;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.SplittableRandom;
+import java.util.stream.Stream;
+import org.apache.spark.ml.Model;
+import org.apache.spark.ml.Pipeline;
+import org.apache.spark.ml.PipelineModel;
+import org.apache.spark.ml.PipelineStage;
+import org.apache.spark.ml.Transformer;
+import org.apache.spark.ml.classification.LogisticRegression;
+import org.apache.spark.ml.classification.OneVsRest;
+import org.apache.spark.ml.feature.VectorAssembler;
+import org.apache.spark.ml.regression.GeneralizedLinearRegression;
+import org.apache.spark.ml.regression.LinearRegression;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.types.StructType;
+import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/**
+ * Every loss with every kind of request, end to end: the un-noised parameters are those of a
+ * retraining by {@link Retrainer}, the release is certified, and Spark ML loads and scores it.
+ */
+@ExtendWith(LocalSpark.class)
+class EveryLossTest {
+  private static final int ROWS = 120;
+  private static final String[] COLUMNS = {"a", "b", "c", "d"};
+  private static final double REG_PARAM = 0.05;
+
+  /** Between the proven distance, at most 1e-8, and the retrainer's own error. */
+  private static final double TOLERANCE = 1e-8 + 1e-10;
+
+  @TempDir private Path directory;
+
+  /** Where the penalty of an estimator takes its deviations from. */
+  private enum Deviations {
+    /** The estimator's param decides; unbiased. */
+    CHOSEN,
+    /** As above, and divided by the label's deviation. */
+    CHOSEN_OVER_LABEL,
+    /** As above, of the population. */
+    CHOSEN_OVER_LABEL_POPULATION,
+    /** Always standardised, of the population, divided by the label's. */
+    ALWAYS_OVER_LABEL_POPULATION,
+    /** Never standardised. */
+    NEVER,
+    /** Never; times the mean label. */
+    NEVER_TIMES_LABEL,
+    /** No penalty. */
+    NO_PENALTY
+  }
+
+  private enum Kind {
+    LOGISTIC(Retrainer.LOGISTIC, Deviations.CHOSEN, "1 - label"),
+    MULTINOMIAL(Retrainer.multinomial(3), Deviations.CHOSEN, "pmod(label + 1, 3)"),
+    ONE_VS_REST(
+        Retrainer.oneVsRest(Retrainer.LOGISTIC, 3), Deviations.CHOSEN, "pmod(label + 1, 3)"),
+    SQUARED(Retrainer.SQUARED, Deviations.CHOSEN_OVER_LABEL, "label * 0.5 + 1"),
+    SQUARED_NORMAL(Retrainer.SQUARED, Deviations.CHOSEN_OVER_LABEL_POPULATION, "label * 0.5 + 1"),
+    HUBER(Retrainer.huber(1.35), Deviations.CHOSEN, "label * 0.5 + 1"),
+    SMOOTHED_HINGE(Retrainer.SMOOTHED_HINGE, Deviations.CHOSEN, "1 - label"),
+    SQUARED_HINGE(Retrainer.SQUARED_HINGE, Deviations.CHOSEN, "1 - label"),
+    GAUSSIAN(Retrainer.SQUARED, Deviations.ALWAYS_OVER_LABEL_POPULATION, "label * 0.5 + 1"),
+    BINOMIAL(Retrainer.LOGISTIC, Deviations.NO_PENALTY, "label * 0.5"),
+    POISSON(Retrainer.POISSON, Deviations.NEVER_TIMES_LABEL, "label + 1"),
+    GAMMA(Retrainer.GAMMA, Deviations.NEVER, "label * 0.5 + 1");
+
+    private final Retrainer.Loss loss;
+    private final Deviations deviations;
+    private final String newLabel;
+
+    Kind(Retrainer.Loss loss, Deviations deviations, String newLabel) {
+      this.loss = loss;
+      this.deviations = deviations;
+      this.newLabel = newLabel;
+    }
+
+    private double relabelled(double label) {
+      return switch (newLabel) {
+        case "1 - label" -> 1 - label;
+        case "pmod(label + 1, 3)" -> (label + 1) % 3;
+        case "label * 0.5" -> label * 0.5;
+        case "label + 1" -> label + 1;
+        default -> label * 0.5 + 1;
+      };
+    }
+
+    private double label(double s, SplittableRandom random) {
+      double noise = random.nextGaussian();
+      return switch (this) {
+        case LOGISTIC, SMOOTHED_HINGE, SQUARED_HINGE -> s + noise > 0.3 ? 1 : 0;
+        case MULTINOMIAL, ONE_VS_REST -> Math.floorMod(Math.round(s + noise), 3);
+        case SQUARED, SQUARED_NORMAL, GAUSSIAN -> 3 * s + noise;
+        case HUBER -> 3 * s + noise + (random.nextInt(8) == 0 ? 15 : 0);
+        case BINOMIAL -> 1 / (1 + Math.exp(-s - noise));
+        case POISSON -> Math.floor(Math.exp(s / 2) + 2 * random.nextDouble());
+        case GAMMA -> Math.exp(s / 2) * (0.2 + random.nextDouble());
+      };
+    }
+  }
+
+  private enum Change {
+    REMOVE_FEATURES,
+    RELABEL,
+    REMOVE_ROWS,
+    MIXED
+  }
+
+  private record Options(
+      boolean standardization, boolean weighted, boolean intercept, boolean sparse) {}
+
+  /**
+   * Each loss meets each change, and each option with and without; the pairs of change and options
+   * rotate from loss to loss.
+   */
+  static Stream<Arguments> cases() {
+    List<Options> options =
+        List.of(
+            new Options(true, true, true, false),
+            new Options(true, false, false, true),
+            new Options(false, true, false, false),
+            new Options(false, false, true, true));
+    List<Arguments> cases = new ArrayList<>();
+    for (Kind kind : Kind.values()) {
+      for (Change change : Change.values()) {
+        cases.add(Arguments.of(kind, change, options.get((kind.ordinal() + change.ordinal()) % 4)));
+      }
+    }
+    return cases.stream();
+  }
+
+  /** The table in memory. */
+  private static final class Table {
+    private final double[][] x;
+    private final double[] y;
+    private final double[] w;
+
+    private static Table random(Kind kind, Options options) {
+      SplittableRandom random = new SplittableRandom(31 * kind.ordinal() + 7);
+      Table table = new Table();
+      for (int i = 0; i < ROWS; i++) {
+        for (int j = 0; j < COLUMNS.length; j++) {
+          boolean zero = options.sparse && random.nextInt(4) > 0;
+          table.x[i][j] = zero ? 0 : 0.2 * j + (0.5 + 0.5 * j) * random.nextGaussian();
+        }
+        double[] row = table.x[i];
+        table.y[i] = kind.label(0.3 + row[0] - 0.6 * row[1] + 0.3 * row[2], random);
+        table.w[i] = options.weighted ? 0.3 + 2 * random.nextDouble() : 1;
+      }
+      return table;
+    }
+
+    private Dataset<Row> dataset() {
+      StructType schema = new StructType().add("id", "long");
+      for (String column : COLUMNS) {
+        schema = schema.add(column, "double");
+      }
+      schema = schema.add("label", "double").add("weight", "double");
+      List<Row> rows = new ArrayList<>();
+      for (int i = 0; i < ROWS; i++) {
+        rows.add(RowFactory.create((long) i, x[i][0], x[i][1], x[i][2], x[i][3], y[i], w[i]));
+      }
+      return LocalSpark.session().createDataFrame(rows, schema);
+    }
+
+    /** What the request makes of it, by hand. */
+    private Table changed(Kind kind, Change change) {
+      boolean all = change == Change.MIXED;
+      List<Integer> kept = new ArrayList<>();
+      Table corrected = new Table();
+      for (int i = 0; i < ROWS; i++) {
+        corrected.x[i] = x[i].clone();
+        corrected.y[i] = y[i];
+        if ((all || change == Change.RELABEL) && i % 7 == 0) {
+          corrected.y[i] = kind.relabelled(y[i]);
+        }
+        if (all && i % 3 == 0) {
+          corrected.x[i][0] = x[i][0] * 0.5;
+        }
+        if (!((all || change == Change.REMOVE_ROWS) && i % 5 == 1)) {
+          kept.add(i);
+        }
+      }
+      return corrected.rows(kept, w);
+    }
+
+    private Table rows(List<Integer> kept, double[] weights) {
+      return new Table(
+          kept.stream().map(i -> x[i]).toArray(double[][]::new),
+          kept.stream().mapToDouble(i -> y[i]).toArray(),
+          kept.stream().mapToDouble(i -> weights[i]).toArray());
+    }
+
+    private Table() {
+      this(new double[ROWS][COLUMNS.length], new double[ROWS], new double[ROWS]);
+    }
+
+    private Table(double[][] x, double[] y, double[] w) {
+      this.x = x;
+      this.y = y;
+      this.w = w;
+    }
+  }
+
+  private static String request(Kind kind, Change change) {
+    String remove = "  - removeFeatures: [c]\n";
+    String relabel = "  - relabel: {to: '" + kind.newLabel + "', where: 'id % 7 = 0'}\n";
+    String rows = "  - removeRows: {where: 'id % 5 = 1'}\n";
+    String replace = "  - replaceFeatures: {set: {a: 'a * 0.5'}, where: 'id % 3 = 0'}\n";
+    return "id: every-loss\nchanges:\n"
+        + switch (change) {
+          case REMOVE_FEATURES -> remove;
+          case RELABEL -> relabel;
+          case REMOVE_ROWS -> rows;
+          case MIXED -> relabel + replace + rows + remove;
+        }
+        + "certificate: {epsilon: 0.5, delta: 1e-4, rho: 1e-8}\n";
+  }
+
+  @ParameterizedTest
+  @MethodSource("cases")
+  void unlearned_everyLossAndChange_equalsRetrained(Kind kind, Change change, Options options)
+      throws IOException {
+    Table table = Table.random(kind, options);
+    Jobs jobs = new Jobs(directory);
+    Dataset<Row> rows = table.dataset();
+    rows.write().parquet(jobs.path("table"));
+    fit(kind, options, rows, jobs);
+    jobs.write("request.yaml", request(kind, change));
+
+    UnlearnJob.Result result =
+        jobs.unlearn(
+            jobs.table("table", "parquet"),
+            false,
+            "model",
+            "request.yaml",
+            "out",
+            kind.ordinal() % 2 == 0 ? LinearSolver.CG : LinearSolver.CHOLESKY,
+            2);
+
+    assertThat(result.certificate().verdict()).isEqualTo(Verdict.CERTIFIED);
+    double[] unnoised = result.evidence().unnoisedParameters();
+    assertThat(MeanFormLogistic.distance(unnoised, retrained(kind, change, options, table)))
+        .as("%s", result.evidence().measurement())
+        .isLessThan(TOLERANCE);
+    Transformer published = PipelineModel.load(jobs.path("out/model"));
+    Transformer[] stages = ((PipelineModel) published).stages();
+    LinearModel predictor = LinearModel.of((Model<?>) stages[stages.length - 1], "test");
+    assertThat(predictor.parameters()).isEqualTo(result.published());
+    assertThat(
+            published
+                .transform(rows)
+                .where("isnotnull(prediction) and not isnan(prediction)")
+                .count())
+        .isEqualTo(ROWS);
+  }
+
+  private static double[] retrained(Kind kind, Change change, Options options, Table table) {
+    Table corrected = table.changed(kind, change);
+    boolean[] removed = new boolean[COLUMNS.length];
+    removed[2] = change == Change.REMOVE_FEATURES || change == Change.MIXED;
+    boolean population =
+        kind.deviations == Deviations.CHOSEN_OVER_LABEL_POPULATION
+            || kind.deviations == Deviations.ALWAYS_OVER_LABEL_POPULATION;
+    double[] lambda = new double[COLUMNS.length];
+    for (int j = 0; j < lambda.length; j++) {
+      int column = j;
+      double[] values = Arrays.stream(corrected.x).mapToDouble(row -> row[column]).toArray();
+      double s = Retrainer.deviation(values, corrected.w, !population);
+      double label = Retrainer.deviation(corrected.y, corrected.w, !population);
+      double chosen = options.standardization ? s * s : 1;
+      lambda[j] =
+          regParam(kind, options)
+              * switch (kind.deviations) {
+                case CHOSEN -> chosen;
+                case CHOSEN_OVER_LABEL, CHOSEN_OVER_LABEL_POPULATION -> chosen / label;
+                case ALWAYS_OVER_LABEL_POPULATION -> s * s / label;
+                case NEVER -> 1;
+                case NEVER_TIMES_LABEL -> meanLabel(corrected);
+                case NO_PENALTY -> 0;
+              };
+    }
+    return new Retrainer(
+            kind.loss, corrected.x, corrected.y, corrected.w, lambda, options.intercept, removed)
+        .minimum();
+  }
+
+  private static double meanLabel(Table table) {
+    double sum = 0;
+    double weight = 0;
+    for (int i = 0; i < table.y.length; i++) {
+      sum += table.w[i] * table.y[i];
+      weight += table.w[i];
+    }
+    return sum / weight;
+  }
+
+  /** A Poisson model without intercept has an objective without penalty only. */
+  private static double regParam(Kind kind, Options options) {
+    boolean none =
+        kind.deviations == Deviations.NO_PENALTY || (kind == Kind.POISSON && !options.intercept);
+    return none ? 0 : REG_PARAM;
+  }
+
+  /** Fits the model by Spark ML to its default tolerance, or the hinges by Lethe, and saves it. */
+  private static void fit(Kind kind, Options options, Dataset<Row> rows, Jobs jobs)
+      throws IOException {
+    double regParam = regParam(kind, options);
+    PipelineStage estimator =
+        switch (kind) {
+          case LOGISTIC -> logistic("binomial", options);
+          case MULTINOMIAL -> logistic("multinomial", options);
+          case ONE_VS_REST -> {
+            OneVsRest reduction = new OneVsRest().setClassifier(logistic("binomial", options));
+            yield options.weighted ? reduction.setWeightCol("weight") : reduction;
+          }
+          case SQUARED -> linear("l-bfgs", options);
+          case SQUARED_NORMAL -> linear("normal", options);
+          case HUBER -> linear("auto", options).setLoss("huber");
+          case GAUSSIAN -> generalized("gaussian", "identity", options, regParam);
+          case BINOMIAL -> generalized("binomial", "logit", options, regParam);
+          case POISSON -> generalized("poisson", "log", options, regParam);
+          case GAMMA -> generalized("gamma", "log", options, regParam);
+          case SMOOTHED_HINGE, SQUARED_HINGE -> {
+            jobs.train(
+                jobs.table("table", "parquet"),
+                List.of(COLUMNS),
+                TrainableLoss.valueOf(kind.name()),
+                REG_PARAM,
+                options.standardization,
+                options.intercept,
+                options.weighted ? "weight" : null,
+                "model");
+            yield null;
+          }
+        };
+    if (estimator != null) {
+      VectorAssembler assembler =
+          new VectorAssembler().setInputCols(COLUMNS).setOutputCol("features");
+      new Pipeline()
+          .setStages(new PipelineStage[] {assembler, estimator})
+          .fit(rows)
+          .write()
+          .save(jobs.path("model"));
+    }
+  }
+
+  private static LogisticRegression logistic(String family, Options options) {
+    LogisticRegression estimator =
+        new LogisticRegression()
+            .setFamily(family)
+            .setRegParam(REG_PARAM)
+            .setStandardization(options.standardization)
+            .setFitIntercept(options.intercept);
+    return options.weighted ? estimator.setWeightCol("weight") : estimator;
+  }
+
+  private static LinearRegression linear(String solver, Options options) {
+    LinearRegression estimator =
+        new LinearRegression()
+            .setSolver(solver)
+            .setRegParam(REG_PARAM)
+            .setStandardization(options.standardization)
+            .setFitIntercept(options.intercept);
+    return options.weighted ? estimator.setWeightCol("weight") : estimator;
+  }
+
+  private static GeneralizedLinearRegression generalized(
+      String family, String link, Options options, double regParam) {
+    GeneralizedLinearRegression estimator =
+        new GeneralizedLinearRegression()
+            .setFamily(family)
+            .setLink(link)
+            .setRegParam(regParam)
+            .setFitIntercept(options.intercept);
+    return options.weighted ? estimator.setWeightCol("weight") : estimator;
+  }
+}
