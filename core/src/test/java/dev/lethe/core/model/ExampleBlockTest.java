@@ -97,7 +97,10 @@ class ExampleBlockTest {
           square += x[j] * x[j];
         }
         assertThat(sums.depth()).isEqualTo(1);
-        assertThat(block.squaredNorm(i)).isEqualTo(square); // the same additions in order
+        assertThat(block.squaredNorm(i, new boolean[d + 1])).isEqualTo(square); // in the same order
+        boolean[] all = new boolean[d];
+        Arrays.fill(all, true);
+        assertThat(block.squaredNorm(i, all)).isZero();
         // nothing before the offset, nothing behind the row
         for (double[] padded : new double[][] {sums.toArray(), absolute}) {
           assertThat(padded[0]).isZero();
