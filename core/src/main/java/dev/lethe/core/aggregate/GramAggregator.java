@@ -195,9 +195,12 @@ public final class GramAggregator implements Aggregator<GramAggregator> {
    */
   public double relativeError() {
     double depth = sums.depth() * Rounding.UNIT;
+    // |A_jk| <= sqrt(A_jj A_kk) for a Hessian, sqrt(2) times that for a lower bound of one
+    double spread = point.boundsCurvature() ? 1.5 : 1;
     return curvatureChange(point, maxMarginError)
-        + Rounding.gamma(PANEL_ROWS + 8.0 + point.loss().hessianErrorUnits())
-        + 2 * depth * depth;
+        + spread
+            * (Rounding.gamma(PANEL_ROWS + 8.0 + point.loss().hessianErrorUnits())
+                + 2 * depth * depth);
   }
 
   /**

@@ -13,14 +13,14 @@ import java.io.Serializable;
 public final class Point implements Serializable {
   private static final long serialVersionUID = 1L;
 
-  private static final double NO_RADIUS = -1;
-
   private final LossFunction loss;
   private final ParameterLayout layout;
   private final double[] theta;
   private final double radius;
+  private final boolean[] fixed;
 
-  private Point(LossFunction loss, ParameterLayout layout, double[] theta, double radius) {
+  private Point(
+      LossFunction loss, ParameterLayout layout, double[] theta, double radius, boolean[] fixed) {
     if (theta.length != layout.size()) {
       throw new IllegalArgumentException(
           theta.length + " parameters where the model has " + layout.size());
@@ -33,13 +33,14 @@ public final class Point implements Serializable {
     this.layout = layout;
     this.theta = theta;
     this.radius = radius;
+    this.fixed = fixed;
   }
 
   /**
    * @param theta p parameters; shared, not copied
    */
   public Point(LossFunction loss, ParameterLayout layout, double[] theta) {
-    this(loss, layout, theta, NO_RADIUS);
+    this(loss, layout, theta, -1, new boolean[0]);
   }
 
   /**
@@ -53,10 +54,13 @@ public final class Point implements Serializable {
 
   /**
    * The same point with curvatures that hold in the ball ||theta' - theta||_2 &lt;= radius, where
-   * the loss is not self-concordant.
+   * the loss is not self-concordant; negative for none.
+   *
+   * @param held coordinates that theta' has in common with theta, the same columns in every margin;
+   *     shared, not copied
    */
-  public Point within(double ball) {
-    return loss.isSelfConcordant() ? this : new Point(loss, layout, theta, ball);
+  public Point within(double ball, boolean[] held) {
+    return loss.isSelfConcordant() || ball < 0 ? this : new Point(loss, layout, theta, ball, held);
   }
 
   public LossFunction loss() {
@@ -83,5 +87,9 @@ public final class Point implements Serializable {
 
   double radius() {
     return radius;
+  }
+
+  boolean[] fixed() {
+    return fixed;
   }
 }

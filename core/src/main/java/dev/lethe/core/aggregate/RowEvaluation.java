@@ -96,8 +96,9 @@ final class RowEvaluation {
    */
   double[] hessian(ExampleBlock block, int row) {
     if (point.boundsCurvature()) {
-      // ||x|| with the intercept's 1, rounded up
-      double norm = Math.sqrt(block.squaredNorm(row) + 1);
+      // ||x||; the normal number covers that squares underflow
+      double square = block.squaredNorm(row, point.fixed());
+      double norm = Math.sqrt(square + (layout.intercept() ? 1 : Double.MIN_NORMAL));
       double reach = Rounding.up(point.radius() * norm, block.entries(row) + 8.0);
       for (int k = 0; k < outputs; k++) {
         radii[k] = k < layout.margins() ? errors[k] + reach : point.radius();

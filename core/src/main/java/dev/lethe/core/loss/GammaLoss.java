@@ -21,19 +21,25 @@ public final class GammaLoss extends MarginLoss {
     return "gamma-log";
   }
 
+  /** y e^{-s} in two halves: e^{-s} alone may leave the range of a double, y bringing it back. */
+  private static double scaled(double margin, double label) {
+    double half = Math.exp(-0.5 * margin);
+    return label * half * half;
+  }
+
   @Override
   public double value(double margin, double label) {
-    return label * Math.exp(-margin) + margin;
+    return scaled(margin, label) + margin;
   }
 
   @Override
   public double firstDerivative(double margin, double label) {
-    return 1 - label * Math.exp(-margin);
+    return 1 - scaled(margin, label);
   }
 
   @Override
   public double secondDerivative(double margin, double label) {
-    return label * Math.exp(-margin);
+    return scaled(margin, label);
   }
 
   @Override
@@ -48,18 +54,18 @@ public final class GammaLoss extends MarginLoss {
 
   @Override
   protected double evaluationError(double margin, double label) {
-    // exp: 2 u; the product: u; the difference: u of it, which is at most 1 + y e^-s
-    return Rounding.gamma(5) * (1 + label * Math.exp(-margin));
+    // exp: 2 u, twice; the products: 2 u; the difference: u of it, which is at most 1 + y e^-s
+    return Rounding.gamma(8) * (1 + scaled(margin, label));
   }
 
   @Override
   protected double slopeChange(double margin, double label, double radius) {
-    return label * Math.exp(-margin) * Math.expm1(radius) * (1 + 0x1p-49);
+    return scaled(margin, label) * Math.expm1(radius) * (1 + 0x1p-49);
   }
 
   @Override
   public double hessianErrorUnits() {
-    return 3;
+    return 6;
   }
 
   @Override

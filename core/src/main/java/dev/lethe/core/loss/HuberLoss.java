@@ -66,7 +66,8 @@ public final class HuberLoss implements LossFunction {
   @Override
   public void gradientError(double[] s, double label, double[] marginError, double[] bound) {
     double z = Math.abs(clamped(s, label));
-    double shift = Math.min(marginError[0] / s[1], 2 * threshold);
+    // the normal number covers that products in the margin underflow, however small sigma is
+    double shift = Math.min((marginError[0] + Double.MIN_NORMAL) / s[1], 2 * threshold);
     // |d z / d s| <= 1 / sigma and |d (z^2 / 2) / d s| <= m / sigma; then z: 2 u, its square: 5 u
     bound[0] = (shift + Rounding.gamma(3) * z) * (1 + 0x1p-40);
     bound[1] = (threshold * shift + Rounding.gamma(8) * (1 + z * z)) * (1 + 0x1p-40);
@@ -93,10 +94,11 @@ public final class HuberLoss implements LossFunction {
   /**
    * {@inheritDoc}
    *
-   * <p>Where z can leave [-m, m] the bound is 0. Elsewhere z moves by at most D = e / (sigma - d) +
-   * |r| d / (sigma (sigma - d)), and (a + b)(a + b)' &gt;= (1 - D) a a' - b b' / D for a = (1, -z)
-   * and b = (0, -dz), |dz| &lt;= D; so (1 - D) a a' - D (0, 1)(0, 1)', over sigma + d. A row whose
-   * own z^2 is below 4 D counts as 0, so that what is subtracted stays small beside the rest.
+   * <p>Where z can leave [-m, m] the bound is 0. Elsewhere z moves by at most D = (e + |z| d) /
+   * (sigma - d), and (a + b)(a + b)' &gt;= (1 - D) a a' - (1 / D - 1) b b' for a = (1, -z) and b =
+   * (0, -dz), |dz| &lt;= D. So the bound is (1 - D) a a' / (sigma + d) - D (0, 1)(0, 1)' / (sigma -
+   * d). A row with 4 D above 1 or z^2 counts as 0: at least half of the diagonal is left then, and
+   * the entry beside it is at most sqrt(2) times the root of both.
    */
   @Override
   public void hessianFloor(double[] s, double label, double[] radius, double[] floor) {
@@ -108,18 +110,18 @@ public final class HuberLoss implements LossFunction {
     boolean within =
         least > 0
             && (Math.abs(r) + radius[0]) * (1 + 0x1p-48) < threshold * least
-            && move <= 0.5
+            && move <= 0.25
             && 4 * move <= z * z;
     double a = within ? (1 - move) / (sigma + radius[1]) : 0;
     floor[0] = a;
     floor[1] = -z * a;
     floor[2] = floor[1];
-    floor[3] = within ? z * z * a - move * (1 + 0x1p-20) / sigma : 0;
+    floor[3] = within ? z * z * a - move * (1 + 0x1p-20) / least : 0;
   }
 
   @Override
   public double hessianErrorUnits() {
-    return 24; // at most 12 for z^2 / sigma; what is subtracted leaves more than half of it
+    return 24; // at most 12 for z^2 / sigma; what is subtracted leaves half of it
   }
 
   @Override

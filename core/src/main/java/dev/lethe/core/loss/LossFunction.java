@@ -42,9 +42,9 @@ public interface LossFunction extends Serializable {
 
   /**
    * Bounds |computed - exact| of {@link #gradient}, where the exact margins differ from s by at
-   * most {@code marginError}: the change of the derivative and the error of evaluating it, from the
-   * documented ulp bounds of {@link Math}; see {@code docs/mathematics.md}. Derivatives below
-   * 2^-1022 may be off by 2^-1073 instead.
+   * most {@code marginError}, 0 for a scalar: the change of the derivative and the error of
+   * evaluating it, from the documented ulp bounds of {@link Math}; see {@code docs/mathematics.md}.
+   * Derivatives below 2^-1022 may be off by 2^-1073 instead.
    */
   void gradientError(double[] s, double label, double[] marginError, double[] bound);
 
@@ -56,7 +56,8 @@ public interface LossFunction extends Serializable {
 
   /**
    * A lower bound, in the order of symmetric matrices, of the exact Hessian at every s + t with
-   * |t_k| &lt;= radius_k. Only asked of a loss without {@linkplain #selfConcordance()
+   * |t_k| &lt;= radius_k where there is one. Its diagonal is not negative, and |floor_jk|^2 &lt;= 2
+   * floor_jj floor_kk. Only asked of a loss without {@linkplain #selfConcordance()
    * self-concordance}.
    */
   default void hessianFloor(double[] s, double label, double[] radius, double[] floor) {

@@ -57,7 +57,7 @@ public final class MultinomialLogisticLoss implements LossFunction {
 
   @Override
   public void gradient(double[] s, double label, double[] gradient) {
-    double total = exponentials(s, argmax(s), gradient, 1);
+    double total = 1 + exponentials(s, argmax(s), gradient, 1);
     int y = (int) label;
     double others = 0; // 1 - P_y as a sum of what the others have: nothing cancels
     for (int k = 0; k < classes; k++) {
@@ -69,7 +69,7 @@ public final class MultinomialLogisticLoss implements LossFunction {
     gradient[y] = -others / total;
   }
 
-  /** Writes e^{s_k - s_top} to every {@code stride}-th entry and returns their sum. */
+  /** Writes e^{s_k - s_top} to every {@code stride}-th entry; the sum without the top's 1. */
   private double exponentials(double[] s, int top, double[] target, int stride) {
     double rest = 0;
     for (int k = 0; k < classes; k++) {
@@ -77,7 +77,7 @@ public final class MultinomialLogisticLoss implements LossFunction {
       target[k * stride] = e;
       rest += k == top ? 0 : e;
     }
-    return 1 + rest;
+    return rest;
   }
 
   @Override
@@ -91,19 +91,20 @@ public final class MultinomialLogisticLoss implements LossFunction {
       spread = Math.max(spread, top - s[k]);
     }
     // Margins that move by at most e multiply every P_k, and every 1 - P_k, by e^{-2e} .. e^{2e}.
-    // The rounding of s_k - s_top is one more such move; exp, the sum and the quotient follow.
-    double relative =
-        Math.expm1(2 * radius)
-            + Rounding.gamma(2 * Math.min(spread, LARGEST_DIFFERENCE) + classes + 8);
+    // The rounding of s_k - s_top is one more such move; exp, two sums and the quotient follow.
+    double rounding = Rounding.gamma(2 * Math.min(spread, LARGEST_DIFFERENCE) + 2.0 * classes + 8);
+    double relative = (Math.expm1(2 * radius) * (1 + rounding) + rounding) * (1 + 0x1p-40);
     for (int k = 0; k < classes; k++) {
-      bound[k] = Math.min(1, relative * Math.abs(bound[k]) * (1 + 0x1p-40) + Double.MIN_NORMAL);
+      // both are probabilities: no further apart than 1
+      bound[k] = Math.min(1 + 0x1p-40, relative * Math.abs(bound[k]) + Double.MIN_NORMAL);
     }
   }
 
   @Override
   public void hessian(double[] s, double label, double[] hessian) {
     int top = argmax(s);
-    double total = exponentials(s, top, hessian, classes + 1); // on the diagonal
+    double rest = exponentials(s, top, hessian, classes + 1); // on the diagonal
+    double total = 1 + rest;
     for (int k = 0; k < classes; k++) {
       double pk = hessian[k * (classes + 1)] / total;
       for (int l = 0; l < k; l++) {
@@ -114,14 +115,14 @@ public final class MultinomialLogisticLoss implements LossFunction {
     }
     for (int k = 0; k < classes; k++) {
       double e = hessian[k * (classes + 1)];
-      double others = k == top ? total - 1 : total - e;
+      double others = k == top ? rest : total - e; // at least half of total for k != top
       hessian[k * (classes + 1)] = e / total * (others / total);
     }
   }
 
   @Override
   public void hessianProduct(double[] s, double label, double[] direction, double[] product) {
-    double total = exponentials(s, argmax(s), product, 1);
+    double total = 1 + exponentials(s, argmax(s), product, 1);
     double mean = 0;
     for (int k = 0; k < classes; k++) {
       product[k] /= total;

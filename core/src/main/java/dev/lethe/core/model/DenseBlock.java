@@ -59,12 +59,12 @@ public final class DenseBlock extends ExampleBlock {
   }
 
   @Override
-  public double squaredNorm(int row) {
+  public double squaredNorm(int row, boolean[] fixed) {
     int d = features();
     int offset = row * d;
     double sum = 0;
     for (int j = 0; j < d; j++) {
-      sum += values[offset + j] * values[offset + j];
+      sum += fixed[j] ? 0 : values[offset + j] * values[offset + j];
     }
     return sum;
   }

@@ -86,8 +86,8 @@ public abstract sealed class ExampleBlock implements Serializable permits DenseB
   /** sum_j |x_ij v_{offset + j}|. */
   public abstract double absoluteDot(int row, double[] v, int offset);
 
-  /** sum_j x_ij^2, plainly. */
-  public abstract double squaredNorm(int row);
+  /** sum_j x_ij^2 over the columns that are not fixed, plainly; fixed may have further entries. */
+  public abstract double squaredNorm(int row, boolean[] fixed);
 
   /** Number of stored entries of the row, an upper bound of its nonzeros. */
   public abstract int entries(int row);

@@ -60,10 +60,10 @@ public final class SparseBlock extends ExampleBlock {
   }
 
   @Override
-  public double squaredNorm(int row) {
+  public double squaredNorm(int row, boolean[] fixed) {
     double sum = 0;
     for (int k = offsets[row]; k < offsets[row + 1]; k++) {
-      sum += values[k] * values[k];
+      sum += fixed[columns[k]] ? 0 : values[k] * values[k];
     }
     return sum;
   }

@@ -79,6 +79,15 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
                   linear.length,
                   fixed.length));
     }
+    for (int j = 0; j < p; j++) {
+      int first = layout.feature(j);
+      if (first >= 0
+          && (fixed[j] != fixed[first] || penalty.lambda()[j] != penalty.lambda()[first])) {
+        throw new IllegalArgumentException(
+            "parameters %d and %d of one column must be fixed, and penalised, alike"
+                .formatted(first, j));
+      }
+    }
     this.examples = examples;
     this.statistics = statistics;
     this.loss = loss;
@@ -87,6 +96,12 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
     this.linear = linear.clone();
     this.fixed = fixed.clone();
     this.radius = radius;
+    for (int j = 0; j < p; j++) {
+      if (linear[j] != 0 && layout.feature(j) >= 0 && isOpen(layout.feature(j))) {
+        throw new IllegalArgumentException(
+            "b[" + j + "] = " + linear[j] + ": must be 0 where the loss leaves the centre open");
+      }
+    }
   }
 
   /** A value, its gradient, and all that a distance bound needs. */
@@ -190,7 +205,7 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
           error += Math.abs(theta[layout.coefficient(k, column)]);
         }
         error = Math.abs(sum(theta, column)) + error * Rounding.gamma(layout.margins() + 2.0);
-        square += error * error / layout.margins();
+        square += error * error / layout.margins() + Double.MIN_NORMAL;
       }
     }
     return Rounding.up(Math.sqrt(square), layout.stride() + 8.0);
@@ -229,7 +244,7 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
   public Measured evaluate(double[] theta) {
     passes++;
     double[] centred = centred(theta);
-    MeasurementAggregator sums = examples.measure(at(centred).within(radius));
+    MeasurementAggregator sums = examples.measure(at(centred).within(radius, fixed));
     requireSameData(sums.rows(), sums.checksum());
     double[] lambda = penalty.lambda().clone();
     double[] g = sums.gradient();
@@ -333,7 +348,7 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
    * @throws DataChangedException if the pass saw other data than the statistics
    */
   public Hessian gram(double[] theta) {
-    return gram(at(theta).within(radius));
+    return gram(at(theta).within(radius, fixed));
   }
 
   private Hessian gram(Point point) {

@@ -64,14 +64,19 @@ public record PenaltyRule(double regParam, Deviation features, Deviation label, 
     double scale =
         basis == Basis.TOTAL_WEIGHT ? statistics.totalWeight() : statistics.label().sum();
     double labelVariance = variance(label, statistics.label(), statistics);
+    double labelError = ofRoot(error(label, statistics.label(), statistics));
     for (int j = 0; j < layout.features(); j++) {
       ColumnStatistics column = statistics.column(j);
       double value =
           scale * regParam * variance(features, column, statistics) / Math.sqrt(labelVariance);
+      double columnError = error(features, column, statistics);
+      // (1 + e_column) (1 + e_label) (1 + 8 u) - 1: 8 for the sum B, the products, quotient, root
       double relative =
-          16 * Rounding.UNIT
-              + error(features, column, statistics)
-              + error(label, statistics.label(), statistics);
+          Double.isInfinite(columnError)
+              ? columnError
+              : columnError
+                  + labelError * (1 + columnError)
+                  + 8 * Rounding.UNIT * (1 + columnError) * (1 + labelError);
       for (int k = 0; k < layout.margins(); k++) {
         lambda[layout.coefficient(k, j)] = value;
         error[layout.coefficient(k, j)] = regParam > 0 ? relative : 0;
@@ -88,7 +93,12 @@ public record PenaltyRule(double regParam, Deviation features, Deviation label, 
     };
   }
 
-  /** The relative error of a variance; a root of it has less. */
+  /** The relative error of 1 / sqrt(v), v of the relative error e: (1 - e)^(-1/2) - 1. */
+  private static double ofRoot(double e) {
+    return e <= 0.5 ? e : e < 1 ? Rounding.up(1 / Math.sqrt(1 - e), 4) : Double.POSITIVE_INFINITY;
+  }
+
+  /** The relative error of a variance. */
   private static double error(Deviation deviation, ColumnStatistics column, Statistics all) {
     return switch (deviation) {
       case NONE -> 0;

@@ -220,9 +220,9 @@ class DerivativesTest {
     double[] curvature = new double[n];
     double[] slope = new double[n];
     for (int i = 0; i < n; i++) {
-      double s = whole.dot(i, point.theta()) + point.theta()[5];
-      curvature[i] = whole.weight(i) * point.loss().secondDerivative(s, whole.label(i));
-      slope[i] = whole.absoluteDot(i, v) + Math.abs(v[5]);
+      double s = whole.dot(i, point.theta(), 0) + point.theta()[5];
+      curvature[i] = whole.weight(i) * LogisticLoss.INSTANCE.secondDerivative(s, whole.label(i));
+      slope[i] = whole.absoluteDot(i, v, 0) + Math.abs(v[5]);
     }
     // Each is within its bound of the exact sum, so they are within twice that of each other.
     double kappa = gram.relativeError() + oneGram.relativeError();

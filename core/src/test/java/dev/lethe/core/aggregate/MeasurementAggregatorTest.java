@@ -192,8 +192,9 @@ class MeasurementAggregatorTest {
         for (int j = 0; j < problem.size(); j++) {
           assertThat(Exact.error(c[j], exact[j])).isLessThanOrEqualTo(absolute[j].multiply(kappa));
         }
+        assertThat(sums.curvature()).hasSize(1);
         if (problem.intercept()) {
-          assertThat(sums.curvature()).isEqualTo(c[problem.size() - 1]);
+          assertThat(sums.curvature()[0]).isEqualTo(c[problem.size() - 1]);
         }
         if (kind == Kind.GAUSSIAN) {
           // gamma_88 and the margin's own error
@@ -213,7 +214,7 @@ class MeasurementAggregatorTest {
       ExampleBlock block = problem.block(Layout.DENSE);
       for (int i = 0; i < problem.rows(); i++) {
         double absolute =
-            block.absoluteDot(i, problem.theta())
+            block.absoluteDot(i, problem.theta(), 0)
                 + (problem.intercept() ? Math.abs(problem.theta()[problem.features()]) : 0);
         tolerance +=
             problem.w()[i] * (Rounding.gamma(problem.size() + 12) * absolute + 10 * Rounding.UNIT);

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.lethe.core.loss.LogisticLoss;
 import dev.lethe.core.model.BlockBuilder;
+import dev.lethe.core.model.ColumnStatistics;
 import dev.lethe.core.model.ExampleBlock;
 import dev.lethe.core.model.Statistics;
 import dev.lethe.core.testing.Exact;
@@ -15,6 +16,7 @@ import dev.lethe.core.testing.Serialized;
 import java.math.BigDecimal;
 import java.util.Arrays;
 import java.util.SplittableRandom;
+import java.util.function.ToDoubleFunction;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -53,6 +55,10 @@ class StatisticsAggregatorTest {
         .divide(total.multiply(total).subtract(squares), Exact.DIGITS);
   }
 
+  private static double[] of(Statistics statistics, ToDoubleFunction<ColumnStatistics> figure) {
+    return statistics.columns().stream().mapToDouble(figure).toArray();
+  }
+
   private static double[] column(Problem problem, int j) {
     return Arrays.stream(problem.x()).mapToDouble(row -> row[j]).toArray();
   }
@@ -79,11 +85,12 @@ class StatisticsAggregatorTest {
     Statistics statistics = statistics(problem, Layout.DENSE, 90);
     for (int j = 0; j < problem.features(); j++) {
       double error =
-          Exact.relativeError(statistics.variance()[j], variance(column(problem, j), problem.w()));
-      assertThat(error).isLessThanOrEqualTo(statistics.varianceRelativeError()[j]);
+          Exact.relativeError(
+              statistics.column(j).variance(), variance(column(problem, j), problem.w()));
+      assertThat(error).isLessThanOrEqualTo(statistics.column(j).varianceRelativeError());
       if (j < 5) {
         // up to a ratio of 1e7 the variance is as good as new: 64 (700 u)^2 1e14 < 1e-10
-        assertThat(statistics.varianceRelativeError()[j]).isLessThan(1e-10);
+        assertThat(statistics.column(j).varianceRelativeError()).isLessThan(1e-10);
       }
     }
   }
@@ -102,23 +109,24 @@ class StatisticsAggregatorTest {
       assertThat(statistics.rows()).isEqualTo(180);
       assertThat(statistics.features()).isEqualTo(7);
       assertThat(statistics.totalWeight()).isCloseTo(weight, within(1e-12 * weight));
-      assertThat(statistics.labelWeight()).isCloseTo(positive, within(1e-12 * weight));
-      assertThat(statistics.hasOneClass()).isFalse();
+      assertThat(statistics.label().sum()).isCloseTo(positive, within(1e-12 * weight));
+      assertThat(Arrays.stream(statistics.classes()).sum()).isEqualTo(180);
+      assertThat(statistics.classes()).doesNotContain(0);
       assertThat(statistics.invalid()).isEqualTo(new Statistics.Invalid(0, 0, 0, -1));
       for (int j = 0; j < 7; j++) {
         double[] x = column(problem, j);
         BigDecimal exact = variance(x, problem.w());
-        assertThat(Exact.relativeError(statistics.variance()[j], exact))
-            .isLessThanOrEqualTo(statistics.varianceRelativeError()[j]);
-        assertThat(statistics.varianceRelativeError()[j]).isLessThan(1e-13);
+        assertThat(Exact.relativeError(statistics.column(j).variance(), exact))
+            .isLessThanOrEqualTo(statistics.column(j).varianceRelativeError());
+        assertThat(statistics.column(j).varianceRelativeError()).isLessThan(1e-13);
         double second = 0;
         for (int i = 0; i < x.length; i++) {
           second += problem.w()[i] * x[i] * x[i];
         }
-        assertThat(statistics.secondMoment()[j]).isCloseTo(second, within(1e-12 * second));
-        assertThat(statistics.min()[j]).isEqualTo(Arrays.stream(x).min().getAsDouble());
-        assertThat(statistics.max()[j]).isEqualTo(Arrays.stream(x).max().getAsDouble());
-        assertThat(statistics.maxAbs(j))
+        assertThat(statistics.column(j).secondMoment()).isCloseTo(second, within(1e-12 * second));
+        assertThat(statistics.column(j).min()).isEqualTo(Arrays.stream(x).min().getAsDouble());
+        assertThat(statistics.column(j).max()).isEqualTo(Arrays.stream(x).max().getAsDouble());
+        assertThat(statistics.column(j).maxAbs())
             .isEqualTo(Arrays.stream(x).map(Math::abs).max().getAsDouble());
       }
     }
@@ -133,8 +141,9 @@ class StatisticsAggregatorTest {
           new Problem(
               new double[][] {{0.1}, {0.7}}, new double[] {0, 1}, w, false, new double[] {0});
       Statistics statistics = statistics(problem, Layout.DENSE, 10);
-      double error = Exact.relativeError(statistics.variance()[0], variance(column(problem, 0), w));
-      assertThat(error).isLessThanOrEqualTo(statistics.varianceRelativeError()[0]);
+      double error =
+          Exact.relativeError(statistics.column(0).variance(), variance(column(problem, 0), w));
+      assertThat(error).isLessThanOrEqualTo(statistics.column(0).varianceRelativeError());
     }
   }
 
@@ -151,9 +160,10 @@ class StatisticsAggregatorTest {
     }
     Problem problem = new Problem(x, new double[x.length], w, false, new double[1]);
     Statistics statistics = statistics(problem, Layout.DENSE, 50);
-    assertThat(statistics.isConstant(0)).isFalse();
-    assertThat(Exact.relativeError(statistics.variance()[0], variance(column(problem, 0), w)))
-        .isLessThanOrEqualTo(statistics.varianceRelativeError()[0]);
+    assertThat(statistics.column(0).isConstant()).isFalse();
+    assertThat(
+            Exact.relativeError(statistics.column(0).variance(), variance(column(problem, 0), w)))
+        .isLessThanOrEqualTo(statistics.column(0).varianceRelativeError());
   }
 
   @Test
@@ -168,8 +178,8 @@ class StatisticsAggregatorTest {
       Statistics statistics = statistics(problem, Layout.DENSE, 50);
       assertThat(
               Exact.relativeError(
-                  statistics.variance()[0], variance(column(problem, 0), plain.w())))
-          .isLessThanOrEqualTo(statistics.varianceRelativeError()[0]);
+                  statistics.column(0).variance(), variance(column(problem, 0), plain.w())))
+          .isLessThanOrEqualTo(statistics.column(0).varianceRelativeError());
     }
   }
 
@@ -184,10 +194,10 @@ class StatisticsAggregatorTest {
     Problem problem = new Problem(x, new double[333], w, false, new double[4]);
     for (Layout layout : new Layout[] {Layout.DENSE, Layout.SPARSE}) {
       Statistics statistics = statistics(problem, layout, 50);
-      assertThat(statistics.variance()).containsOnly(0);
-      assertThat(statistics.varianceRelativeError()).containsOnly(0);
+      assertThat(of(statistics, ColumnStatistics::variance)).containsOnly(0);
+      assertThat(of(statistics, ColumnStatistics::varianceRelativeError)).containsOnly(0);
       for (int j = 0; j < 4; j++) {
-        assertThat(statistics.isConstant(j)).isTrue();
+        assertThat(statistics.column(j).isConstant()).isTrue();
       }
     }
   }
@@ -206,11 +216,11 @@ class StatisticsAggregatorTest {
     sums.add(builder.build());
     Statistics statistics = sums.statistics();
     // 3, 0, 0, 3, 0, 0: mean 1, variance (2 * 4 + 4 * 1) / 5
-    assertThat(statistics.variance()[0]).isCloseTo(2.4, within(1e-15));
-    assertThat(statistics.variance()[1]).isCloseTo(2.4, within(1e-15));
-    assertThat(statistics.min()).containsExactly(0, -3, 0, 0);
-    assertThat(statistics.max()).containsExactly(3, 0, 0, 0);
-    assertThat(statistics.isConstant(2)).isTrue();
+    assertThat(statistics.column(0).variance()).isCloseTo(2.4, within(1e-15));
+    assertThat(statistics.column(1).variance()).isCloseTo(2.4, within(1e-15));
+    assertThat(of(statistics, ColumnStatistics::min)).containsExactly(0, -3, 0, 0);
+    assertThat(of(statistics, ColumnStatistics::max)).containsExactly(3, 0, 0, 0);
+    assertThat(statistics.column(2).isConstant()).isTrue();
   }
 
   @Test
@@ -218,8 +228,8 @@ class StatisticsAggregatorTest {
     Problem problem =
         new Problem(new double[][] {{5}}, new double[] {1}, new double[] {2}, false, new double[1]);
     Statistics statistics = statistics(problem, Layout.DENSE, 10);
-    assertThat(statistics.variance()).containsExactly(0);
-    assertThat(statistics.hasOneClass()).isTrue();
+    assertThat(of(statistics, ColumnStatistics::variance)).containsExactly(0);
+    assertThat(statistics.classes()).containsExactly(0, 1);
   }
 
   @Test
@@ -241,9 +251,12 @@ class StatisticsAggregatorTest {
       Statistics statistics = statistics(new Problem(x, y, w, false, new double[2]), layout, 30);
       assertThat(statistics.rows()).isEqualTo(106);
       assertThat(statistics.invalid()).isEqualTo(new Statistics.Invalid(2, 4, 0, -1));
-      assertThat(statistics.variance()).isEqualTo(expected.variance());
-      assertThat(statistics.min()).isEqualTo(expected.min());
-      assertThat(statistics.max()).isEqualTo(expected.max());
+      assertThat(of(statistics, ColumnStatistics::variance))
+          .isEqualTo(of(expected, ColumnStatistics::variance));
+      assertThat(of(statistics, ColumnStatistics::min))
+          .isEqualTo(of(expected, ColumnStatistics::min));
+      assertThat(of(statistics, ColumnStatistics::max))
+          .isEqualTo(of(expected, ColumnStatistics::max));
       assertThat(statistics.totalWeight()).isEqualTo(expected.totalWeight());
     }
   }
@@ -259,8 +272,8 @@ class StatisticsAggregatorTest {
             new double[1]);
     Statistics statistics = statistics(problem, Layout.DENSE, 2);
     assertThat(statistics.invalid().labels()).isEqualTo(1);
-    assertThat(statistics.isConstant(0)).isTrue();
-    assertThat(statistics.min()[0]).isEqualTo(5);
+    assertThat(statistics.column(0).isConstant()).isTrue();
+    assertThat(statistics.column(0).min()).isEqualTo(5);
   }
 
   @Test
@@ -272,10 +285,10 @@ class StatisticsAggregatorTest {
     for (Layout layout : new Layout[] {Layout.DENSE, Layout.SPARSE}) {
       Statistics statistics = statistics(problem, layout, 1);
       assertThat(statistics.invalid()).isEqualTo(new Statistics.Invalid(0, 0, 3, 1));
-      assertThat(statistics.variance()[0]).isEqualTo(1);
+      assertThat(statistics.column(0).variance()).isEqualTo(1);
       // the entries that are there, not zeros in place of those that are not
-      assertThat(statistics.min()).containsExactly(1, 5, 7);
-      assertThat(statistics.max()).containsExactly(3, 5, 7);
+      assertThat(of(statistics, ColumnStatistics::min)).containsExactly(1, 5, 7);
+      assertThat(of(statistics, ColumnStatistics::max)).containsExactly(3, 5, 7);
     }
   }
 
@@ -286,12 +299,13 @@ class StatisticsAggregatorTest {
     for (int rows : new int[] {1, 3, 64}) {
       Statistics many = statistics(problem, Layout.DENSE, rows);
       for (int j = 0; j < 5; j++) {
-        assertThat(many.variance()[j])
+        assertThat(many.column(j).variance())
             .isCloseTo(
-                one.variance()[j], within(2 * one.varianceRelativeError()[j] * one.variance()[j]));
+                one.column(j).variance(),
+                within(2 * one.column(j).varianceRelativeError() * one.column(j).variance()));
       }
-      assertThat(many.min()).isEqualTo(one.min());
-      assertThat(many.max()).isEqualTo(one.max());
+      assertThat(of(many, ColumnStatistics::min)).isEqualTo(of(one, ColumnStatistics::min));
+      assertThat(of(many, ColumnStatistics::max)).isEqualTo(of(one, ColumnStatistics::max));
     }
   }
 }

@@ -1,5 +1,6 @@
 package dev.lethe.core.certify;
 
+import dev.lethe.core.model.ParameterLayout;
 import java.util.Arrays;
 
 /**
@@ -29,6 +30,11 @@ final class DenseLogistic {
 
   int size() {
     return lambda.length;
+  }
+
+  /** The intercept, if any, is the last coordinate. */
+  ParameterLayout layout() {
+    return new ParameterLayout(size() - (intercept >= 0 ? 1 : 0), intercept >= 0, 1, 0);
   }
 
   /** Chooses b so that theta is the exact minimiser, up to bError, which is charged to g. */
@@ -123,13 +129,16 @@ final class DenseLogistic {
         gradientError(theta),
         lambda,
         new boolean[p],
-        intercept,
-        h,
+        layout(),
+        new double[] {h},
         c,
         kappa(theta),
         Math.sqrt(row) * up,
         Math.sqrt(scaledRow) * up,
-        true);
+        1,
+        true,
+        -1,
+        0);
   }
 
   /** Newton's method with halving, until the steps no longer shrink. */

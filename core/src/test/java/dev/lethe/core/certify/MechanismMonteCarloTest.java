@@ -6,10 +6,11 @@ import dev.lethe.core.linalg.Vectors;
 import dev.lethe.core.loss.LogisticLoss;
 import dev.lethe.core.model.DenseBlock;
 import dev.lethe.core.model.ExampleBlock;
+import dev.lethe.core.model.ParameterLayout;
 import dev.lethe.core.model.Statistics;
 import dev.lethe.core.objective.LocalExamples;
 import dev.lethe.core.objective.Objective;
-import dev.lethe.core.objective.Penalty;
+import dev.lethe.core.objective.PenaltyRule;
 import dev.lethe.core.solver.LinearSolver;
 import dev.lethe.core.solver.NewtonSolver;
 import dev.lethe.core.solver.NewtonStep;
@@ -244,14 +245,16 @@ class MechanismMonteCarloTest {
   private static Objective objective(Data data, Rows rows) {
     LocalExamples examples = new LocalExamples(data.features, rows.blocks());
     Statistics statistics = examples.statistics(LogisticLoss.INSTANCE).statistics();
+    ParameterLayout layout = new ParameterLayout(data.features, data.intercept, 1, 0);
     return new Objective(
         examples,
         statistics,
         LogisticLoss.INSTANCE,
-        data.intercept,
-        Penalty.sparkMl(statistics, data.regParam, data.standardization, data.intercept),
+        layout,
+        PenaltyRule.ofMean(data.regParam, data.standardization).on(statistics, layout),
         new double[data.size()],
-        new boolean[data.size()]);
+        new boolean[data.size()],
+        -1);
   }
 
   /** From the formulas: lambda_j = n regParam s_j^2, the intercept not penalised, unit weights. */

@@ -144,7 +144,8 @@ class CompensatedVectorTest {
       DenseBlock block = new DenseBlock(d, flat, new double[n], new double[n]);
       CompensatedVector v = new CompensatedVector(d);
       for (int i = 0; i < n; i++) {
-        block.addScaledRow(i, 1, v);
+        block.addScaledRow(i, 1, v, 0);
+        v.endRow(true);
       }
       double[] result = v.toArray();
       for (int j = 0; j < d; j++) {
@@ -167,15 +168,19 @@ class CompensatedVectorTest {
     CompensatedVector kept = new CompensatedVector(d);
     CompensatedVector sent = new CompensatedVector(d);
     for (int i = 0; i < n; i++) {
-      block.addScaledRow(i, 0.3, kept);
-      block.addScaledRow(i, 0.3, sent);
+      block.addScaledRow(i, 0.3, kept, 0);
+      kept.endRow(true);
+      block.addScaledRow(i, 0.3, sent, 0);
+      sent.endRow(true);
     }
     CompensatedVector arrived = Serialized.copy(sent.sealed());
     assertThat(arrived.toArray()).isEqualTo(kept.toArray());
     assertThat(arrived.depth()).isEqualTo(n);
     // and it can still be added to
-    block.addScaledRow(0, 1, arrived);
-    block.addScaledRow(0, 1, kept);
+    block.addScaledRow(0, 1, arrived, 0);
+    arrived.endRow(true);
+    block.addScaledRow(0, 1, kept, 0);
+    kept.endRow(true);
     assertThat(arrived.toArray()).isEqualTo(kept.toArray());
   }
 

@@ -57,8 +57,12 @@ class ExampleBlockTest {
           absolute = absolute.add(product.abs());
         }
         BigDecimal bound = absolute.multiply(Exact.of(Rounding.gamma(d)));
-        assertThat(Exact.error(block.dot(i, v), dot)).isLessThanOrEqualTo(bound);
-        assertThat(Exact.error(block.absoluteDot(i, v), absolute)).isLessThanOrEqualTo(bound);
+        assertThat(Exact.error(block.dot(i, v, 0), dot)).isLessThanOrEqualTo(bound);
+        assertThat(Exact.error(block.absoluteDot(i, v, 0), absolute)).isLessThanOrEqualTo(bound);
+        double[] shifted = new double[d + 3];
+        System.arraycopy(v, 0, shifted, 2, d);
+        assertThat(block.dot(i, shifted, 2)).isEqualTo(block.dot(i, v, 0));
+        assertThat(block.absoluteDot(i, shifted, 2)).isEqualTo(block.absoluteDot(i, v, 0));
       }
     }
   }
@@ -72,27 +76,39 @@ class ExampleBlockTest {
       ExampleBlock block = problem.block(layout);
       for (int i = 0; i < problem.rows(); i++) {
         double[] x = problem.x()[i];
-        CompensatedVector sums = new CompensatedVector(d + 1);
-        block.addScaledRow(i, a, sums);
-        double[] absolute = new double[d + 1];
-        block.addScaledAbsoluteRow(i, a, absolute);
+        CompensatedVector sums = new CompensatedVector(d + 3);
+        block.addScaledRow(i, a, sums, 2);
+        sums.endRow(block.isDense());
+        double[] absolute = new double[d + 3];
+        block.addScaledAbsoluteRow(i, a, absolute, 2);
         double[] plain = new double[d + 4];
         block.addScaledRowPlainly(i, a, plain, 3);
-        double[] gram = new double[(d + 1) * (d + 1)];
-        block.addScaledOuterProduct(i, a, gram, d + 1);
+        double[] gram = new double[(d + 1) * (d + 1) + 5];
+        block.addScaledOuterProduct(i, a, gram, d + 1, 5);
+        double square = 0;
         for (int j = 0; j < d; j++) {
           // One product of two doubles each: the same rounding however it is stored.
-          assertThat(sums.toArray()[j]).isEqualTo(a * x[j]);
-          assertThat(absolute[j]).isEqualTo(a * Math.abs(x[j]));
+          assertThat(sums.toArray()[j + 2]).isEqualTo(a * x[j]);
+          assertThat(absolute[j + 2]).isEqualTo(a * Math.abs(x[j]));
           assertThat(plain[j + 3]).isEqualTo(a * x[j]);
           for (int k = 0; k <= d; k++) {
-            assertThat(gram[j * (d + 1) + k]).isEqualTo(k <= j ? a * x[j] * x[k] : 0);
+            assertThat(gram[5 + j * (d + 1) + k]).isEqualTo(k <= j ? a * x[j] * x[k] : 0);
           }
+          square += x[j] * x[j];
         }
-        assertThat(sums.toArray()[d]).isZero();
         assertThat(sums.depth()).isEqualTo(1);
-        assertThat(absolute[d]).isZero();
+        assertThat(block.squaredNorm(i, new boolean[d + 1])).isEqualTo(square); // in the same order
+        boolean[] all = new boolean[d];
+        Arrays.fill(all, true);
+        assertThat(block.squaredNorm(i, all)).isZero();
+        // nothing before the offset, nothing behind the row
+        for (double[] padded : new double[][] {sums.toArray(), absolute}) {
+          assertThat(padded[0]).isZero();
+          assertThat(padded[1]).isZero();
+          assertThat(padded[d + 2]).isZero();
+        }
         assertThat(Arrays.copyOf(plain, 3)).containsOnly(0);
+        assertThat(Arrays.copyOf(gram, 5)).containsOnly(0);
       }
     }
   }
@@ -170,8 +186,8 @@ class ExampleBlockTest {
     builder.endRow(1, 3);
     ExampleBlock block = builder.build();
     assertThat(block.rows()).isEqualTo(3);
-    assertThat(block.dot(0, new double[] {1, 1, 1})).isZero();
-    assertThat(block.dot(1, new double[] {1, 1, 1})).isEqualTo(4);
+    assertThat(block.dot(0, new double[] {1, 1, 1}, 0)).isZero();
+    assertThat(block.dot(1, new double[] {1, 1, 1}, 0)).isEqualTo(4);
     assertThat(block.entries(2)).isZero();
   }
 

@@ -11,8 +11,10 @@ import dev.lethe.core.linalg.Cholesky;
 import dev.lethe.core.linalg.SymmetricMatrix;
 import dev.lethe.core.linalg.Vectors;
 import dev.lethe.core.loss.LogisticLoss;
+import dev.lethe.core.model.ColumnStatistics;
 import dev.lethe.core.model.DenseBlock;
 import dev.lethe.core.model.ExampleBlock;
+import dev.lethe.core.model.ParameterLayout;
 import dev.lethe.core.model.Statistics;
 import dev.lethe.core.solver.CentredJacobi;
 import dev.lethe.core.solver.ConjugateGradient;
@@ -39,10 +41,11 @@ class ObjectiveTest {
         examples,
         examples.statistics(LogisticLoss.INSTANCE).statistics(),
         LogisticLoss.INSTANCE,
-        problem.intercept(),
+        problem.layout(),
         penalty,
         linear,
-        fixed);
+        fixed,
+        -1);
   }
 
   private static Penalty penalty(int size, boolean intercept, long seed) {
@@ -197,8 +200,10 @@ class ObjectiveTest {
     Penalty penalty = penalty(6, true, 5);
     Measurement m =
         objective(problem, penalty, new double[6], fixed).evaluate(start.theta()).measurement();
-    assertThat(m.interceptIndex()).isEqualTo(5);
-    assertThat(m.selfConcordantLoss()).isTrue();
+    assertThat(m.layout().intercept(0)).isEqualTo(5);
+    assertThat(m.selfConcordance()).isEqualTo(1);
+    assertThat(m.separable()).isTrue();
+    assertThat(m.offset()).isZero();
     for (double[] x : problem.x()) {
       double square = 1;
       double scaled = 0;
@@ -216,7 +221,7 @@ class ObjectiveTest {
       double expected = fixed[j] ? 0 : moment[j].doubleValue();
       assertThat(m.curvatureMoment()[j]).isCloseTo(expected, within(1e-10));
     }
-    assertThat(m.curvature()).isCloseTo(moment[5].doubleValue(), within(1e-10));
+    assertThat(m.curvature()[0]).isCloseTo(moment[5].doubleValue(), within(1e-10));
   }
 
   @Test
@@ -366,10 +371,11 @@ class ObjectiveTest {
         examples,
         first.statistics(LogisticLoss.INSTANCE).statistics(),
         LogisticLoss.INSTANCE,
-        false,
+        new ParameterLayout(3, false, 1, 0),
         uniform(3, 1),
         new double[3],
-        new boolean[3]);
+        new boolean[3],
+        -1);
   }
 
   @Test
@@ -412,17 +418,20 @@ class ObjectiveTest {
     Objective objective =
         objective(
             problem,
-            Penalty.sparkMl(statistics, 1e-3, true, true),
+            PenaltyRule.ofMean(1e-3, true).on(statistics, problem.layout()),
             new double[d + 1],
             new boolean[d + 1]);
     Objective.Measured start = objective.evaluate(problem.theta());
     SymmetricMatrix h = objective.hessianMatrix(problem.theta());
     double[] diagonal = new double[d + 1];
     Arrays.setAll(diagonal, j -> h.get(j, j));
+    int[] none = new int[d + 1];
+    Arrays.fill(none, -1);
     double[] truth = Cholesky.of(h).orElseThrow().solve(start.gradient());
     int centred = iterations(h, start.gradient(), truth, objective.preconditioner(start));
     int jacobi =
-        iterations(h, start.gradient(), truth, new CentredJacobi(diagonal, new double[d + 1], -1));
+        iterations(
+            h, start.gradient(), truth, new CentredJacobi(diagonal, new double[d + 1], none));
     int identity = iterations(h, start.gradient(), truth, double[]::clone);
     // Centred, the Hessian of independent columns is nearly diagonal: sqrt(d / n) off it.
     assertThat(centred).isLessThanOrEqualTo(12);
@@ -456,7 +465,7 @@ class ObjectiveTest {
             new double[] {900, 900, 100});
     Objective objective = objective(problem, uniform(3, 1), new double[3], new boolean[3]);
     Objective.Measured start = objective.evaluate(problem.theta());
-    assertThat(start.measurement().curvature()).isZero();
+    assertThat(start.measurement().curvature()).containsExactly(0);
     double[] z = objective.preconditioner(start).applyInverse(start.gradient());
     double square = Vectors.dot(z, start.gradient());
     assertThat(square).isPositive().isFinite();
@@ -477,8 +486,8 @@ class ObjectiveTest {
     Problem problem = Problem.random(Kind.SPARSE, 100, 3, true, 12);
     Statistics statistics = problem.examples().statistics(LogisticLoss.INSTANCE).statistics();
     double total = Arrays.stream(problem.w()).sum();
-    Penalty with = Penalty.sparkMl(statistics, 0.01, true, true);
-    Penalty without = Penalty.sparkMl(statistics, 0.01, false, true);
+    Penalty with = PenaltyRule.ofMean(0.01, true).on(statistics, problem.layout());
+    Penalty without = PenaltyRule.ofMean(0.01, false).on(statistics, problem.layout());
     for (int j = 0; j < 3; j++) {
       double variance = 0;
       double mean = 0;
@@ -508,19 +517,21 @@ class ObjectiveTest {
             3,
             0,
             3,
-            1,
-            new double[2],
-            new double[] {Double.POSITIVE_INFINITY, 0},
-            new double[] {3e34, 3},
-            new double[] {1e17, 1},
-            new double[] {1e17 + 16, 1},
+            2,
+            List.of(
+                new ColumnStatistics(1e17, 1e17 + 16, 3e17, 3e34, 0, Double.POSITIVE_INFINITY),
+                new ColumnStatistics(1, 1, 3, 3, 0, 0)),
+            new ColumnStatistics(0, 1, 1, 1, 1.0 / 3, 1e-15),
+            new long[] {2, 1},
             new Statistics.Invalid(0, 0, 0, -1));
-    Penalty penalty = Penalty.sparkMl(statistics, 0.1, true, false);
+    ParameterLayout layout = new ParameterLayout(2, false, 1, 0);
+    Penalty penalty = PenaltyRule.ofMean(0.1, true).on(statistics, layout);
     assertThat(penalty.lambda()).containsExactly(0, 0);
     assertThat(penalty.relativeError()[0]).isEqualTo(Double.POSITIVE_INFINITY);
     assertThat(penalty.relativeError()[1]).isLessThan(1e-15);
     // no penalty at all: nothing to be unsure about
-    assertThat(Penalty.sparkMl(statistics, 0, true, false).relativeError()[0]).isLessThan(1e-15);
+    assertThat(PenaltyRule.ofMean(0, true).on(statistics, layout).relativeError()[0])
+        .isLessThan(1e-15);
   }
 
   @Test

@@ -223,11 +223,15 @@ class ConjugateGradientTest {
       }
     }
     double[] x = {1, -2, 7};
-    double[] back = new CentredJacobi(d, mu, 2).applyInverse(new SymmetricMatrix(3, m).apply(x));
+    double[] back =
+        new CentredJacobi(d, mu, new int[] {2, 2, -1})
+            .applyInverse(new SymmetricMatrix(3, m).apply(x));
     for (int j = 0; j < 3; j++) {
       assertThat(back[j]).isCloseTo(x[j], within(1e-12));
     }
-    assertThat(new CentredJacobi(d, new double[3], -1).applyInverse(new double[] {2, 3, 5}))
+    assertThat(
+            new CentredJacobi(d, new double[3], new int[] {-1, -1, -1})
+                .applyInverse(new double[] {2, 3, 5}))
         .containsExactly(1, 1, 1);
   }
 
@@ -235,7 +239,8 @@ class ConjugateGradientTest {
   void centredJacobi_entryNotPositive_isRefused() {
     for (double bad : new double[] {0, -1, Double.NaN, Double.POSITIVE_INFINITY}) {
       assertThatIllegalArgumentException()
-          .isThrownBy(() -> new CentredJacobi(new double[] {1, bad}, new double[2], -1));
+          .isThrownBy(
+              () -> new CentredJacobi(new double[] {1, bad}, new double[2], new int[] {-1, -1}));
     }
   }
 }

@@ -34,10 +34,11 @@ class NewtonSolverTest {
         examples,
         examples.statistics(LogisticLoss.INSTANCE).statistics(),
         LogisticLoss.INSTANCE,
-        problem.intercept(),
+        problem.layout(),
         new Penalty(all, new double[all.length]),
         new double[all.length],
-        fixed);
+        fixed,
+        -1);
   }
 
   private static <E extends ConvexFunction.Evaluation> Result<E> minimize(

@@ -4,8 +4,8 @@ import java.math.BigDecimal;
 import java.math.MathContext;
 
 /**
- * The logistic loss and its sums in decimal arithmetic of 60 digits, from definitions only: the
- * independent truth of the tests. Margins and products of doubles are exact.
+ * Decimal arithmetic of 60 digits, and the logistic loss in it from its definition: the independent
+ * truth of the tests. Margins and products of doubles are exact.
  */
 public final class Exact {
   /** Digits of every result. */
@@ -68,6 +68,21 @@ public final class Exact {
               WORK);
     }
     return log;
+  }
+
+  /** log x for x >= 1. */
+  public static BigDecimal log(BigDecimal x) {
+    BigDecimal e = x.subtract(BigDecimal.ONE);
+    if (e.compareTo(BigDecimal.ONE) <= 0) {
+      return log1p(e);
+    }
+    // log x = k log 2 + log(x / 2^k)
+    int k = 0;
+    for (BigDecimal y = x; y.compareTo(TWO) > 0; y = y.divide(TWO, WORK)) {
+      k++;
+    }
+    BigDecimal rest = x.divide(TWO.pow(k), WORK).subtract(BigDecimal.ONE);
+    return log1p(BigDecimal.ONE).multiply(BigDecimal.valueOf(k), WORK).add(log1p(rest), WORK);
   }
 
   /** log(1 + e^s) - y s. */

@@ -5,6 +5,7 @@ import dev.lethe.core.loss.LogisticLoss;
 import dev.lethe.core.model.BlockBuilder;
 import dev.lethe.core.model.DenseBlock;
 import dev.lethe.core.model.ExampleBlock;
+import dev.lethe.core.model.ParameterLayout;
 import dev.lethe.core.model.SparseBlock;
 import dev.lethe.core.objective.LocalExamples;
 import java.math.BigDecimal;
@@ -113,7 +114,11 @@ public record Problem(double[][] x, double[] y, double[] w, boolean intercept, d
   }
 
   public Point at(double[] parameters) {
-    return new Point(LogisticLoss.INSTANCE, features(), intercept, parameters);
+    return new Point(LogisticLoss.INSTANCE, layout(), parameters);
+  }
+
+  public ParameterLayout layout() {
+    return new ParameterLayout(features(), intercept, 1, 0);
   }
 
   public Problem withTheta(double[] parameters) {

@@ -9,6 +9,7 @@ import dev.lethe.core.linalg.Vectors;
 import dev.lethe.core.loss.LogisticLoss;
 import dev.lethe.core.model.BlockBuilder;
 import dev.lethe.core.model.ExampleBlock;
+import dev.lethe.core.model.ParameterLayout;
 import dev.lethe.core.objective.LocalExamples;
 import dev.lethe.core.objective.Objective;
 import dev.lethe.core.objective.Penalty;
@@ -80,10 +81,11 @@ class PeerTest {
             corrected,
             corrected.statistics(LogisticLoss.INSTANCE).statistics(),
             LogisticLoss.INSTANCE,
-            false,
+            new ParameterLayout(features, false, 1, 0),
             new Penalty(ones, new double[features]),
             new double[features],
-            new boolean[features]);
+            new boolean[features],
+            -1);
     assertThat(objective.statistics().rows()).isEqualTo(rows);
     String expected = Files.readString(folder.resolve("expected.json"));
     double[] before = vector(folder, "theta_before.csv");

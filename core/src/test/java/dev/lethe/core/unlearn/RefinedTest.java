@@ -11,9 +11,12 @@ import dev.lethe.core.aggregate.Point;
 import dev.lethe.core.aggregate.StatisticsAggregator;
 import dev.lethe.core.certify.DistanceBound;
 import dev.lethe.core.certify.DistanceBound.Cause;
+import dev.lethe.core.linalg.Rounding;
 import dev.lethe.core.linalg.Vectors;
 import dev.lethe.core.loss.LogisticLoss;
 import dev.lethe.core.loss.LossFunction;
+import dev.lethe.core.loss.MarginLoss;
+import dev.lethe.core.model.ParameterLayout;
 import dev.lethe.core.model.SparseBlock;
 import dev.lethe.core.objective.ExampleSums;
 import dev.lethe.core.objective.LocalExamples;
@@ -41,10 +44,11 @@ class RefinedTest {
         examples,
         examples.statistics(loss).statistics(),
         loss,
-        intercept,
+        new ParameterLayout(examples.features(), intercept, 1, 0),
         new Penalty(all, new double[p]),
         new double[p],
-        new boolean[p]);
+        new boolean[p],
+        -1);
   }
 
   private static UnlearningResult refined(Objective objective, double rho, int maxSteps) {
@@ -99,7 +103,7 @@ class RefinedTest {
     assertThat(sums.grams).isZero();
     // From 0 Newton takes 1, 1.097..., each step squaring the error: 4 steps to 1e-8 sqrt(4200).
     assertThat(result.steps()).hasSizeLessThanOrEqualTo(6);
-    // The estimate takes half the curvature's bound, 1/8, for 3/16: at most 1.5 times too large.
+    // Without an intercept the estimate takes the mean curvature, which here is every column's.
     assertThat(distanceToLogThree(result)).isLessThanOrEqualTo(1e-8);
   }
 
@@ -186,7 +190,7 @@ class RefinedTest {
   }
 
   /** l = sqrt(1 + (s - y)^2) - 1: |l'''| reaches 3/2 of l'', so it is not self-concordant. */
-  private static final class PseudoHuber implements LossFunction {
+  private static final class PseudoHuber extends MarginLoss {
     private static final long serialVersionUID = 1L;
 
     @Override
@@ -215,13 +219,23 @@ class RefinedTest {
     }
 
     @Override
-    public boolean isSelfConcordant() {
-      return false;
+    public double thirdDerivativeBound() {
+      return 1;
     }
 
     @Override
-    public double derivativeErrorUnits() {
-      return 8;
+    protected double evaluationError(double margin, double label) {
+      return Rounding.gamma(8) * Math.abs(firstDerivative(margin, label));
+    }
+
+    @Override
+    public double hessianErrorUnits() {
+      return 16;
+    }
+
+    @Override
+    public double selfConcordance() {
+      return Double.POSITIVE_INFINITY;
     }
 
     @Override

@@ -43,10 +43,11 @@ class UpdatesTest {
         examples,
         examples.statistics(LogisticLoss.INSTANCE).statistics(),
         LogisticLoss.INSTANCE,
-        problem.intercept(),
+        problem.layout(),
         new Penalty(all, new double[all.length]),
         new double[all.length],
-        new boolean[all.length]);
+        new boolean[all.length],
+        -1);
   }
 
   private static Problem rows(Problem problem, IntPredicate keep) {
