@@ -2,8 +2,8 @@ package dev.lethe.spark.job;
 
 import dev.lethe.core.solver.NewtonSolver;
 import dev.lethe.spark.certificate.Certificate;
+import dev.lethe.spark.certificate.Claim;
 import dev.lethe.spark.certificate.Evidence;
-import dev.lethe.spark.certificate.Verdict;
 import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.List;
@@ -33,15 +33,17 @@ public record Summary(List<String> lines) {
               certificate.parameters(),
               certificate.zeroCoefficients().size()));
     }
-    if (certificate.verdict() == Verdict.CERTIFIED) {
+    Claim claim = certificate.claim();
+    if (claim != null) {
       lines.add(
           field(
               "verdict",
-              "certified: epsilon %s, delta %s, rho %s, sigma %s",
-              String.valueOf(certificate.epsilon()),
-              String.valueOf(certificate.delta()),
-              String.valueOf(certificate.rho()),
-              String.valueOf(certificate.sigma())));
+              "certified: epsilon %s, delta %s, rho %s, %s %s",
+              String.valueOf(claim.epsilon()),
+              String.valueOf(claim.delta()),
+              String.valueOf(claim.rho()),
+              claim.widthName(),
+              String.valueOf(claim.width())));
     } else {
       lines.add(
           field(
