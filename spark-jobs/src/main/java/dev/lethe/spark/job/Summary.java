@@ -1,5 +1,7 @@
 package dev.lethe.spark.job;
 
+import dev.lethe.core.certify.Composition;
+import dev.lethe.core.certify.GammaRadiusNoise;
 import dev.lethe.core.solver.NewtonSolver;
 import dev.lethe.spark.certificate.Certificate;
 import dev.lethe.spark.certificate.Claim;
@@ -8,6 +10,7 @@ import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -194,6 +197,52 @@ public record Summary(List<String> lines) {
                   + "; the request's expressions depend on them, they must be those of the"
                   + " unlearning"));
     }
+    return new Summary(lines);
+  }
+
+  /** Public figures only: what it reads is public. */
+  public static Summary of(ComposeJob.Result result) {
+    List<String> lines = new ArrayList<>();
+    lines.add(
+        "  request               mechanism                   epsilon      delta  rho / noise");
+    for (Certificate certificate : result.certificates()) {
+      Claim claim = Objects.requireNonNull(certificate.claim());
+      lines.add(
+          format(
+              "  %-20s  %-25s  %8.4g  %9.3g  %.4g (%s)",
+              certificate.requestId(),
+              claim.noise() instanceof GammaRadiusNoise ? "gamma-radius" : "gaussian",
+              claim.epsilon(),
+              claim.delta(),
+              claim.rho() / claim.width(),
+              claim.widthName()));
+    }
+    lines.add("");
+    Composition composition = result.composition();
+    lines.add(field("releases", "%d", result.certificates().size()));
+    if (composition.squaredMu() > 0) {
+      lines.add(field("gaussian", "mu = sqrt(sum (rho / sigma)^2) = %.6g", composition.mu()));
+    }
+    if (composition.pureEpsilon() > 0) {
+      lines.add(field("pure", "epsilon = sum rho / scale = %.6g", composition.pureEpsilon()));
+    }
+    lines.add(
+        field(
+            "together",
+            "epsilon %s, delta %s",
+            String.valueOf(result.epsilon()),
+            String.valueOf(result.delta())));
+    lines.add(
+        field(
+            "meaning",
+            "who observes all of these releases cannot tell them, beyond that, from the releases of"
+                + " models"));
+    lines.add(field("", "retrained on the corrected data of each, published with the same noises"));
+    lines.add(
+        field(
+            "premise",
+            "the noises are independent of each other; the model before the first release, and every"));
+    lines.add(field("", "release that is not listed, are not covered"));
     return new Summary(lines);
   }
 
