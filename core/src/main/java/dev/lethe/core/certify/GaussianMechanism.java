@@ -23,7 +23,8 @@ import org.apache.commons.numbers.gamma.Erfcx;
  * @param rho the proven distance, positive, finite
  * @param sigma the standard deviation of the noise of every coordinate, in units of theta
  */
-public record GaussianMechanism(double epsilon, double delta, double rho, double sigma) {
+public record GaussianMechanism(double epsilon, double delta, double rho, double sigma)
+    implements OutputMechanism {
   private static final double U = 0x1p-53;
 
   /**
@@ -37,9 +38,6 @@ public record GaussianMechanism(double epsilon, double delta, double rho, double
    * another Java runtime rounds its logarithm.
    */
   private static final double CALIBRATION_ERROR = 3 * ERROR;
-
-  /** What a coordinate's sampler adds to the probability of an event, at most. */
-  private static final double SAMPLER_DELTA = 4e-12;
 
   /** Keeps x^2 finite; a smaller x only rounds delta up. */
   private static final double LARGEST_X = 1e100;
@@ -73,7 +71,7 @@ public record GaussianMechanism(double epsilon, double delta, double rho, double
   public static GaussianMechanism calibrate(
       double epsilon, double delta, double rho, int coordinates) {
     requirePositive("epsilon", epsilon);
-    double sampler = (1 + Math.exp(epsilon)) * coordinates * SAMPLER_DELTA;
+    double sampler = OutputMechanism.samplerDelta(epsilon, coordinates);
     if (!(sampler <= delta / 2)) {
       throw new IllegalArgumentException(
           "delta = %s: too small for %d parameters at epsilon = %s; must be at least %s"
@@ -124,6 +122,11 @@ public record GaussianMechanism(double epsilon, double delta, double rho, double
           "rho = " + rho + ": too large, sigma would exceed the range of a double");
     }
     return new GaussianMechanism(epsilon, delta, rho, sigma);
+  }
+
+  @Override
+  public GaussianNoise noise() {
+    return new GaussianNoise(sigma);
   }
 
   /** The left-hand side of (5), rounded up, at most 1. See {@link #logDelta}. */

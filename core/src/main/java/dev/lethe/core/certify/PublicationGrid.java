@@ -13,6 +13,9 @@ public record PublicationGrid(double step) {
   /** sigma is at least this many steps. */
   public static final int STEPS_PER_SIGMA = 100;
 
+  /** A smaller deviation has no grid. */
+  public static final double SMALLEST_SIGMA = 0x1p-1000;
+
   /** The step is at least this many ulp of the largest un-noised parameter. */
   private static final double ULPS_PER_STEP = 0x1p20;
 
@@ -30,9 +33,9 @@ public record PublicationGrid(double step) {
    * @throws IllegalArgumentException unless sigma is finite and at least 2^-1000
    */
   public static PublicationGrid of(double sigma) {
-    if (!(sigma >= 0x1p-1000 && sigma < Double.POSITIVE_INFINITY)) {
+    if (!(sigma >= SMALLEST_SIGMA && sigma < Double.POSITIVE_INFINITY)) {
       throw new IllegalArgumentException(
-          "sigma = " + sigma + ": must be finite and at least " + 0x1p-1000);
+          "sigma = " + sigma + ": must be finite and at least " + SMALLEST_SIGMA);
     }
     double step = Math.scalb(1.0, Math.getExponent(sigma / STEPS_PER_SIGMA));
     // sigma / 100 may have been rounded up to a power of two; 100 * step is exact.
@@ -60,12 +63,14 @@ public record PublicationGrid(double step) {
   }
 
   /**
-   * The smallest rho, to a relative 2^-30, whose sigma leaves a grid that fits: for the message
+   * The smallest rho, to a relative 2^-30, whose noise leaves a grid that fits: for the message
    * that refuses a smaller one.
+   *
+   * @param deviationPerRho the noise's standard deviation over rho, which does not depend on rho
    */
-  public static double smallestRho(double epsilon, double delta, double maxAbsTheta) {
-    double sigma = Math.max(0x1p-1000, STEPS_PER_SIGMA * ULPS_PER_STEP * Math.ulp(maxAbsTheta));
-    double sigmaPerRho = GaussianMechanism.calibrate(epsilon, delta, 1).sigma();
-    return sigma / sigmaPerRho * (1 + 0x1p-30);
+  public static double smallestRho(double deviationPerRho, double maxAbsTheta) {
+    double deviation =
+        Math.max(SMALLEST_SIGMA, STEPS_PER_SIGMA * ULPS_PER_STEP * Math.ulp(maxAbsTheta));
+    return deviation / deviationPerRho * (1 + 0x1p-30);
   }
 }

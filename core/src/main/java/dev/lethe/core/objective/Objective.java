@@ -130,6 +130,10 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
     return penalty;
   }
 
+  public LossFunction loss() {
+    return loss;
+  }
+
   public ParameterLayout layout() {
     return layout;
   }

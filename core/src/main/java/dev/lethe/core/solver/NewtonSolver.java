@@ -44,6 +44,7 @@ public final class NewtonSolver<E extends ConvexFunction.Evaluation> {
    * @param gradientNorm ||g||_2 where it ended
    * @param length the accepted fraction of the Newton direction
    * @param products Hessian-vector products
+   * @param residualNorm ||H s + g||_2 of the Newton direction s
    */
   public record Step(
       int step,
@@ -52,6 +53,7 @@ public final class NewtonSolver<E extends ConvexFunction.Evaluation> {
       double length,
       int cgIterations,
       int products,
+      double residualNorm,
       double seconds) {}
 
   /** The last evaluation and the way to it. */
@@ -147,6 +149,7 @@ public final class NewtonSolver<E extends ConvexFunction.Evaluation> {
               length,
               direction.cgIterations(),
               direction.products(),
+              direction.residualNorm(),
               (System.nanoTime() - begin) / 1e9));
       current = next;
       listener.evaluated(steps.size(), current);

@@ -11,11 +11,17 @@ public final class NewtonStep {
    * @param direction s; zero if Cholesky met a matrix that is not positive definite
    * @param cgIterations 0 for Cholesky
    * @param products Hessian-vector products; 0 for Cholesky
+   * @param residualNorm ||H s + g||_2, computed afresh
    * @param solved whether the system was solved to the tolerance
    * @param outcome the solver's stop reason, in words
    */
   public record Result(
-      double[] direction, int cgIterations, int products, boolean solved, String outcome) {}
+      double[] direction,
+      int cgIterations,
+      int products,
+      double residualNorm,
+      boolean solved,
+      String outcome) {}
 
   private final LinearSolver solver;
   private final int maxCgIterations;
@@ -42,16 +48,36 @@ public final class NewtonStep {
     double[] rhs = new double[gradient.length];
     Vectors.addInPlace(rhs, -1, gradient);
     if (solver == LinearSolver.CHOLESKY) {
-      return Cholesky.of(damped(function.hessianMatrix(point), damping))
-          .map(factor -> new Result(factor.solve(rhs), 0, 0, true, "CHOLESKY"))
-          .orElseGet(
-              () -> new Result(new double[rhs.length], 0, 0, false, "NOT_POSITIVE_DEFINITE"));
+      return byCholesky(damped(function.hessianMatrix(point), damping), rhs);
     }
     ConjugateGradient.Result cg =
         new ConjugateGradient(tolerance, maxCgIterations, listener)
             .solve(damped(function.hessian(point), damping), rhs, preconditioner);
     return new Result(
-        cg.x(), cg.iterations(), cg.products(), cg.converged(), cg.reason().toString());
+        cg.x(),
+        cg.iterations(),
+        cg.products(),
+        cg.residualNorm(),
+        cg.converged(),
+        cg.reason().toString());
+  }
+
+  private static Result byCholesky(SymmetricMatrix hessian, double[] rhs) {
+    return Cholesky.of(hessian)
+        .map(
+            factor -> {
+              double[] s = factor.solve(rhs);
+              return new Result(s, 0, 0, Vectors.distance(hessian.apply(s), rhs), true, "CHOLESKY");
+            })
+        .orElseGet(
+            () ->
+                new Result(
+                    new double[rhs.length],
+                    0,
+                    0,
+                    Vectors.norm(rhs),
+                    false,
+                    "NOT_POSITIVE_DEFINITE"));
   }
 
   private static SymmetricMatrix damped(SymmetricMatrix matrix, double[] damping) {

@@ -18,26 +18,28 @@ public record FirstOrderUpdate(OptionalDouble tau) {
     }
   }
 
+  /** The new parameters and the rate that was used. */
+  public record Result(double[] theta, double rate) {}
+
   /**
    * theta - tau g.
    *
    * @param objective of the corrected data
    * @param g the gradient difference, or the gradient on the corrected data
    */
-  public double[] apply(Objective objective, double[] theta, double[] g) {
-    double rate;
-    if (tau.isPresent()) {
-      rate = tau.getAsDouble();
-    } else {
-      double square = Vectors.dot(g, g);
-      double curvature = Vectors.dot(g, objective.hessian(theta).apply(g));
-      // g = 0: nothing to do. g'Hg = 0 with g != 0 has no minimiser along -g.
-      if (square > 0 && !(curvature > 0)) {
-        throw new ArithmeticException(
-            "tau: auto has no value, the objective is flat along the gradient; give tau");
-      }
-      rate = square == 0 ? 0 : square / curvature;
+  public Result apply(Objective objective, double[] theta, double[] g) {
+    double rate = tau.isPresent() ? tau.getAsDouble() : automatic(objective, theta, g);
+    return new Result(Vectors.add(theta, -rate, g), rate);
+  }
+
+  private static double automatic(Objective objective, double[] theta, double[] g) {
+    double square = Vectors.dot(g, g);
+    double curvature = Vectors.dot(g, objective.hessian(theta).apply(g));
+    // g = 0: nothing to do. g'Hg = 0 with g != 0 has no minimiser along -g.
+    if (square > 0 && !(curvature > 0)) {
+      throw new ArithmeticException(
+          "tau: auto has no value, the objective is flat along the gradient; give tau");
     }
-    return Vectors.add(theta, -rate, g);
+    return square == 0 ? 0 : square / curvature;
   }
 }

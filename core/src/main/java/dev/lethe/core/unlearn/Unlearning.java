@@ -1,7 +1,9 @@
 package dev.lethe.core.unlearn;
 
 import dev.lethe.core.certify.DistanceBound;
+import dev.lethe.core.certify.ResidualBounds;
 import dev.lethe.core.linalg.Vectors;
+import dev.lethe.core.loss.MarginLoss;
 import dev.lethe.core.objective.Objective;
 import dev.lethe.core.solver.NewtonSolver;
 import dev.lethe.core.solver.NewtonStep;
@@ -58,8 +60,15 @@ public final class Unlearning {
     Recorder recorder = new Recorder();
     Objective.Measured measured = objective.evaluate(start);
     recorder.record(measured);
-    double[] end = update.apply(objective, start, g.apply(measured));
-    return recorder.end(objective.evaluate(end), true);
+    double[] direction = g.apply(measured);
+    FirstOrderUpdate.Result step = update.apply(objective, start, direction);
+    AprioriBound apriori =
+        apriori(
+            measured,
+            bounds ->
+                AprioriBound.firstOrder(
+                    bounds.dataNorm(), bounds.firstOrder(step.rate(), direction, step.theta())));
+    return recorder.end(objective.evaluate(step.theta()), true, apriori);
   }
 
   /** One second-order step; g as above. */
@@ -68,8 +77,16 @@ public final class Unlearning {
     Recorder recorder = new Recorder();
     Objective.Measured measured = objective.evaluate(start);
     recorder.record(measured);
-    SecondOrderUpdate.Result step = update.apply(objective, measured, g.apply(measured));
-    return recorder.end(objective.evaluate(step.theta()), step.solve().solved());
+    double[] direction = g.apply(measured);
+    SecondOrderUpdate.Result step = update.apply(objective, measured, direction);
+    AprioriBound apriori =
+        apriori(
+            measured,
+            bounds ->
+                AprioriBound.secondOrder(
+                    bounds.dataNorm(),
+                    bounds.secondOrder(1, direction, step.solve().residualNorm(), step.theta())));
+    return recorder.end(objective.evaluate(step.theta()), step.solve().solved(), apriori);
   }
 
   /**
@@ -91,7 +108,29 @@ public final class Unlearning {
     if (!result.converged()) {
       bound = conclude(end, bound, result.reason() == NewtonSolver.StopReason.STAGNATED);
     }
-    return new UnlearningResult(end, bound, recorder.steps, outcome(bound, result.reason()));
+    return new UnlearningResult(
+        end,
+        bound,
+        recorder.steps,
+        outcome(bound, result.reason()),
+        recorder.apriori(result.steps()));
+  }
+
+  /** The bound of the first step; none where the loss's outputs are not one margin a row. */
+  private AprioriBound apriori(
+      Objective.Measured start, Function<ResidualBounds, AprioriBound> bound) {
+    if (!(objective.loss() instanceof MarginLoss loss)) {
+      return AprioriBound.none(Double.POSITIVE_INFINITY, "the loss has several outputs a row");
+    }
+    return bound.apply(
+        new ResidualBounds(
+            objective.statistics(),
+            start.point(),
+            start.measurement(),
+            objective.penalty().lambda(),
+            objective.penalty().relativeError(),
+            loss.secondDerivativeBound(),
+            Math.nextUp(loss.thirdDerivativeBound())));
   }
 
   /** Whether rho is proven, or looks reached and no further step would help to prove it. */
@@ -146,6 +185,7 @@ public final class Unlearning {
   /** Certifies every measurement and reports it. */
   private final class Recorder {
     private final List<Step> steps = new ArrayList<>();
+    private final List<Objective.Measured> ends = new ArrayList<>(); // of step 0 and step 1
     private @Nullable DistanceBound bound;
     private long begin = System.nanoTime();
     private int passes = objective.passes();
@@ -154,6 +194,9 @@ public final class Unlearning {
     DistanceBound record(Objective.Measured measured) {
       DistanceBound bound = objective.distanceBound(measured, rho);
       this.bound = bound;
+      if (ends.size() < 2) {
+        ends.add(measured);
+      }
       long now = System.nanoTime();
       Step step =
           new Step(
@@ -176,13 +219,29 @@ public final class Unlearning {
       return Objects.requireNonNull(bound);
     }
 
-    UnlearningResult end(Objective.Measured measured, boolean solved) {
+    /** Of the first Newton step as it was taken. */
+    AprioriBound apriori(List<NewtonSolver.Step> taken) {
+      if (taken.isEmpty()) {
+        return AprioriBound.none(Double.POSITIVE_INFINITY, "no step was taken");
+      }
+      Objective.Measured start = ends.get(0);
+      NewtonSolver.Step step = taken.get(0);
+      return Unlearning.this.apriori(
+          start,
+          bounds ->
+              AprioriBound.secondOrder(
+                  bounds.dataNorm(),
+                  bounds.secondOrder(
+                      step.length(), start.gradient(), step.residualNorm(), ends.get(1).point())));
+    }
+
+    UnlearningResult end(Objective.Measured measured, boolean solved, AprioriBound apriori) {
       DistanceBound bound = record(measured);
       Outcome outcome =
           !solved
               ? Outcome.LINEAR_SOLVER_FAILED
               : isWithin(bound) ? Outcome.WITHIN_RHO : Outcome.ABOVE_RHO;
-      return new UnlearningResult(measured, bound, steps, outcome);
+      return new UnlearningResult(measured, bound, steps, outcome, apriori);
     }
   }
 

@@ -12,9 +12,14 @@ import java.util.OptionalDouble;
  * @param bound the proven distance to the minimiser on the corrected data, or why there is none
  * @param steps step 0 is the start
  * @param outcome whether the target was reached, and if not, why
+ * @param apriori a bound of the residual after step 1 that was known before it was measured
  */
 public record UnlearningResult(
-    Objective.Measured end, DistanceBound bound, List<Step> steps, Outcome outcome) {
+    Objective.Measured end,
+    DistanceBound bound,
+    List<Step> steps,
+    Outcome outcome,
+    AprioriBound apriori) {
   public UnlearningResult {
     steps = List.copyOf(steps);
   }

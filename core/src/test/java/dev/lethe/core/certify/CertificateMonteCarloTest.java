@@ -173,7 +173,7 @@ class CertificateMonteCarloTest {
     for (int run = 0; run < outputs.length; run++) {
       double[] theta = solver.get();
       double[] published =
-          GaussianNoise.publish(theta, new boolean[theta.length], sigma, grid, noise);
+          new GaussianNoise(sigma).publish(theta, new boolean[theta.length], grid, noise);
       for (int j = 0; j < side.length; j++) {
         outputs[run] += side[j] * published[j];
       }

@@ -14,7 +14,8 @@ import org.junit.jupiter.api.Test;
 class GaussianNoiseTest {
   private static final int P = 200_000;
   private static final double SIGMA = 0.03;
-  private static final PublicationGrid GRID = PublicationGrid.of(SIGMA);
+  private static final OutputNoise NOISE = new GaussianNoise(SIGMA);
+  private static final PublicationGrid GRID = NOISE.grid();
 
   /**
    * Moments of z = (published - theta) / sigma at 7 standard errors each: false rejection below
@@ -25,8 +26,7 @@ class GaussianNoiseTest {
   void publish_manyCoordinates_momentsOfTheNormal() {
     double[] theta = theta();
     double[] published =
-        GaussianNoise.publish(
-            theta, new boolean[P], SIGMA, GRID, RandomSource.XO_RO_SHI_RO_128_PP.create(11));
+        NOISE.publish(theta, new boolean[P], GRID, RandomSource.XO_RO_SHI_RO_128_PP.create(11));
     double[] moment = new double[5];
     for (int j = 0; j < P; j++) {
       double z = (published[j] - theta[j]) / SIGMA;
@@ -48,34 +48,31 @@ class GaussianNoiseTest {
       fixed[j] = true;
     }
     double[] published =
-        GaussianNoise.publish(
-            theta(), fixed, SIGMA, GRID, RandomSource.XO_RO_SHI_RO_128_PP.create(12));
+        NOISE.publish(theta(), fixed, GRID, RandomSource.XO_RO_SHI_RO_128_PP.create(12));
     for (int j = 0; j < P; j++) {
       assertThat(GRID.contains(published[j])).isTrue();
       if (fixed[j]) {
         assertThat(Double.doubleToRawLongBits(published[j])).isZero();
       }
     }
-    assertThat(NoiseTest.of(published, theta(), fixed, SIGMA, 1e-9).passed()).isTrue();
+    assertThat(NOISE.test(published, theta(), fixed, 1e-9).passed()).isTrue();
   }
 
   /** The test sees sum z^2, maximum, mean and distribution: false rejection 1e-9. */
   @Test
   void cryptographic_manyDraws_looksNormalAndNeverRepeats() {
     double[] theta = theta();
-    double[] first =
-        GaussianNoise.publish(theta, new boolean[P], SIGMA, GRID, GaussianNoise.cryptographic());
-    double[] second =
-        GaussianNoise.publish(theta, new boolean[P], SIGMA, GRID, GaussianNoise.cryptographic());
+    double[] first = NOISE.publish(theta, new boolean[P], GRID, OutputNoise.cryptographic());
+    double[] second = NOISE.publish(theta, new boolean[P], GRID, OutputNoise.cryptographic());
 
-    assertThat(NoiseTest.of(first, theta, new boolean[P], SIGMA, 1e-9).passed()).isTrue();
+    assertThat(NOISE.test(first, theta, new boolean[P], 1e-9).passed()).isTrue();
     assertThat(first).isNotEqualTo(second);
   }
 
   /** 2^19 bits: ones within 7 standard deviations, and longs across refills all distinct. */
   @Test
   void cryptographic_bits_balancedAndDistinct() {
-    UniformRandomProvider rng = GaussianNoise.cryptographic();
+    UniformRandomProvider rng = OutputNoise.cryptographic();
     int n = 8192;
     long ones = 0;
     Set<Long> seen = new HashSet<>();
@@ -92,16 +89,15 @@ class GaussianNoiseTest {
   void publish_badInput_refused() {
     UniformRandomProvider rng = RandomSource.XO_RO_SHI_RO_128_PP.create(1);
     assertThatIllegalArgumentException()
-        .isThrownBy(() -> GaussianNoise.publish(new double[2], new boolean[1], SIGMA, GRID, rng))
+        .isThrownBy(() -> NOISE.publish(new double[2], new boolean[1], GRID, rng))
         .withMessageContaining("fixed");
     assertThatIllegalArgumentException()
         .isThrownBy(
-            () -> GaussianNoise.publish(new double[1], new boolean[1], SIGMA / 4, GRID, rng))
+            () -> new GaussianNoise(SIGMA / 4).publish(new double[1], new boolean[1], GRID, rng))
         .withMessageContaining("sigma");
     for (double theta : new double[] {1e9, Double.NaN, Double.POSITIVE_INFINITY}) {
       assertThatIllegalArgumentException()
-          .isThrownBy(
-              () -> GaussianNoise.publish(new double[] {theta}, new boolean[1], SIGMA, GRID, rng))
+          .isThrownBy(() -> NOISE.publish(new double[] {theta}, new boolean[1], GRID, rng))
           .withMessageContaining("grid step");
     }
   }

@@ -192,7 +192,8 @@ class MechanismMonteCarloTest {
       double[] theta = thetas.get(run % thetas.size());
       outputs[run] =
           Vectors.dot(
-              side, GaussianNoise.publish(theta, new boolean[theta.length], sigma, grid, noise));
+              side,
+              new GaussianNoise(sigma).publish(theta, new boolean[theta.length], grid, noise));
     }
     return outputs;
   }

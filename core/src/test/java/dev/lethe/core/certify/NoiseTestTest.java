@@ -32,7 +32,7 @@ class NoiseTestTest {
     NoiseTest test = NoiseTest.of(normals(100, 0.5, 5), RATE);
 
     assertThat(test.passed()).isFalse();
-    assertThat(test.sumOfSquares()).isLessThan(1e-10);
+    assertThat(test.radius()).isLessThan(1e-10);
   }
 
   @Test
@@ -41,7 +41,7 @@ class NoiseTestTest {
     double[] theta = new double[100];
     double[] published = normals(100, sigma * sigma, 5);
 
-    assertThat(NoiseTest.of(published, theta, new boolean[100], sigma, RATE).passed()).isFalse();
+    assertThat(noise(sigma).test(published, theta, new boolean[100], RATE).passed()).isFalse();
   }
 
   @Test
@@ -50,7 +50,7 @@ class NoiseTestTest {
     Arrays.fill(constant, 1.0);
     NoiseTest test = NoiseTest.of(constant, RATE); // sum z^2 = p: only the others can tell
 
-    assertThat(test.sumOfSquares()).isGreaterThan(0.5);
+    assertThat(test.radius()).isGreaterThan(0.5);
     assertThat(test.passed()).isFalse();
   }
 
@@ -86,10 +86,14 @@ class NoiseTestTest {
   void of_fixedCoordinates_ignored() {
     double[] published = {0, 0.3, 0};
     double[] unnoised = {1e9, 0, -1e9};
-    NoiseTest test = NoiseTest.of(published, unnoised, new boolean[] {true, false, true}, 1, RATE);
+    NoiseTest test = noise(1).test(published, unnoised, new boolean[] {true, false, true}, RATE);
 
     assertThat(test.count()).isEqualTo(1);
     assertThat(test.passed()).isTrue();
+  }
+
+  private static OutputNoise noise(double sigma) {
+    return new GaussianNoise(sigma);
   }
 
   private static double[] normals(int p, double sigma, long seed) {

@@ -58,7 +58,8 @@ class PublicationGridTest {
   @ParameterizedTest
   @ValueSource(doubles = {1e-12, 0.3, 1, 17.5, 1e9})
   void smallestRho_isSmallest(double maxAbsTheta) {
-    double rho = PublicationGrid.smallestRho(0.1, 1e-4, maxAbsTheta);
+    double rho =
+        PublicationGrid.smallestRho(GaussianMechanism.calibrate(0.1, 1e-4, 1).sigma(), maxAbsTheta);
 
     assertThat(gridFor(rho).fits(maxAbsTheta)).isTrue();
     assertThat(gridFor(rho * (1 - 1e-8)).fits(maxAbsTheta)).isFalse();

@@ -98,7 +98,8 @@ class PeerTest {
     Objective.Measured start = objective.evaluate(before);
     double[] first =
         new FirstOrderUpdate(OptionalDouble.of(number(expected, "tau")))
-            .apply(objective, before, g);
+            .apply(objective, before, g)
+            .theta();
     assertClose(first, vector(folder, "theta_first.csv"), 1e-8);
     NewtonStep step = new NewtonStep(solver, 1000, (k, r, t) -> {});
     SecondOrderUpdate.Result second = new SecondOrderUpdate(step, 1e-12).apply(objective, start, g);

@@ -142,7 +142,7 @@ class UpdatesTest {
     Objective objective = objective(problem, 0.7);
     double[] g = objective.evaluate(problem.theta()).gradient();
     double[] next =
-        new FirstOrderUpdate(OptionalDouble.empty()).apply(objective, problem.theta(), g);
+        new FirstOrderUpdate(OptionalDouble.empty()).apply(objective, problem.theta(), g).theta();
     SymmetricMatrix h = objective.hessianMatrix(problem.theta());
     double[] step = Vectors.add(next, -1, problem.theta());
     // At the minimiser along g the model's gradient g + H s is orthogonal to g.
@@ -164,7 +164,7 @@ class UpdatesTest {
     Objective objective = objective(problem, 1);
     double[] g = {1, -1, 2, 0, 0, 4, 8};
     double[] next =
-        new FirstOrderUpdate(OptionalDouble.of(0.25)).apply(objective, problem.theta(), g);
+        new FirstOrderUpdate(OptionalDouble.of(0.25)).apply(objective, problem.theta(), g).theta();
     for (int j = 0; j < 7; j++) {
       assertThat(next[j]).isEqualTo(problem.theta()[j] - 0.25 * g[j]);
     }
@@ -176,7 +176,8 @@ class UpdatesTest {
     Problem problem = problem();
     assertThat(
             new FirstOrderUpdate(OptionalDouble.empty())
-                .apply(objective(problem, 1), problem.theta(), new double[7]))
+                .apply(objective(problem, 1), problem.theta(), new double[7])
+                .theta())
         .isEqualTo(problem.theta());
   }
 
@@ -261,7 +262,8 @@ class UpdatesTest {
               corrected, new SecondOrderUpdate(step, 1e-10).apply(corrected, start, g).theta());
       first[k] =
           residual(
-              corrected, new FirstOrderUpdate(OptionalDouble.empty()).apply(corrected, theta, g));
+              corrected,
+              new FirstOrderUpdate(OptionalDouble.empty()).apply(corrected, theta, g).theta());
     }
     for (int k = 0; k < 2; k++) {
       assertThat(second[k] / second[k + 1]).isBetween(70.0, 140.0);

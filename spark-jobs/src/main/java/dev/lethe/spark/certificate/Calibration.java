@@ -1,11 +1,12 @@
 package dev.lethe.spark.certificate;
 
-/** The smallest admissible noise: {@code GaussianMechanism} of the core, seen from the verifier. */
+/** The smallest admissible noise: {@code OutputMechanism} of the core, seen from the verifier. */
 @FunctionalInterface
 public interface Calibration {
   /**
-   * The smallest sigma for which N(0, sigma^2 I) makes two parameter vectors at a distance of at
-   * most rho (epsilon, delta)-indistinguishable, rounded up.
+   * The smallest sigma, or scale, for which noise of the claim's kind makes two parameter vectors
+   * at a distance of at most rho (epsilon, delta)-indistinguishable, rounded up; infinite if none
+   * does.
    */
-  double sigma(double epsilon, double delta, double rho);
+  double required(Claim claim);
 }

@@ -1,10 +1,14 @@
 package dev.lethe.spark.certificate;
 
 import com.fasterxml.jackson.annotation.JsonPropertyOrder;
+import dev.lethe.core.certify.GammaRadiusNoise;
+import dev.lethe.core.certify.GaussianNoise;
+import dev.lethe.core.certify.OutputNoise;
 import dev.lethe.spark.InvalidInputException;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.List;
+import java.util.Set;
 import java.util.UUID;
 import org.jspecify.annotations.Nullable;
 
@@ -21,10 +25,14 @@ import org.jspecify.annotations.Nullable;
  * @param verdict whether the guarantee holds
  * @param reason why nothing is claimed; null when certified
  * @param mechanism how the parameters were made public
- * @param epsilon of the claim; null when not certified, as are the four figures that follow
+ * @param epsilon of the claim; null when not certified, as are the figures that follow
  * @param delta of the claim
  * @param rho proven bound on {@code ||theta - theta*(D')||_2} before the noise
- * @param sigma standard deviation of the noise on every parameter
+ * @param sigma standard deviation of Gaussian noise on every parameter; null for other noise
+ * @param scale of gamma-radius noise, of density proportional to {@code exp(-||z||_2 / scale)};
+ *     null for other noise
+ * @param noisyParameters the dimension of gamma-radius noise: how many parameters carry it; null
+ *     for other noise
  * @param gridStep every published parameter is a whole multiple of it
  * @param guarantee the claim and its comparator in words
  * @param method {@code first-order}, {@code second-order} or {@code refined}
@@ -48,6 +56,8 @@ import org.jspecify.annotations.Nullable;
   "delta",
   "rho",
   "sigma",
+  "scale",
+  "noisyParameters",
   "gridStep",
   "guarantee",
   "method",
@@ -70,6 +80,8 @@ public record Certificate(
     @Nullable Double delta,
     @Nullable Double rho,
     @Nullable Double sigma,
+    @Nullable Double scale,
+    @Nullable Integer noisyParameters,
     @Nullable Double gridStep,
     String guarantee,
     String method,
@@ -80,8 +92,11 @@ public record Certificate(
     ModelDigest modelDigest,
     Software software) {
 
-  /** The version that this class writes and reads. */
-  public static final int SCHEMA_VERSION = 1;
+  /** The version that this class writes; it reads version 1 as well, and writes it as it was. */
+  public static final int SCHEMA_VERSION = 2;
+
+  /** Fields that version 1 lacks. */
+  private static final Set<String> SINCE_2 = Set.of("scale", "noisyParameters");
 
   static final List<String> METHODS = List.of("first-order", "second-order", "refined");
 
@@ -93,7 +108,9 @@ public record Certificate(
           + " P[that release in S] + delta, and with the two exchanged.";
 
   public Certificate {
-    Require.that(schemaVersion == SCHEMA_VERSION, "schemaVersion must be " + SCHEMA_VERSION);
+    Require.that(
+        schemaVersion == SCHEMA_VERSION || schemaVersion == 1,
+        "schemaVersion must be 1 or " + SCHEMA_VERSION);
     Require.uuid(certificateId, "certificateId");
     Require.text(requestId, "requestId");
     issuedAt = Require.present(issuedAt, "issuedAt").truncatedTo(ChronoUnit.SECONDS);
@@ -102,22 +119,37 @@ public record Certificate(
     if (verdict == Verdict.CERTIFIED) {
       Require.that(reason == null, "reason must be null when the verdict is certified");
       Require.that(
-          mechanism == Mechanism.GAUSSIAN_OUTPUT_NOISE,
-          "mechanism must be gaussian-output-noise when the verdict is certified");
+          mechanism != Mechanism.NONE, "mechanism must not be none when the verdict is certified");
       Require.positive(epsilon, "epsilon of a certified release");
       Require.that(
           delta != null && delta > 0 && delta < 1,
           "delta of a certified release must be a number in (0, 1)");
       Require.positive(rho, "rho of a certified release");
-      Require.positive(sigma, "sigma of a certified release");
+      boolean gaussian = mechanism == Mechanism.GAUSSIAN_OUTPUT_NOISE;
+      if (gaussian) {
+        Require.positive(sigma, "sigma of gaussian-output-noise");
+        Require.that(
+            scale == null && noisyParameters == null,
+            "scale and noisyParameters must be null with gaussian-output-noise");
+      } else {
+        Require.that(schemaVersion > 1, "mechanism must be gaussian-output-noise in version 1");
+        Require.positive(scale, "scale of gamma-radius-output-noise");
+        Require.that(
+            noisyParameters != null && noisyParameters >= 0 && noisyParameters <= parameters,
+            "noisyParameters of gamma-radius-output-noise must lie between 0 and parameters");
+        Require.that(sigma == null, "sigma must be null with gamma-radius-output-noise");
+      }
       Require.positive(gridStep, "gridStep of a certified release");
     } else {
       Require.present(reason, "reason of a release that is not certified");
       Require.that(
           mechanism == Mechanism.NONE, "mechanism must be none when the verdict is not-certified");
       Require.that(
-          epsilon == null && delta == null && rho == null && sigma == null && gridStep == null,
-          "epsilon, delta, rho, sigma and gridStep must be null when the verdict is not-certified");
+          epsilon == null && delta == null && rho == null && gridStep == null,
+          "epsilon, delta, rho and gridStep must be null when the verdict is not-certified");
+      Require.that(
+          sigma == null && scale == null && noisyParameters == null,
+          "sigma, scale and noisyParameters must be null when the verdict is not-certified");
     }
     Require.that(
         (verdict == Verdict.CERTIFIED ? GUARANTEE : none(reason)).equals(guarantee),
@@ -167,11 +199,13 @@ public record Certificate(
         issuedAt,
         Verdict.CERTIFIED,
         null,
-        Mechanism.GAUSSIAN_OUTPUT_NOISE,
+        claim.mechanism(),
         claim.epsilon(),
         claim.delta(),
         claim.rho(),
         claim.sigma(),
+        claim.scale(),
+        claim.noisyParameters(),
         claim.gridStep(),
         GUARANTEE,
         scope.method(),
@@ -205,6 +239,8 @@ public record Certificate(
         null,
         null,
         null,
+        null,
+        null,
         none(reason),
         scope.method(),
         List.of(),
@@ -215,9 +251,21 @@ public record Certificate(
         software);
   }
 
+  /** The figures of a certified release; null for one that is not. */
+  public @Nullable Claim claim() {
+    if (epsilon == null || delta == null || rho == null || gridStep == null) {
+      return null;
+    }
+    OutputNoise noise =
+        scale == null || noisyParameters == null
+            ? new GaussianNoise(Require.present(sigma, "sigma"))
+            : new GammaRadiusNoise(scale, noisyParameters);
+    return new Claim(epsilon, delta, rho, noise, gridStep);
+  }
+
   /** The document as UTF-8 JSON, fields in the order above. */
   public byte[] toJson() {
-    return JsonDocument.write(this);
+    return JsonDocument.write(this, schemaVersion == 1 ? SINCE_2 : Set.of());
   }
 
   /**
@@ -227,6 +275,6 @@ public record Certificate(
    * @throws InvalidInputException if the document breaks the schema or contradicts itself
    */
   public static Certificate read(byte[] json, String source) {
-    return JsonDocument.read(json, Certificate.class, SCHEMA_VERSION, source);
+    return JsonDocument.read(json, Certificate.class, SCHEMA_VERSION, SINCE_2, source);
   }
 }

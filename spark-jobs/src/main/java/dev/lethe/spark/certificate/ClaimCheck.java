@@ -1,7 +1,9 @@
 package dev.lethe.spark.certificate;
 
+import dev.lethe.core.certify.GammaRadiusNoise;
 import dev.lethe.core.model.ParameterLayout;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -27,7 +29,10 @@ public final class ClaimCheck {
   private static final double SIGMA_TOLERANCE = 1e-12;
 
   /** In units of sigma; exceeded with a probability below 1e-20 for up to 1e9 parameters. */
-  private static final double LARGEST_NOISE = 12;
+  private static final double LARGEST_GAUSSIAN = 12;
+
+  /** The same in deviations of gamma-radius noise, whose tail is widest for one parameter. */
+  private static final double LARGEST_GAMMA_RADIUS = 48;
 
   private ClaimCheck() {}
 
@@ -61,26 +66,44 @@ public final class ClaimCheck {
             "certificate " + certificate.parameters() + ", model " + theta.length));
     checks.add(zeros(certificate.zeroCoefficients(), theta, layout));
     checks.add(finite(theta));
-    if (certificate.verdict() == Verdict.CERTIFIED) {
-      double sigma = value(certificate.sigma());
-      double step = value(certificate.gridStep());
-      double required =
-          calibration.sigma(
-              value(certificate.epsilon()), value(certificate.delta()), value(certificate.rho()));
-      checks.add(
-          new Check(
-              "sigma suffices for epsilon, delta and rho",
-              sigma >= required * (1 - SIGMA_TOLERANCE),
-              "sigma " + sigma + ", required " + required));
-      checks.add(
-          new Check(
-              "sigma is at least 100 grid steps",
-              sigma >= MIN_STEPS_PER_SIGMA * step,
-              "sigma " + sigma + ", grid step " + step));
-      checks.add(gridIsCoarse(step, sigma, theta));
-      checks.add(onGrid(step, theta));
+    @Nullable Claim claim = certificate.claim();
+    if (claim != null) {
+      checks.addAll(figures(claim, calibration));
+      if (claim.noise() instanceof GammaRadiusNoise noise) {
+        checks.add(dimension(noise.coordinates(), certificate, theta, layout));
+      }
+      checks.add(gridIsCoarse(claim, theta));
+      checks.add(onGrid(claim.gridStep(), theta));
     }
     return List.copyOf(checks);
+  }
+
+  /** The part that needs no model: that the noise is enough for the claim. */
+  public static List<Check> figures(Claim claim, Calibration calibration) {
+    String name = claim.widthName();
+    double required = calibration.required(claim);
+    double deviation = claim.noise().deviation();
+    return List.of(
+        new Check(
+            name + " suffices for epsilon, delta and rho",
+            claim.width() >= required * (1 - SIGMA_TOLERANCE),
+            name + " " + claim.width() + ", required " + required),
+        new Check(
+            "sigma is at least 100 grid steps",
+            deviation >= MIN_STEPS_PER_SIGMA * claim.gridStep(),
+            "sigma " + deviation + ", grid step " + claim.gridStep()));
+  }
+
+  /** Noise hits 0 exactly only by chance, so that fewer parameters may show it, but not more. */
+  private static Check dimension(
+      int noisy, Certificate certificate, double[] theta, ParameterLayout layout) {
+    long shown = Arrays.stream(theta).filter(value -> value != 0).count();
+    int possible =
+        certificate.parameters() - certificate.zeroCoefficients().size() * layout.margins();
+    return new Check(
+        "as many parameters carry noise as its law says",
+        shown <= noisy && noisy <= possible,
+        "certificate " + noisy + ", not 0 are " + shown + ", not removed " + possible);
   }
 
   private static Check zeros(List<Integer> slots, double[] theta, ParameterLayout layout) {
@@ -112,12 +135,16 @@ public final class ClaimCheck {
    * The rule is about the parameters before the noise; what is public is that the largest of them
    * is at least the largest published one less the noise.
    */
-  private static Check gridIsCoarse(double step, double sigma, double[] theta) {
+  private static Check gridIsCoarse(Claim claim, double[] theta) {
+    double step = claim.gridStep();
+    double noise =
+        claim.noise().deviation()
+            * (claim.noise() instanceof GammaRadiusNoise ? LARGEST_GAMMA_RADIUS : LARGEST_GAUSSIAN);
     double largest = 0;
     for (double value : theta) {
       largest = Math.max(largest, Math.abs(value));
     }
-    double unnoised = Math.max(0, largest - LARGEST_NOISE * sigma);
+    double unnoised = Math.max(0, largest - noise);
     double least = MIN_ULPS_PER_STEP * Math.ulp(unnoised);
     return new Check(
         "grid step is at least 2^20 ulp of the largest parameter",
@@ -137,9 +164,5 @@ public final class ClaimCheck {
         "parameters are whole multiples of the grid step",
         wrong == 0,
         wrong + " of " + theta.length + " are not");
-  }
-
-  private static double value(@Nullable Double figure) {
-    return Require.present(figure, "every figure of a certified release");
   }
 }

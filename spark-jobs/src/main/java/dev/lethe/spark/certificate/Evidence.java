@@ -6,6 +6,7 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -143,7 +144,7 @@ public record Evidence(
   }
 
   byte[] toJson() {
-    return JsonDocument.write(this);
+    return JsonDocument.write(this, Set.of());
   }
 
   /**
@@ -153,7 +154,7 @@ public record Evidence(
    * @throws InvalidInputException if the document breaks the schema or contradicts itself
    */
   public static Evidence read(byte[] json, String source) {
-    return JsonDocument.read(json, Evidence.class, SCHEMA_VERSION, source);
+    return JsonDocument.read(json, Evidence.class, SCHEMA_VERSION, Set.of(), source);
   }
 
   /**

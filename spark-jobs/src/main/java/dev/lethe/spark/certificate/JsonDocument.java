@@ -19,6 +19,7 @@ import com.fasterxml.jackson.databind.deser.std.StdDeserializer;
 import com.fasterxml.jackson.databind.exc.UnrecognizedPropertyException;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.module.SimpleModule;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.fasterxml.jackson.databind.ser.std.StdSerializer;
 import com.fasterxml.jackson.databind.type.LogicalType;
 import dev.lethe.spark.InvalidInputException;
@@ -27,6 +28,7 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.time.DateTimeException;
 import java.time.Instant;
+import java.util.Set;
 import java.util.stream.Collectors;
 
 /**
@@ -63,33 +65,50 @@ final class JsonDocument {
 
   private JsonDocument() {}
 
-  static byte[] write(Object document) {
+  /**
+   * @param omitted fields that the document's version lacks
+   */
+  static byte[] write(Object document, Set<String> omitted) {
     try {
-      return (WRITER.writeValueAsString(document) + "\n").getBytes(StandardCharsets.UTF_8);
+      Object written =
+          omitted.isEmpty() ? document : MAPPER.<ObjectNode>valueToTree(document).without(omitted);
+      return (WRITER.writeValueAsString(written) + "\n").getBytes(StandardCharsets.UTF_8);
     } catch (JsonProcessingException e) {
       throw new UncheckedIOException(e);
     }
   }
 
   /**
-   * Reads one document.
+   * Reads one document, of this version or of version 1.
    *
+   * @param sinceVersion1 fields that version 1 lacks: null in such a document
    * @param source the file, for messages
    * @throws InvalidInputException naming the file and the field; cells of the document are not
    *     quoted, for it may be confidential
    */
-  static <T> T read(byte[] json, Class<T> type, int schemaVersion, String source) {
+  static <T> T read(
+      byte[] json, Class<T> type, int schemaVersion, Set<String> sinceVersion1, String source) {
     try {
       JsonNode tree = MAPPER.readTree(json);
       // Asked first: of a later version even the field names are unknown.
       JsonNode version = tree.path("schemaVersion");
-      if (!version.isInt() || version.intValue() != schemaVersion) {
+      boolean first = version.isInt() && version.intValue() == 1;
+      if (!version.isInt() || !(first || version.intValue() == schemaVersion)) {
         throw new InvalidInputException(
             source
                 + ": schemaVersion is "
                 + (version.isInt() ? version.toString() : "missing or no integer")
-                + "; this version of Lethe reads schemaVersion "
+                + "; this version of Lethe reads schemaVersion 1 and "
                 + schemaVersion);
+      }
+      if (first && tree instanceof ObjectNode document) {
+        for (String field : sinceVersion1) {
+          if (document.replace(field, document.nullNode()) != null) {
+            throw new InvalidInputException(
+                source + ": unknown field \"" + field + "\" in schemaVersion 1");
+          }
+        }
+        return MAPPER.treeToValue(document, type);
       }
       // From the bytes, not the tree: a number in the tree is already a rounded one.
       return MAPPER.readValue(json, type);

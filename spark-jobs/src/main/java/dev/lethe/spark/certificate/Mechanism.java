@@ -7,6 +7,9 @@ public enum Mechanism {
   /** theta + N(0, sigma^2 I), rounded to a grid. */
   @JsonProperty("gaussian-output-noise")
   GAUSSIAN_OUTPUT_NOISE,
+  /** theta + noise of density proportional to exp(-||z||_2 / scale), rounded to a grid. */
+  @JsonProperty("gamma-radius-output-noise")
+  GAMMA_RADIUS_OUTPUT_NOISE,
   /** As computed. */
   @JsonProperty("none")
   NONE

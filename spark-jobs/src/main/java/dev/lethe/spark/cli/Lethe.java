@@ -10,7 +10,7 @@ import picocli.CommandLine;
 import picocli.CommandLine.Command;
 
 /**
- * The command line: {@code lethe train | unlearn | verify | apply | demo}.
+ * The command line: {@code lethe train | unlearn | verify | compose | apply | demo}.
  *
  * <p>The main class of the application jar. Returns normally on success: some cluster managers
  * report a driver that calls {@code System.exit(0)} as failed.
@@ -24,7 +24,7 @@ import picocli.CommandLine.Command;
     commandListHeading = "%nCommands:%n",
     footerHeading = "%n",
     versionProvider = Version.class,
-    synopsisSubcommandLabel = "train|unlearn|verify|apply|demo",
+    synopsisSubcommandLabel = "train|unlearn|verify|compose|apply|demo",
     description = {
       "Removes features, labels and rows from a trained Spark ML model, as if it had been trained"
           + " on the corrected data, and certifies the result."
@@ -47,6 +47,7 @@ import picocli.CommandLine.Command;
       TrainCommand.class,
       UnlearnCommand.class,
       VerifyCommand.class,
+      ComposeCommand.class,
       ApplyCommand.class,
       DemoCommand.class,
       CommandLine.HelpCommand.class

@@ -22,7 +22,7 @@ import picocli.CommandLine.Spec;
       "With --certificate and --model alone: digests and the arithmetic of the claims. With --vault"
           + " and the data: the keyed digests, the gradient on the corrected data, its rounding bound,"
           + " the distance bound, and that the published parameters differ from the un-noised ones as"
-          + " N(0, sigma^2 I) would. No code of the update is used."
+          + " the certificate's noise would. No code of the update is used."
     },
     footerHeading = "%n",
     footer = {

@@ -1,14 +1,17 @@
 package dev.lethe.spark.job;
 
 import dev.lethe.core.certify.DistanceBound;
+import dev.lethe.core.certify.GammaRadiusNoise;
 import dev.lethe.core.certify.NoiseTest;
 import dev.lethe.core.linalg.Vectors;
 import dev.lethe.core.objective.Objective;
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.certificate.Certificate;
 import dev.lethe.spark.certificate.Check;
+import dev.lethe.spark.certificate.Claim;
 import dev.lethe.spark.certificate.DataDigest;
 import dev.lethe.spark.certificate.Evidence;
+import dev.lethe.spark.certificate.Mechanism;
 import dev.lethe.spark.certificate.ModelDigest;
 import dev.lethe.spark.certificate.Vault;
 import dev.lethe.spark.certificate.VaultKey;
@@ -234,10 +237,17 @@ final class Recomputation {
             && (certificate.verdict() == Verdict.NOT_CERTIFIED
                 || (terms != null
                     && terms.epsilon() == VerifyJob.figure(certificate.epsilon())
-                    && terms.delta() == VerifyJob.figure(certificate.delta())
+                    && isDelta(terms.delta())
                     && terms.rho() == VerifyJob.figure(certificate.rho()))),
         "id, method, epsilon, delta, rho");
     return request;
+  }
+
+  /** Of pure noise the certificate's delta is what the sampler costs; the request's is 0. */
+  private boolean isDelta(double requested) {
+    return certificate.mechanism() == Mechanism.GAMMA_RADIUS_OUTPUT_NOISE
+        ? requested == 0
+        : requested == VerifyJob.figure(certificate.delta());
   }
 
   /**
@@ -363,7 +373,7 @@ final class Recomputation {
   private void noise() {
     double[] theta = published.linear().parameters();
     double[] unnoised = evidence.unnoisedParameters();
-    @Nullable Double sigma = certificate.sigma();
+    @Nullable Claim claim = certificate.claim();
     if (theta.length != unnoised.length) {
       check(
           "un-noised parameters",
@@ -371,7 +381,7 @@ final class Recomputation {
           "the evidence has " + unnoised.length + ", the model " + theta.length);
       return;
     }
-    if (sigma == null) {
+    if (claim == null) {
       check("no noise", Arrays.equals(theta, unnoised), "published as they were computed");
       return;
     }
@@ -381,16 +391,25 @@ final class Recomputation {
       fixed[j] = true;
       zero &= theta[j] == 0;
     }
+    int noisy = theta.length - evidence.fixedCoordinates().length;
+    String law = "noise is N(0, sigma^2 I)";
+    if (claim.noise() instanceof GammaRadiusNoise gamma) {
+      law = "noise is of density exp(-||z|| / scale)";
+      if (gamma.coordinates() != noisy) {
+        check(law, false, noisy + " parameters carry noise, not " + gamma.coordinates());
+        return;
+      }
+    }
     NoiseTest test =
-        NoiseTest.of(theta, unnoised, fixed, sigma, NoiseTest.DEFAULT_FALSE_REJECTION_RATE);
+        claim.noise().test(theta, unnoised, fixed, NoiseTest.DEFAULT_FALSE_REJECTION_RATE);
     check(
-        "noise is N(0, sigma^2 I)",
+        law,
         test.passed() && zero,
         format(
-            "%d coordinates; p-values %.2g (squares), %.2g (maximum), %.2g (mean), %.2g"
+            "%d coordinates; p-values %.2g (radius), %.2g (maximum), %.2g (mean), %.2g"
                 + " (distribution); the others %s",
             test.count(),
-            test.sumOfSquares(),
+            test.radius(),
             test.maximum(),
             test.mean(),
             test.distribution(),

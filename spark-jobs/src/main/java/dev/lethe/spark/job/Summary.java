@@ -1,13 +1,16 @@
 package dev.lethe.spark.job;
 
+import dev.lethe.core.certify.Composition;
+import dev.lethe.core.certify.GammaRadiusNoise;
 import dev.lethe.core.solver.NewtonSolver;
 import dev.lethe.spark.certificate.Certificate;
+import dev.lethe.spark.certificate.Claim;
 import dev.lethe.spark.certificate.Evidence;
-import dev.lethe.spark.certificate.Verdict;
 import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -33,15 +36,17 @@ public record Summary(List<String> lines) {
               certificate.parameters(),
               certificate.zeroCoefficients().size()));
     }
-    if (certificate.verdict() == Verdict.CERTIFIED) {
+    Claim claim = certificate.claim();
+    if (claim != null) {
       lines.add(
           field(
               "verdict",
-              "certified: epsilon %s, delta %s, rho %s, sigma %s",
-              String.valueOf(certificate.epsilon()),
-              String.valueOf(certificate.delta()),
-              String.valueOf(certificate.rho()),
-              String.valueOf(certificate.sigma())));
+              "certified: epsilon %s, delta %s, rho %s, %s %s",
+              String.valueOf(claim.epsilon()),
+              String.valueOf(claim.delta()),
+              String.valueOf(claim.rho()),
+              claim.widthName(),
+              String.valueOf(claim.width())));
     } else {
       lines.add(
           field(
@@ -192,6 +197,52 @@ public record Summary(List<String> lines) {
                   + "; the request's expressions depend on them, they must be those of the"
                   + " unlearning"));
     }
+    return new Summary(lines);
+  }
+
+  /** Public figures only: what it reads is public. */
+  public static Summary of(ComposeJob.Result result) {
+    List<String> lines = new ArrayList<>();
+    lines.add(
+        "  request               mechanism                   epsilon      delta  rho / noise");
+    for (Certificate certificate : result.certificates()) {
+      Claim claim = Objects.requireNonNull(certificate.claim());
+      lines.add(
+          format(
+              "  %-20s  %-25s  %8.4g  %9.3g  %.4g (%s)",
+              certificate.requestId(),
+              claim.noise() instanceof GammaRadiusNoise ? "gamma-radius" : "gaussian",
+              claim.epsilon(),
+              claim.delta(),
+              claim.rho() / claim.width(),
+              claim.widthName()));
+    }
+    lines.add("");
+    Composition composition = result.composition();
+    lines.add(field("releases", "%d", result.certificates().size()));
+    if (composition.squaredMu() > 0) {
+      lines.add(field("gaussian", "mu = sqrt(sum (rho / sigma)^2) = %.6g", composition.mu()));
+    }
+    if (composition.pureEpsilon() > 0) {
+      lines.add(field("pure", "epsilon = sum rho / scale = %.6g", composition.pureEpsilon()));
+    }
+    lines.add(
+        field(
+            "together",
+            "epsilon %s, delta %s",
+            String.valueOf(result.epsilon()),
+            String.valueOf(result.delta())));
+    lines.add(
+        field(
+            "meaning",
+            "who observes all of these releases cannot tell them, beyond that, from the releases of"
+                + " models"));
+    lines.add(field("", "retrained on the corrected data of each, published with the same noises"));
+    lines.add(
+        field(
+            "premise",
+            "the noises are independent of each other; the model before the first release, and every"));
+    lines.add(field("", "release that is not listed, are not covered"));
     return new Summary(lines);
   }
 

@@ -1,8 +1,8 @@
 package dev.lethe.spark.job;
 
 import dev.lethe.core.certify.DistanceBound;
-import dev.lethe.core.certify.GaussianMechanism;
-import dev.lethe.core.certify.GaussianNoise;
+import dev.lethe.core.certify.OutputMechanism;
+import dev.lethe.core.certify.OutputNoise;
 import dev.lethe.core.certify.PublicationGrid;
 import dev.lethe.core.linalg.Vectors;
 import dev.lethe.core.unlearn.UnlearningResult;
@@ -77,7 +77,9 @@ public final class UnlearnJob {
               options.table(),
               options.corrected(),
               label);
-      requireGridFits(request.certificate(), kept(model, change));
+      double[] kept = kept(model, change);
+      requireGridFits(
+          request.certificate(), kept, kept.length - change.removedSlots().cardinality());
       List<String> notes = notes(earlier, change.inspect(progress, options.place()));
       Evidence.@Nullable Metrics before = metrics(model, label);
       ExampleTable.Columns columns = model.columns(label);
@@ -124,28 +126,33 @@ public final class UnlearnJob {
   /**
    * Refuses terms whose noise the grid of the published parameters would not hide, before any pass.
    */
-  private void requireGridFits(@Nullable CertificateTerms terms, double[] theta) {
+  private void requireGridFits(@Nullable CertificateTerms terms, double[] theta, int noisy) {
     if (terms == null) {
       return;
     }
-    GaussianMechanism mechanism = mechanism(terms, theta.length);
+    double deviation = mechanism(terms, theta.length, noisy).noise().deviation();
     double largest = Vectors.maxAbs(theta);
-    if (!PublicationGrid.of(mechanism.sigma()).fits(largest)) {
+    if (!(deviation >= PublicationGrid.SMALLEST_SIGMA
+        && PublicationGrid.of(deviation).fits(largest))) {
       throw new InvalidInputException(
           options.request()
               + ": certificate.rho = "
               + terms.rho()
               + ": its noise, sigma = "
-              + mechanism.sigma()
+              + deviation
               + ", is below 100 steps of the grid that hides the last bits of a published double."
               + " The smallest rho for this epsilon, delta and model is "
-              + PublicationGrid.smallestRho(terms.epsilon(), terms.delta(), largest));
+              + PublicationGrid.smallestRho(deviation / terms.rho(), largest));
     }
   }
 
-  private GaussianMechanism mechanism(CertificateTerms terms, int parameters) {
+  /**
+   * @param noisy how many parameters get noise
+   */
+  private OutputMechanism mechanism(CertificateTerms terms, int parameters, int noisy) {
     try {
-      return GaussianMechanism.calibrate(terms.epsilon(), terms.delta(), terms.rho(), parameters);
+      return OutputMechanism.calibrate(
+          terms.epsilon(), terms.delta(), terms.rho(), parameters, noisy);
     } catch (IllegalArgumentException e) {
       throw new InvalidInputException(options.request() + ": certificate: " + e.getMessage(), e);
     }
@@ -170,18 +177,17 @@ public final class UnlearnJob {
     double[] published = theta;
     Claim claim = null;
     if (terms != null && unlearning.outcome() == UnlearningResult.Outcome.WITHIN_RHO) {
-      requireGridFits(terms, theta);
-      GaussianMechanism mechanism = mechanism(terms, theta.length);
-      PublicationGrid grid = PublicationGrid.of(mechanism.sigma());
+      int noisy = theta.length - documents.problem().fixedCoordinates().length;
+      requireGridFits(terms, theta, noisy);
+      OutputMechanism mechanism = mechanism(terms, theta.length, noisy);
+      OutputNoise noise = mechanism.noise();
+      PublicationGrid grid = noise.grid();
       published =
-          GaussianNoise.publish(
-              theta,
-              documents.problem().objective().fixed(),
-              mechanism.sigma(),
-              grid,
-              GaussianNoise.cryptographic());
-      claim =
-          new Claim(terms.epsilon(), terms.delta(), terms.rho(), mechanism.sigma(), grid.step());
+          noise.publish(
+              theta, documents.problem().objective().fixed(), grid, OutputNoise.cryptographic());
+      // of pure noise, what the sampler costs; of Gaussian noise that has been taken off delta
+      double delta = Math.max(terms.delta(), mechanism.delta());
+      claim = new Claim(terms.epsilon(), delta, terms.rho(), noise, grid.step());
     }
     release.saveModel(
         model

@@ -1,7 +1,5 @@
 package dev.lethe.spark.job;
 
-import dev.lethe.core.certify.GaussianMechanism;
-import dev.lethe.core.certify.PublicationGrid;
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.certificate.Certificate;
 import dev.lethe.spark.certificate.Check;
@@ -69,49 +67,15 @@ public final class VerifyJob {
                 digest,
                 published,
                 model.linear().layout(),
-                (epsilon, delta, rho) -> sigma(epsilon, delta, rho, published.length)));
-    if (certificate.verdict() == Verdict.CERTIFIED) {
-      checks.add(rules(certificate, published.length));
+                claim -> ClaimRules.required(claim, published.length)));
+    if (certificate.claim() != null) {
+      checks.add(ClaimRules.followFromTerms(certificate.claim(), published.length));
     }
     checks.add(scope(certificate, model));
     if (options.vault() != null) {
       checks.addAll(new Recomputation(options, spark, certificate, model).run());
     }
     return new Result(checks, verdict);
-  }
-
-  /** The smallest sigma for these terms; infinite if no sigma is enough. */
-  private static double sigma(double epsilon, double delta, double rho, int parameters) {
-    try {
-      return GaussianMechanism.calibrate(epsilon, delta, rho, parameters).sigma();
-    } catch (IllegalArgumentException e) {
-      return Double.POSITIVE_INFINITY;
-    }
-  }
-
-  /**
-   * That sigma and the grid are what Lethe's rules make of epsilon, delta and rho, so that no
-   * figure of a certificate can be changed alone, not even to a weaker claim.
-   */
-  private static Check rules(Certificate certificate, int parameters) {
-    double sigma = figure(certificate.sigma());
-    double step = figure(certificate.gridStep());
-    double required =
-        sigma(
-            figure(certificate.epsilon()),
-            figure(certificate.delta()),
-            figure(certificate.rho()),
-            parameters);
-    // sigma may differ in its last bits where another JVM rounds a logarithm differently
-    boolean holds =
-        Double.isFinite(required)
-            && Math.abs(sigma - required) <= 1e-9 * required
-            && sigma >= 0x1p-1000
-            && step == PublicationGrid.of(sigma).step();
-    return new Check(
-        "sigma and grid step follow from the terms",
-        holds,
-        "sigma " + sigma + ", required " + required + ", grid step " + step);
   }
 
   /** That no stage whose state was learned is kept quiet about. */

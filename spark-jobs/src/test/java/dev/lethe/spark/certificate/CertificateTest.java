@@ -9,6 +9,8 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.networknt.schema.InputFormat;
 import com.networknt.schema.JsonSchema;
+import dev.lethe.core.certify.GammaRadiusNoise;
+import dev.lethe.core.certify.GaussianNoise;
 import dev.lethe.spark.InvalidInputException;
 import java.util.ArrayList;
 import java.util.List;
@@ -30,6 +32,7 @@ class CertificateTest {
   @Test
   void toJson_certified_isValidAgainstThePublishedSchema() {
     assertThat(SCHEMA.validate(text(Documents.certified()), InputFormat.JSON)).isEmpty();
+    assertThat(SCHEMA.validate(text(Documents.pure()), InputFormat.JSON)).isEmpty();
   }
 
   @ParameterizedTest
@@ -66,6 +69,8 @@ class CertificateTest {
             "delta",
             "rho",
             "sigma",
+            "scale",
+            "noisyParameters",
             "gridStep",
             "guarantee",
             "method",
@@ -81,7 +86,7 @@ class CertificateTest {
   void toJson_certified_isPrettyPrintedUtf8WithUnixLineEnds() {
     String json = text(Documents.certified());
     assertThat(json)
-        .startsWith("{\n  \"schemaVersion\" : 1,\n")
+        .startsWith("{\n  \"schemaVersion\" : 2,\n")
         .endsWith("}\n")
         .doesNotContain("\r")
         .contains("\"issuedAt\" : \"2026-11-21T10:15:30Z\"");
@@ -103,6 +108,33 @@ class CertificateTest {
         .isEqualTo(Documents.certified());
     assertThat(Certificate.read(Documents.notCertified().toJson(), "c"))
         .isEqualTo(Documents.notCertified());
+    assertThat(Certificate.read(Documents.pure().toJson(), "c")).isEqualTo(Documents.pure());
+    assertThat(Documents.pure().claim().noise())
+        .isEqualTo(new GammaRadiusNoise(1.0000000000000001e-7, 2));
+    assertThat(Documents.certified().claim()).isEqualTo(Documents.claim());
+    assertThat(Documents.notCertified().claim()).isNull();
+  }
+
+  /** Version 1 had Gaussian noise only; the vault's digest is of the document as it was written. */
+  @Test
+  void read_schemaVersion1_isWrittenBackAsItWas() throws Exception {
+    for (Certificate certificate : List.of(Documents.certified(), Documents.notCertified())) {
+      ObjectNode document = (ObjectNode) MAPPER.readTree(certificate.toJson());
+      document.put("schemaVersion", 1);
+      document.remove(List.of("scale", "noisyParameters"));
+      Certificate read = Certificate.read(MAPPER.writeValueAsBytes(document), "c");
+      assertThat(read.schemaVersion()).isEqualTo(1);
+      assertThat(read.claim()).isEqualTo(certificate.claim());
+      String current =
+          text(certificate)
+              .replace("\"schemaVersion\" : 2", "\"schemaVersion\" : 1")
+              .replaceAll("  \"(scale|noisyParameters)\" : null,\n", "");
+      assertThat(text(read)).isEqualTo(current);
+      document.putNull("scale");
+      assertThatThrownBy(() -> Certificate.read(MAPPER.writeValueAsBytes(document), "c"))
+          .isInstanceOf(InvalidInputException.class)
+          .hasMessageContaining("scale");
+    }
   }
 
   @Property(tries = 500)
@@ -116,7 +148,7 @@ class CertificateTest {
             Documents.ID,
             "r",
             Documents.certified().issuedAt(),
-            new Claim(value, delta, value, value, value),
+            new Claim(value, delta, value, new GaussianNoise(value), value),
             Documents.scope(),
             Documents.MODEL,
             Documents.SOFTWARE);
@@ -139,6 +171,7 @@ class CertificateTest {
 
   static Stream<Arguments> broken() {
     Certificate yes = Documents.certified();
+    Certificate pure = Documents.pure();
     Certificate no = Documents.notCertified();
     List<Broken> cases = new ArrayList<>();
     cases.add(new Broken("unknown field", yes, d -> d.put("note", "x"), "note"));
@@ -160,6 +193,8 @@ class CertificateTest {
             "delta",
             "rho",
             "sigma",
+            "scale",
+            "noisyParameters",
             "gridStep",
             "guarantee",
             "method",
@@ -179,7 +214,16 @@ class CertificateTest {
       cases.add(new Broken("certified, text " + field, yes, d -> d.put(field, "0.1"), field));
       cases.add(new Broken("not certified, " + field, no, d -> d.put(field, 0.1), field));
     }
-    cases.add(new Broken("schema version 2", yes, d -> d.put("schemaVersion", 2), "reads"));
+    cases.add(new Broken("schema version 3", yes, d -> d.put("schemaVersion", 3), "reads"));
+    for (String field : List.of("scale", "noisyParameters")) {
+      cases.add(new Broken("missing " + field, yes, d -> d.remove(field), ""));
+      cases.add(new Broken("pure, null " + field, pure, d -> d.putNull(field), field));
+      cases.add(new Broken("pure, negative " + field, pure, d -> d.put(field, -1), field));
+      cases.add(new Broken("gaussian, " + field, yes, d -> d.put(field, 1), field));
+      cases.add(new Broken("not certified, " + field, no, d -> d.put(field, 1), field));
+    }
+    cases.add(new Broken("pure, sigma", pure, d -> d.put("sigma", 0.1), "sigma"));
+    cases.add(new Broken("pure, delta 0", pure, d -> d.put("delta", 0.0), "delta"));
     cases.add(new Broken("no schema version", yes, d -> d.remove("schemaVersion"), "missing"));
     cases.add(new Broken("delta 1", yes, d -> d.put("delta", 1.0), "delta"));
     cases.add(new Broken("certified with a reason", yes, reason("distance-not-proven"), "reason"));
@@ -291,7 +335,7 @@ class CertificateTest {
     for (String name : List.of("certificate", "evidence")) {
       for (JsonNode object : Documents.schema(name).getSchemaNode().findParents("required")) {
         if (object.path("additionalProperties").isMissingNode()) {
-          continue; // the condition on the verdict
+          continue; // the conditions
         }
         assertThat(object.get("additionalProperties").booleanValue()).isFalse();
         List<String> required = new ArrayList<>();

@@ -2,6 +2,8 @@ package dev.lethe.spark.certificate;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.lethe.core.certify.GammaRadiusNoise;
+import dev.lethe.core.certify.GaussianNoise;
 import dev.lethe.core.model.ParameterLayout;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -18,7 +20,7 @@ class ClaimCheckTest {
         Documents.ID,
         "r",
         Documents.certified().issuedAt(),
-        new Claim(0.1, 1e-4, 1e-8, sigma, step),
+        new Claim(0.1, 1e-4, 1e-8, new GaussianNoise(sigma), step),
         Documents.scope(),
         Documents.MODEL,
         Documents.SOFTWARE);
@@ -30,8 +32,8 @@ class ClaimCheckTest {
 
   private static List<String> failed(Certificate certificate, ModelDigest digest, double[] theta) {
     Calibration calibration =
-        (epsilon, delta, rho) -> {
-          assertThat(new double[] {epsilon, delta, rho}).containsExactly(0.1, 1e-4, 1e-8);
+        claim -> {
+          assertThat(claim).isEqualTo(certificate.claim());
           return SIGMA;
         };
     return ClaimCheck.check(
@@ -105,6 +107,30 @@ class ClaimCheckTest {
       assertThat(failed(certificate(SIGMA, STEP), theta))
           .containsExactly("parameters are whole multiples of the grid step");
     }
+  }
+
+  private static Certificate pure(double scale, int noisy, double step) {
+    return Certificate.certified(
+        Documents.ID,
+        "r",
+        Documents.certified().issuedAt(),
+        new Claim(0.1, 1e-10, 1e-8, new GammaRadiusNoise(scale, noisy), step),
+        Documents.scope(),
+        Documents.MODEL,
+        Documents.SOFTWARE);
+  }
+
+  /** Of a scale SIGMA and two parameters the deviation is sqrt(3) SIGMA. */
+  @Test
+  void check_gammaRadiusNoise_isHeldToItsScaleAndDimension() {
+    assertThat(failed(pure(SIGMA, 2, STEP), THETA)).isEmpty();
+    assertThat(failed(pure(SIGMA * (1 - 1e-9), 2, STEP), THETA))
+        .containsExactly("scale suffices for epsilon, delta and rho");
+    String dimension = "as many parameters carry noise as its law says";
+    assertThat(failed(pure(SIGMA, 1, STEP), THETA)).containsExactly(dimension);
+    assertThat(failed(pure(SIGMA, 3, STEP), THETA)).containsExactly(dimension); // two are removed
+    assertThat(failed(pure(SIGMA, 2, 0x1p-6), new double[] {0.5, 0, 0, 1}))
+        .containsExactly("sigma is at least 100 grid steps");
   }
 
   @Test

@@ -3,6 +3,8 @@ package dev.lethe.spark.certificate;
 import com.networknt.schema.JsonSchema;
 import com.networknt.schema.JsonSchemaFactory;
 import com.networknt.schema.SpecVersion;
+import dev.lethe.core.certify.GammaRadiusNoise;
+import dev.lethe.core.certify.GaussianNoise;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -26,7 +28,19 @@ final class Documents {
 
   /** Figures that binary floating point does not hold exactly, and a grid step of 2^-54. */
   static Claim claim() {
-    return new Claim(0.1, 1e-4, 1e-8, 2.3456789012345678e-7, 0x1p-54);
+    return new Claim(0.1, 1e-4, 1e-8, new GaussianNoise(2.3456789012345678e-7), 0x1p-54);
+  }
+
+  /** Two of the four parameters carry noise. */
+  static Certificate pure() {
+    return Certificate.certified(
+        ID,
+        "hr-2026-118",
+        Instant.parse("2026-11-21T10:15:30Z"),
+        new Claim(0.1, 1e-10, 1e-8, new GammaRadiusNoise(1.0000000000000001e-7, 2), 0x1p-54),
+        scope(),
+        MODEL,
+        SOFTWARE);
   }
 
   static Certificate certified() {

@@ -676,7 +676,28 @@ class BadInputTest {
     cases.terms("epsilon 0", "{epsilon: 0, delta: 1e-5, rho: 1e-6}", "epsilon", "greater than 0");
     cases.terms("epsilon infinite", "{epsilon: .inf, delta: 1e-5, rho: 1e-6}", "epsilon", "finite");
     cases.terms(
-        "delta 1", "{epsilon: 1, delta: 1, rho: 1e-6}", "delta", "greater than 0 and less than 1");
+        "delta 1", "{epsilon: 1, delta: 1, rho: 1e-6}", "delta", "at least 0 and less than 1");
+    cases.terms(
+        "delta negative", "{epsilon: 1, delta: -1e-9, rho: 1e-6}", "delta", "at least 0 and less");
+    cases.terms(
+        "delta NaN", "{epsilon: 1, delta: .nan, rho: 1e-6}", "delta", "at least 0 and less than 1");
+    cases.terms(
+        "epsilon negative", "{epsilon: -1, delta: 0, rho: 1e-6}", "epsilon", "greater than 0");
+    cases.terms(
+        "pure epsilon so large that sampling costs a delta",
+        "{epsilon: 30, delta: 0, rho: 1e-6}",
+        "certificate: epsilon = 30.0: too large for delta = 0",
+        "Give a delta");
+    cases.terms(
+        "delta below what sampling costs",
+        "{epsilon: 1, delta: 1e-12, rho: 1e-6}",
+        "certificate: delta",
+        "too small for");
+    cases.terms(
+        "no grid for such a sigma",
+        "{epsilon: 1, delta: 1e-5, rho: 1e-310}",
+        "certificate.rho = 1.0E-310",
+        "The smallest rho for this epsilon, delta and model is ");
     cases.terms("rho negative", "{epsilon: 1, delta: 1e-5, rho: -1e-6}", "rho", "greater than 0");
     cases.add(
         "rho too small for the grid",
@@ -690,6 +711,20 @@ class BadInputTest {
                         "id: r-1\nchanges:\n"
                             + REMOVE_ROW
                             + "certificate: {epsilon: 1, delta: 1e-5, rho: 1e-14}\n")),
+        "certificate.rho = 1.0E-14",
+        "The smallest rho for this epsilon, delta and model is ");
+    cases.add(
+        "rho too small for the grid of pure noise",
+        dir ->
+            usual(dir)
+                .with("--model", People.model())
+                .with(
+                    "--request",
+                    requestFile(
+                        dir,
+                        "id: r-1\nchanges:\n"
+                            + REMOVE_ROW
+                            + "certificate: {epsilon: 1, delta: 0, rho: 1e-14}\n")),
         "certificate.rho = 1.0E-14",
         "The smallest rho for this epsilon, delta and model is ");
     cases.add(

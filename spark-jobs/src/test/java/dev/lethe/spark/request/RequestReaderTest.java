@@ -310,6 +310,11 @@ class RequestReaderTest {
             "delta must be"),
         new Bad(
             "r.yaml",
+            ok + "certificate: {epsilon: 1, delta: -1e-300, rho: 1}",
+            "certificate",
+            "delta must be at least 0 and less than 1"),
+        new Bad(
+            "r.yaml",
             ok + "certificate: {epsilon: 1, delta: 0.1, rho: -1}",
             "certificate",
             "rho must be"),

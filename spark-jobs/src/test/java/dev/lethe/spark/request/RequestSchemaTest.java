@@ -58,6 +58,7 @@ class RequestSchemaTest {
         with("\"method\": \"first-order\", \"tau\": 1e-3"),
         with(CERTIFICATE.formatted("1", "0.5", "1")),
         with(CERTIFICATE.formatted("1e300", "1e-300", "1e-8")),
+        with(CERTIFICATE.formatted("0.1", "0", "1e-8")),
         "{\"id\": \"_A.b-9\", \"changes\": [{\"removeFeatures\": [\"a\"]}]}",
         "{\"id\": \"" + "x".repeat(128) + "\", \"changes\": [{\"removeFeatures\": [\"a\"]}]}");
   }
@@ -88,7 +89,7 @@ class RequestSchemaTest {
             with("\"certificate\": {\"epsilon\": 1, \"delta\": 0.1, \"rho\": 1, \"sigma\": 1}"),
             with(CERTIFICATE.formatted("0", "0.5", "1")),
             with(CERTIFICATE.formatted("-1", "0.5", "1")),
-            with(CERTIFICATE.formatted("1", "0", "1")),
+            with(CERTIFICATE.formatted("1", "-1e-9", "1")),
             with(CERTIFICATE.formatted("1", "1", "1")),
             with(CERTIFICATE.formatted("1", "0.5", "0")),
             with(CERTIFICATE.formatted("\"1\"", "0.5", "1")),
