@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.lethe.core.loss.LogisticLoss;
+import dev.lethe.core.loss.MultinomialLogisticLoss;
+import dev.lethe.core.loss.SquaredLoss;
 import dev.lethe.core.model.BlockBuilder;
 import dev.lethe.core.model.ColumnStatistics;
 import dev.lethe.core.model.ExampleBlock;
@@ -307,5 +309,60 @@ class StatisticsAggregatorTest {
       assertThat(of(many, ColumnStatistics::min)).isEqualTo(of(one, ColumnStatistics::min));
       assertThat(of(many, ColumnStatistics::max)).isEqualTo(of(one, ColumnStatistics::max));
     }
+  }
+
+  /** The label is a column like another: its own variance with its error, and its sums. */
+  @ParameterizedTest
+  @ValueSource(doubles = {0, 1, -1e5, 1e9})
+  void label_meanFarAboveDeviation_isWithinItsClaimedError(double mean) {
+    Problem columns = columns(500, true, mean);
+    double[] y = column(columns, 0);
+    Problem problem = new Problem(columns.x(), y, columns.w(), false, new double[1]);
+    for (Layout layout : new Layout[] {Layout.DENSE, Layout.SPARSE}) {
+      StatisticsAggregator total = new StatisticsAggregator(SquaredLoss.INSTANCE, 1);
+      for (ExampleBlock block : problem.blocks(layout, 70)) {
+        StatisticsAggregator part = new StatisticsAggregator(SquaredLoss.INSTANCE, 1);
+        part.add(block);
+        total.merge(Serialized.copy(part.sealed()));
+      }
+      Statistics statistics = total.statistics();
+      assertThat(statistics.label()).isEqualTo(statistics.column(0));
+      assertThat(Exact.relativeError(statistics.label().variance(), variance(y, problem.w())))
+          .isLessThanOrEqualTo(statistics.label().varianceRelativeError());
+      assertThat(statistics.classes()).isEmpty();
+      BigDecimal sum = BigDecimal.ZERO;
+      BigDecimal weight = BigDecimal.ZERO;
+      BigDecimal squares = BigDecimal.ZERO;
+      for (int i = 0; i < y.length; i++) {
+        BigDecimal w = Exact.of(problem.w()[i]);
+        sum = sum.add(w.multiply(Exact.of(y[i])));
+        weight = weight.add(w);
+        squares = squares.add(w.multiply(w));
+      }
+      assertThat(Exact.relativeError(statistics.label().sum(), sum)).isLessThan(1e-12);
+      assertThat(statistics.populationShare())
+          .isCloseTo(1 - squares.divide(weight.pow(2), Exact.DIGITS).doubleValue(), within(1e-14));
+    }
+  }
+
+  @Test
+  void classes_rowsOfEach_areCountedWithoutWeightsAndMerged() {
+    int n = 90;
+    double[] y = new double[n];
+    double[] w = new double[n];
+    for (int i = 0; i < n; i++) {
+      y[i] = i % 10 < 6 ? 0 : i % 10 < 9 ? 3 : 1; // none of class 2
+      w[i] = 0.5 + i;
+    }
+    Problem problem = new Problem(new double[n][2], y, w, false, new double[2]);
+    StatisticsAggregator total = new StatisticsAggregator(new MultinomialLogisticLoss(4), 2);
+    for (ExampleBlock block : problem.blocks(Layout.SPARSE, 20)) {
+      StatisticsAggregator part = new StatisticsAggregator(new MultinomialLogisticLoss(4), 2);
+      part.add(block);
+      total.merge(Serialized.copy(part.sealed()));
+    }
+    assertThat(total.statistics().classes()).containsExactly(54, 9, 0, 27);
+    assertThat(total.statistics().label().max()).isEqualTo(3);
+    assertThat(total.statistics().label().isConstant()).isFalse();
   }
 }
