@@ -60,7 +60,12 @@ public final class UnlearnJob {
    */
   public Result run() throws IOException {
     long begin = System.nanoTime();
-    Request request = RequestedChange.readRequest(spark, options.request());
+    Request request = options.request().read(spark);
+    String id = options.request().id();
+    if (id != null && !id.equals(request.id())) {
+      throw new InvalidInputException(
+          "--id " + id + ": a single request has its own id, here " + request.id());
+    }
     Progress progress = Progress.onTerminal("Lethe unlearn " + request.id());
     try (Release release = Release.open(spark, options.out(), options.vault(), options.sources())) {
       LoadedModel model = LoadedModel.load(spark, "--model", options.model());
@@ -71,14 +76,14 @@ public final class UnlearnJob {
           RequestedChange.of(
               spark,
               request,
-              options.request(),
+              options.request().toString(),
               model,
               earlier.removedSlots(),
-              options.table(),
-              options.corrected(),
+              options.tables(),
               label);
       requireGridFits(request.certificate(), kept(model, change));
-      List<String> notes = notes(earlier, change.inspect(progress, options.place()));
+      CorrectedRows.Found found = change.inspect(progress, options.place());
+      List<String> notes = notes(earlier, found.unchecked());
       Evidence.@Nullable Metrics before = metrics(model, label);
       ExampleTable.Columns columns = model.columns(label);
       try (CorrectedProblem problem =
@@ -94,7 +99,15 @@ public final class UnlearnJob {
             new ModelUpdate(options, problem, change, columns, model, progress).run();
         ReleaseDocuments documents =
             new ReleaseDocuments(
-                spark, options, problem, change, model, label, unlearning, progress);
+                spark,
+                options,
+                problem,
+                change,
+                found.difference(),
+                model,
+                label,
+                unlearning,
+                progress);
         progress.phase("publishing");
         return publish(release, documents, before, notes, begin);
       }
