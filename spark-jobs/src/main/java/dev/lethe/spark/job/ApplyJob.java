@@ -53,7 +53,9 @@ public final class ApplyJob {
           "modifiedBefore",
           "modifiedAfter",
           "versionAsOf",
-          "timestampAsOf");
+          "timestampAsOf",
+          "snapshot-id",
+          "as-of-timestamp");
 
   private final ApplyOptions options;
   private final TableSource source;
