@@ -2,6 +2,8 @@ package dev.lethe.spark;
 
 import dev.lethe.core.solver.LinearSolver;
 import dev.lethe.spark.data.TableSource;
+import dev.lethe.spark.job.GivenTables;
+import dev.lethe.spark.job.RequestSource;
 import dev.lethe.spark.job.TrainJob;
 import dev.lethe.spark.job.TrainOptions;
 import dev.lethe.spark.job.UnlearnJob;
@@ -31,6 +33,10 @@ final class Jobs {
 
   TableSource table(String name, String format) {
     return new TableSource("--data", path(name), format, Map.of());
+  }
+
+  private static GivenTables given(TableSource table, boolean corrected) {
+    return corrected ? new GivenTables.Corrected(table) : new GivenTables.Original(table);
   }
 
   void write(String name, String text) {
@@ -108,7 +114,7 @@ final class Jobs {
                 path(out),
                 path(model),
                 null,
-                path(request),
+                RequestSource.of(path(request)),
                 null,
                 List.of(),
                 TrainableLoss.LOGISTIC,
@@ -140,10 +146,9 @@ final class Jobs {
             new UnlearnOptions(
                 path(model),
                 null,
-                table,
-                corrected,
+                given(table, corrected),
                 null,
-                path(request),
+                RequestSource.of(path(request)),
                 path(out),
                 path("vault"),
                 null,
@@ -163,10 +168,9 @@ final class Jobs {
                 path(out + "/certificate.json"),
                 path(out + "/model"),
                 path("vault"),
-                table,
-                corrected,
+                given(table, corrected),
                 null,
-                path(request),
+                RequestSource.of(path(request)),
                 null,
                 partitions),
             LocalSpark.session())

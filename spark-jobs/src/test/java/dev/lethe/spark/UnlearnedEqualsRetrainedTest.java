@@ -6,6 +6,8 @@ import dev.lethe.core.solver.LinearSolver;
 import dev.lethe.spark.certificate.Evidence;
 import dev.lethe.spark.certificate.Verdict;
 import dev.lethe.spark.data.TableSource;
+import dev.lethe.spark.job.GivenTables;
+import dev.lethe.spark.job.RequestSource;
 import dev.lethe.spark.job.TrainJob;
 import dev.lethe.spark.job.TrainOptions;
 import dev.lethe.spark.job.UnlearnJob;
@@ -75,10 +77,11 @@ class UnlearnedEqualsRetrainedTest {
                 new UnlearnOptions(
                     path("model"),
                     null,
-                    source,
-                    fromCorrected,
+                    fromCorrected
+                        ? new GivenTables.Corrected(source)
+                        : new GivenTables.Original(source),
                     null,
-                    path("request.yaml"),
+                    RequestSource.of(path("request.yaml")),
                     path("out"),
                     path("vault"),
                     null,
@@ -153,10 +156,11 @@ class UnlearnedEqualsRetrainedTest {
                     path("out/certificate.json"),
                     path("out/model"),
                     path("vault"),
-                    source,
-                    fromCorrected,
+                    fromCorrected
+                        ? new GivenTables.Corrected(source)
+                        : new GivenTables.Original(source),
                     null,
-                    path("request.yaml"),
+                    RequestSource.of(path("request.yaml")),
                     null,
                     2),
                 spark)
@@ -180,7 +184,7 @@ class UnlearnedEqualsRetrainedTest {
                     path("retrained"),
                     path("model"),
                     null,
-                    path("request.yaml"),
+                    RequestSource.of(path("request.yaml")),
                     null,
                     List.of(),
                     TrainableLoss.LOGISTIC,

@@ -32,6 +32,7 @@ import org.jspecify.annotations.Nullable;
  * @param totals over the whole run
  * @param metricsBefore of the old model on the test data; null without test data
  * @param metricsAfter of the published model on the test data; null without test data
+ * @param rowChanges what a join of two tables by key found; null without one
  * @param inputs where everything was read
  */
 @JsonPropertyOrder({
@@ -50,6 +51,7 @@ import org.jspecify.annotations.Nullable;
   "totals",
   "metricsBefore",
   "metricsAfter",
+  "rowChanges",
   "inputs"
 })
 @SuppressWarnings("ArrayRecordComponent") // Up to millions of parameters; copied on the way in.
@@ -69,6 +71,7 @@ public record Evidence(
     Totals totals,
     @Nullable Metrics metricsBefore,
     @Nullable Metrics metricsAfter,
+    @Nullable RowChanges rowChanges,
     Inputs inputs) {
 
   /** The version that this class writes and reads. */
@@ -367,14 +370,31 @@ public record Evidence(
   }
 
   /**
+   * Rows that differ between two tables that were joined by a key.
+   *
+   * @param added rows that the original table lacks
+   * @param removed rows that the corrected table lacks
+   * @param changed rows of both that differ; with corrected rows alone, those that they overwrite
+   */
+  @JsonPropertyOrder({"added", "removed", "changed"})
+  public record RowChanges(long added, long removed, long changed) {
+    public RowChanges {
+      Require.count(added, "rowChanges.added");
+      Require.count(removed, "rowChanges.removed");
+      Require.count(changed, "rowChanges.changed");
+    }
+  }
+
+  /**
    * Where everything was read. Credentials are taken out on construction: option values whose key
    * looks like a secret, user info and query strings of paths.
    *
    * @param model path of the old model
    * @param data path of the original data; null when only corrected data was read
    * @param corrected path of the corrected data; null when it was computed from the original
-   * @param format of the data, as Spark names it
-   * @param options of the reader
+   * @param format of the data (of the corrected data if they alone were read), as Spark names it
+   * @param options of its reader
+   * @param join the second table, if there were two; else null
    * @param labelColumn name
    * @param weightColumn name; null when all rows weigh 1
    * @param partitions of the cached data
@@ -385,6 +405,7 @@ public record Evidence(
     "corrected",
     "format",
     "options",
+    "join",
     "labelColumn",
     "weightColumn",
     "partitions"
@@ -395,6 +416,7 @@ public record Evidence(
       @Nullable String corrected,
       String format,
       Map<String, String> options,
+      @Nullable Join join,
       String labelColumn,
       @Nullable String weightColumn,
       int partitions) {
@@ -415,24 +437,52 @@ public record Evidence(
       Require.that(
           data != null || corrected != null, "inputs.data or inputs.corrected must be given");
       Require.text(format, "inputs.format");
+      options = redact(options, "inputs.options");
+      Require.that(
+          join == null || (data != null && (corrected == null) == (join.corrections() != null)),
+          "inputs.join must be of inputs.data with either inputs.corrected or corrections");
+      Require.text(labelColumn, "inputs.labelColumn");
+      Require.that(partitions > 0, "inputs.partitions must be at least 1");
+    }
+
+    private static Map<String, String> redact(Map<String, String> options, String name) {
       TreeMap<String, String> kept = new TreeMap<>();
-      Require.present(options, "inputs.options")
+      Require.present(options, name)
           .forEach(
               (key, value) ->
                   kept.put(
                       key,
                       SECRET_KEY.matcher(key).find()
                           ? REDACTED
-                          : redact(Require.present(value, "inputs.options." + key))));
-      options = Collections.unmodifiableSortedMap(kept);
-      Require.text(labelColumn, "inputs.labelColumn");
-      Require.that(partitions > 0, "inputs.partitions must be at least 1");
+                          : redact(Require.present(value, name + "." + key))));
+      return Collections.unmodifiableSortedMap(kept);
     }
 
     private static String redact(String path) {
       String withoutUser = USER_INFO.matcher(path).replaceFirst("");
       String withoutQuery = HTTP_QUERY.matcher(withoutUser).replaceFirst(REDACTED);
       return JDBC_REST.matcher(withoutQuery).replaceFirst(REDACTED);
+    }
+  }
+
+  /**
+   * A second table, joined to the data by a key. Credentials are taken out as in {@link Inputs}.
+   *
+   * @param key columns of both tables
+   * @param corrections path of the corrected rows; null if the second table is {@code
+   *     inputs.corrected}
+   * @param format of the second table
+   * @param options of its reader
+   */
+  @JsonPropertyOrder({"key", "corrections", "format", "options"})
+  public record Join(
+      List<String> key, @Nullable String corrections, String format, Map<String, String> options) {
+    public Join {
+      key = List.copyOf(Require.present(key, "inputs.join.key"));
+      Require.that(!key.isEmpty(), "inputs.join.key must name a column");
+      corrections = corrections == null ? null : Inputs.redact(corrections);
+      Require.text(format, "inputs.join.format");
+      options = Inputs.redact(options, "inputs.join.options");
     }
   }
 }

@@ -5,6 +5,8 @@ import dev.lethe.spark.job.ApplyJob;
 import dev.lethe.spark.job.ApplyOptions;
 import dev.lethe.spark.job.LetheSession;
 import dev.lethe.spark.job.Summary;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -18,8 +20,8 @@ import picocli.CommandLine.Spec;
     description = {
       "Writes the corrected table, so that tomorrow's retraining does not bring the data back.",
       "",
-      "Rows are removed and values replaced as the request says; columns that it removes as features"
-          + " are dropped, slots of the table's own vector columns become 0. Features that the table"
+      "Rows are removed and values replaced as request and --corrections say; columns that the request"
+          + " removes as features are dropped, slots of the table's own vector columns become 0. Features that the table"
           + " does not have, such as slots that only the model's pipeline makes, are named."
     },
     footerHeading = "%n",
@@ -33,6 +35,8 @@ final class ApplyCommand implements Callable<Integer> {
 
   @Option(names = "--data", required = true, paramLabel = "PATH", description = "The table")
   private String data;
+
+  @Mixin private SecondTable second;
 
   @Mixin private TableOptions table;
 
@@ -56,8 +60,16 @@ final class ApplyCommand implements Callable<Integer> {
       description = "The row weights' column, if there is one")
   private @Nullable String weight;
 
-  @Option(names = "--request", required = true, paramLabel = "FILE", description = "What to forget")
-  private String request;
+  @Option(
+      names = "--request",
+      required = true,
+      paramLabel = "PATH",
+      description =
+          "What to forget (docs/requests.md): a file, YAML or JSON, or a directory of such files;"
+              + " repeatable, merged in order")
+  private List<String> request = new ArrayList<>();
+
+  @Mixin private RequestTable requestTable;
 
   @Option(
       names = "--out",
@@ -76,7 +88,13 @@ final class ApplyCommand implements Callable<Integer> {
       throw new InvalidInputException("--label: required without --model");
     }
     ApplyOptions options =
-        new ApplyOptions(table.source("--data", data), label, weight, model, request, out);
+        new ApplyOptions(
+            second.beside(table.source("--data", data)),
+            label,
+            weight,
+            model,
+            requestTable.source(request, "merged"),
+            out);
     try (LetheSession session = LetheSession.open("Lethe apply")) {
       ApplyJob.Result result = new ApplyJob(options, session.spark()).run();
       Summary.of(result, out, figures.shown()).print(spec.commandLine().getOut());

@@ -2,11 +2,12 @@ package dev.lethe.spark.cli;
 
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.data.TableSource;
+import dev.lethe.spark.job.GivenTables;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** The table that a request is about, as it was or as it is after the request. */
+/** The table that a request is about, as it was or as it is after the request, or both. */
 final class RequestedTable {
   @Option(
       names = "--data",
@@ -17,8 +18,12 @@ final class RequestedTable {
   @Option(
       names = "--corrected",
       paramLabel = "PATH",
-      description = "Instead of --data: the corrected table, without what was erased")
+      description =
+          "Instead of --data: the corrected table, without what was erased. With --data and --key:"
+              + " the same table after its correction; a join finds the rows that differ")
   private @Nullable String corrected;
+
+  @Mixin private SecondTable second;
 
   @Mixin private TableOptions table;
 
@@ -29,28 +34,37 @@ final class RequestedTable {
   private @Nullable String label;
 
   boolean isGiven() {
-    return data != null || corrected != null;
+    return data != null || corrected != null || second.isGiven();
   }
 
-  /** Whether the table is {@code --corrected}. */
-  boolean isCorrected() {
-    return data == null;
+  /** Whether {@code --data} is given. */
+  boolean hasOriginal() {
+    return data != null;
   }
 
   /**
-   * The one table that is given.
+   * The tables that are given.
    *
    * @param needs begins the message
    */
-  TableSource one(String needs) {
+  GivenTables tables(String needs) {
     if (data != null && corrected == null) {
-      return table.source("--data", data);
+      return second.beside(table.source("--data", data));
     }
-    if (data == null && corrected != null) {
-      return table.source("--corrected", corrected);
+    if (data == null && corrected != null && !second.isGiven()) {
+      return new GivenTables.Corrected(table.source("--corrected", corrected));
+    }
+    if (data != null && corrected != null && second.hasKey()) {
+      return second.snapshots(table.source("--data", data), corrected);
+    }
+    if (data == null && second.isGiven()) {
+      throw new InvalidInputException(
+          "--key, --corrections, --second-format and --second-option: need --data");
     }
     throw new InvalidInputException(
-        needs + " exactly one of --data and --corrected, not " + (data == null ? "none" : "both"));
+        needs
+            + " exactly one of --data and --corrected, not "
+            + (data == null ? "none" : "both (unless --key says how their rows are joined)"));
   }
 
   @Nullable TableSource optional(String option, @Nullable String path) {

@@ -85,9 +85,13 @@ final class TrainCommand implements Callable<Integer> {
 
   @Option(
       names = "--request",
-      paramLabel = "FILE",
-      description = "With --like: apply this request's corrections first")
-  private @Nullable String request;
+      paramLabel = "PATH",
+      description =
+          "With --like: apply these corrections first; a file or a directory of requests,"
+              + " repeatable")
+  private List<String> request = new ArrayList<>();
+
+  @Mixin private RequestTable requestTable;
 
   @Option(
       names = "--loss",
@@ -157,7 +161,7 @@ final class TrainCommand implements Callable<Integer> {
             out,
             like,
             modelCertificate,
-            request,
+            requestTable.optional(request),
             pipeline,
             features,
             fitted(),
@@ -191,7 +195,7 @@ final class TrainCommand implements Callable<Integer> {
       if (label == null) {
         throw new InvalidInputException("--label: required without --like");
       }
-      if (request != null) {
+      if (!request.isEmpty()) {
         throw new InvalidInputException(
             "--request: needs --like, the model whose training is repeated on corrected data");
       }

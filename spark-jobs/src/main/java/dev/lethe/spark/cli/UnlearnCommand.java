@@ -5,6 +5,8 @@ import dev.lethe.spark.job.LetheSession;
 import dev.lethe.spark.job.Summary;
 import dev.lethe.spark.job.UnlearnJob;
 import dev.lethe.spark.job.UnlearnOptions;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -50,9 +52,21 @@ final class UnlearnCommand implements Callable<Integer> {
   @Option(
       names = "--request",
       required = true,
-      paramLabel = "FILE",
-      description = "What to forget, YAML or JSON (docs/requests.md)")
-  private String request;
+      paramLabel = "PATH",
+      description =
+          "What to forget (docs/requests.md): a file, YAML or JSON, or a directory of such files;"
+              + " repeatable, merged in order")
+  private List<String> request = new ArrayList<>();
+
+  @Mixin private RequestTable requestTable;
+
+  @Option(
+      names = "--id",
+      paramLabel = "ID",
+      description =
+          "Public id of the merged request, in the certificate; required with a directory, a table"
+              + " or several files of requests")
+  private @Nullable String id;
 
   @Option(
       names = "--out",
@@ -86,10 +100,9 @@ final class UnlearnCommand implements Callable<Integer> {
         new UnlearnOptions(
             model,
             modelCertificate,
-            table.one("unlearn needs"),
-            table.isCorrected(),
+            table.tables("unlearn needs"),
             table.label(),
-            request,
+            requestTable.source(request, id),
             out,
             vault,
             table.optional("--test", test),

@@ -1,11 +1,14 @@
 package dev.lethe.spark.cli;
 
 import dev.lethe.spark.InvalidInputException;
-import dev.lethe.spark.data.TableSource;
+import dev.lethe.spark.job.GivenTables;
 import dev.lethe.spark.job.LetheSession;
+import dev.lethe.spark.job.RequestSource;
 import dev.lethe.spark.job.Summary;
 import dev.lethe.spark.job.VerifyJob;
 import dev.lethe.spark.job.VerifyOptions;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -57,9 +60,11 @@ final class VerifyCommand implements Callable<Integer> {
 
   @Option(
       names = "--request",
-      paramLabel = "FILE",
-      description = "The request, with --data or --corrected")
-  private @Nullable String request;
+      paramLabel = "PATH",
+      description = "The request or requests, with --data or --corrected")
+  private List<String> request = new ArrayList<>();
+
+  @Mixin private RequestTable requestTable;
 
   @Option(
       names = "--original-model",
@@ -74,16 +79,17 @@ final class VerifyCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws Exception {
-    if (vault == null && (table.isGiven() || request != null)) {
+    RequestSource requests = requestTable.optional(request);
+    if (vault == null && (table.isGiven() || requests != null)) {
       throw new InvalidInputException(
           "--data, --corrected and --request need --vault: they are checked against the evidence");
     }
-    TableSource source = vault == null ? null : table.one("--vault needs");
-    if (source != null && !table.isCorrected() && request == null) {
+    GivenTables tables = vault == null ? null : table.tables("--vault needs");
+    if (tables != null && table.hasOriginal() && requests == null) {
       throw new InvalidInputException(
           "--data needs --request: the corrected data is recomputed from both");
     }
-    if (originalModel != null && request == null) {
+    if (originalModel != null && requests == null) {
       throw new InvalidInputException(
           "--original-model needs --vault and --request: which features left it is in the request");
     }
@@ -92,10 +98,9 @@ final class VerifyCommand implements Callable<Integer> {
             certificate,
             model,
             vault,
-            source,
-            table.isCorrected(),
+            tables,
             table.label(),
-            request,
+            requests,
             originalModel,
             table.partitions());
     try (LetheSession session = LetheSession.open("Lethe verify")) {

@@ -58,7 +58,8 @@ public record TableSource(String option, String path, String format, Map<String,
               + format
               + " ("
               + SparkErrors.kind(e)
-              + "); is --format right?",
+              + "); is --format right"
+              + (options.isEmpty() ? "?" : ", and does the source know these options?"),
           e);
     }
   }

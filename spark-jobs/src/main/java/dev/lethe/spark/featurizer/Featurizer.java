@@ -8,7 +8,9 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
+import java.util.TreeSet;
 import java.util.stream.Collectors;
 import org.apache.spark.ml.Model;
 import org.apache.spark.ml.PipelineModel;
@@ -112,6 +114,24 @@ public final class Featurizer {
     Set<String> made = new LinkedHashSet<>();
     stages.forEach(stage -> made.addAll(StageColumns.outputs(stage)));
     return made;
+  }
+
+  /**
+   * The table's columns that decide the feature vector, nested ones as {@code column.field}; empty
+   * if what some stage reads cannot be seen.
+   */
+  public Optional<Set<String>> tableColumns() {
+    for (Transformer stage : stages) {
+      StageSupport support = StageSupport.of(stage);
+      if (support == null || support.rule() == null) {
+        return Optional.empty();
+      }
+    }
+    Set<String> columns = new TreeSet<>(String.CASE_INSENSITIVE_ORDER);
+    columns.addAll(readColumns());
+    columns.add(featuresCol());
+    madeColumns().forEach(columns::remove);
+    return Optional.of(columns);
   }
 
   /** The vector column that the predictor reads. */

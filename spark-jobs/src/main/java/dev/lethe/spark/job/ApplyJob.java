@@ -6,6 +6,7 @@ import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.TableColumns;
 import dev.lethe.spark.certificate.AtomicPublication;
 import dev.lethe.spark.data.CsvText;
+import dev.lethe.spark.data.Overwrites;
 import dev.lethe.spark.data.TableSource;
 import dev.lethe.spark.featurizer.RemovedFeature;
 import dev.lethe.spark.request.Corrections;
@@ -52,7 +53,9 @@ public final class ApplyJob {
           "modifiedBefore",
           "modifiedAfter",
           "versionAsOf",
-          "timestampAsOf");
+          "timestampAsOf",
+          "snapshot-id",
+          "as-of-timestamp");
 
   private final ApplyOptions options;
   private final TableSource source;
@@ -60,13 +63,14 @@ public final class ApplyJob {
 
   public ApplyJob(ApplyOptions options, SparkSession spark) {
     this.options = options;
-    this.source = options.table();
+    this.source = options.tables().tables().get(0);
     this.spark = spark;
   }
 
   /**
    * Counts of rows, and what became of the request's features.
    *
+   * @param overwritten rows that corrected rows overwrite
    * @param droppedColumns columns that are gone
    * @param notApplied features that the table does not have
    */
@@ -74,6 +78,7 @@ public final class ApplyJob {
       long rows,
       long touched,
       long removed,
+      long overwritten,
       List<String> droppedColumns,
       List<String> notApplied) {}
 
@@ -83,7 +88,7 @@ public final class ApplyJob {
    * @throws InvalidInputException if something given cannot be used; nothing is written then
    */
   public Result run() throws IOException {
-    Request request = RequestedChange.readRequest(spark, options.request());
+    Request request = options.request().read(spark);
     Progress progress = Progress.onTerminal("Lethe apply " + request.id());
     try (AtomicPublication publication =
         AtomicPublication.begin(
@@ -92,10 +97,17 @@ public final class ApplyJob {
           options.model() == null ? null : LoadedModel.load(spark, "--model", options.model());
       Dataset<Row> table = source.read(spark);
       Corrections corrections = corrections(request, model, table);
+      Overwrites overwrites = overwrites(table);
+      if (overwrites == null && request.changes().isEmpty()) {
+        throw new InvalidInputException(
+            options.request() + ": the key 'changes' is missing, and there are no --corrections");
+      }
       progress.phase("writing the corrected table");
       spark.sparkContext().setJobDescription(progress.description());
       LabelDomain labels = model == null ? LabelDomain.any() : model.labelDomain();
       Impact impact = SparkFailures.sanitized(place(), () -> corrections.inspect(table, labels));
+      long overwritten =
+          overwrites == null ? 0 : SparkFailures.sanitized(place(), overwrites::inspect);
       long rows = SparkFailures.sanitized(place(), table::count);
       List<String> dropped = new ArrayList<>();
       List<String> notApplied = new ArrayList<>();
@@ -103,7 +115,7 @@ public final class ApplyJob {
       SparkFailures.sanitized(
           place(),
           () -> {
-            writer(corrections, table, slots, dropped)
+            writer(corrections, overwrites, table, slots, dropped)
                 .mode(SaveMode.Overwrite)
                 .save(publication.staging().toString());
             return null;
@@ -111,7 +123,8 @@ public final class ApplyJob {
       requireRows(publication.staging().toString(), rows - impact.removedRows());
       spark.sparkContext().setJobDescription(null);
       publication.commit();
-      return new Result(rows, impact.touchedRows(), impact.removedRows(), dropped, notApplied);
+      return new Result(
+          rows, impact.touchedRows(), impact.removedRows(), overwritten, dropped, notApplied);
     }
   }
 
@@ -149,7 +162,8 @@ public final class ApplyJob {
     if (model != null) {
       label = model.tableLabel(label);
       weight = weight == null ? model.linear().weightColumn() : weight;
-      List<RemovedFeature> removed = RequestedChange.removedFeatures(request, options.request());
+      List<RemovedFeature> removed =
+          RequestedChange.removedFeatures(request, options.request().toString());
       BitSet earlier = EarlierRelease.of(spark, model.path(), null).removedSlots();
       // refuses what the model does not know
       FeatureChange.of(model, table, removed, earlier, label, place());
@@ -160,12 +174,19 @@ public final class ApplyJob {
         table.schema(),
         Objects.requireNonNull(label),
         weight,
-        options.request(),
+        options.request().toString(),
         Corrections.Lacking.FEATURES);
   }
 
+  private @Nullable Overwrites overwrites(Dataset<Row> table) {
+    return options.tables() instanceof GivenTables.Overwritten given
+        ? Overwrites.of(
+            source, table, given.corrections(), given.corrections().read(spark), given.key())
+        : null;
+  }
+
   private String place() {
-    return source.name();
+    return options.tables().name();
   }
 
   /** The slots of vector columns that become 0; the other features go into the lists. */
@@ -187,20 +208,21 @@ public final class ApplyJob {
 
   private DataFrameWriter<Row> writer(
       Corrections corrections,
+      @Nullable Overwrites overwrites,
       Dataset<Row> table,
       Map<String, BitSet> slots,
       List<String> dropped) {
     String[] gone = dropped.toArray(String[]::new);
     if (source.isCsv()) {
       CsvText text = CsvText.of(spark, source, table.schema());
-      return corrections
-          .corrected(text.rows(), cells(text))
+      return CorrectedRows.corrected(corrections, overwrites, text.rows(), cells(text))
           .drop(gone)
           .write()
           .format(source.format())
           .options(text.writerOptions());
     }
-    Dataset<Row> corrected = corrections.corrected(table);
+    Dataset<Row> corrected =
+        CorrectedRows.corrected(corrections, overwrites, table, Corrections.TYPED);
     for (Map.Entry<String, BitSet> entry : slots.entrySet()) {
       corrected =
           corrected.withColumn(

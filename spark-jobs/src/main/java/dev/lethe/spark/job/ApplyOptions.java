@@ -1,6 +1,5 @@
 package dev.lethe.spark.job;
 
-import dev.lethe.spark.data.TableSource;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -8,25 +7,25 @@ import org.jspecify.annotations.Nullable;
 /**
  * What {@code lethe apply} is given.
  *
- * @param table the data
+ * @param tables the data, and perhaps corrected rows
  * @param label its label column, or null for the model's
  * @param weight its weight column, or null for the model's, if any
  * @param model directory of a model that reads the table, or null
- * @param request the request file
+ * @param request the request or requests
  * @param out where to write the corrected table
  */
 public record ApplyOptions(
-    TableSource table,
+    GivenTables tables,
     @Nullable String label,
     @Nullable String weight,
     @Nullable String model,
-    String request,
+    RequestSource request,
     String out) {
 
   /** The places that are read. */
   String[] sources() {
     List<String> sources = new ArrayList<>();
-    table.place().ifPresent(sources::add);
+    tables.tables().forEach(table -> table.place().ifPresent(sources::add));
     if (model != null) {
       sources.add(model);
     }

@@ -17,12 +17,13 @@ import dev.lethe.spark.certificate.Vault;
 import dev.lethe.spark.certificate.VaultKey;
 import dev.lethe.spark.certificate.Verdict;
 import dev.lethe.spark.data.ExampleTable;
-import dev.lethe.spark.data.TableSource;
+import dev.lethe.spark.data.Snapshots;
 import dev.lethe.spark.featurizer.Featurizer;
 import dev.lethe.spark.featurizer.RemovedFeature;
 import dev.lethe.spark.ml.LinearModel;
 import dev.lethe.spark.request.CertificateTerms;
 import dev.lethe.spark.request.Corrections;
+import dev.lethe.spark.request.Method;
 import dev.lethe.spark.request.Request;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -46,11 +47,15 @@ import org.jspecify.annotations.Nullable;
  * computed again and compared, then the distance and the noise are proven again.
  */
 final class Recomputation {
+  /** Where the corrected table is all that is given. */
+  private static final Request NO_REQUEST =
+      new Request("none", List.of(), null, Method.REFINED, null);
+
   private final VerifyOptions options;
   private final SparkSession spark;
   private final Certificate certificate;
   private final LoadedModel published;
-  private final TableSource source;
+  private final GivenTables given;
   private final Progress progress;
   private final VaultKey key;
   private final Evidence evidence;
@@ -70,7 +75,7 @@ final class Recomputation {
     this.spark = spark;
     this.certificate = certificate;
     this.published = published;
-    source = Objects.requireNonNull(options.table());
+    given = Objects.requireNonNull(options.tables());
     progress = Progress.onTerminal("Lethe verify " + certificate.requestId());
     Vault vault =
         Vault.open(configuration(), Objects.requireNonNull(options.vault()), options.model());
@@ -130,40 +135,34 @@ final class Recomputation {
 
   /** Digests and measurements on the corrected data, as the reference model featurises it. */
   private void data(LoadedModel reference, String label) {
-    Dataset<Row> table = source.read(spark);
     Request request = request();
+    CorrectedRows rows =
+        CorrectedRows.of(
+            spark,
+            given,
+            request == null ? NO_REQUEST : request,
+            String.valueOf(options.request()),
+            reference,
+            label);
     BitSet zero = EarlierRelease.slots(certificate);
     BitSet earlier = new BitSet();
     IntStream.of(evidence.removedEarlier()).forEach(earlier::set);
-    FeatureChange change =
-        FeatureChange.of(
-            reference,
-            table,
-            request == null ? List.of() : features(reference, request),
-            // without the request it is not known which of them it removed
-            request == null ? zero : earlier,
-            label,
-            place());
-    Dataset<Row> corrected = table;
+    List<RemovedFeature> removed = request == null ? List.of() : features(reference, request);
+    // without the request it is not known which of them it removed
+    BitSet left = request == null ? zero : earlier;
+    Dataset<Row> corrected = rows.corrected();
+    FeatureChange change = FeatureChange.of(reference, corrected, removed, left, label, place());
     if (request != null) {
       removal(reference, change, zero);
-      Corrections corrections =
-          RequestedChange.corrections(
-              spark,
-              request,
-              String.valueOf(options.request()),
-              reference,
-              table,
-              options.corrected(),
-              label);
-      if (options.corrected()) {
+      if (given instanceof GivenTables.Snapshots || given instanceof GivenTables.Corrected) {
         check(
             "no removed row is left",
-            noRemovedRowIsLeft(corrections, table),
+            noRemovedRowIsLeft(rows.corrections(), corrected),
             "conditions of removeRows on the corrected table");
-      } else {
-        corrected = corrections.corrected(table);
       }
+    }
+    if (evidence.rowChanges() != null) {
+      differences(rows, evidence.rowChanges());
     }
     ExampleTable.Columns columns = reference.columns(label);
     try (CorrectedProblem problem =
@@ -193,10 +192,14 @@ final class Recomputation {
             "the same digest through the published model's own stages");
       }
       DataDigest original = evidence.digests().data();
-      if (!options.corrected() && original != null) {
+      Dataset<Row> before = rows.original();
+      if (before != null && original != null) {
+        Dataset<Row> featurized =
+            FeatureChange.of(reference, before, removed, left, label, place())
+                .originalAsPublished(before);
         check(
             "original data digest",
-            digest(change.originalAsPublished(table), columns, new BitSet()).equals(original),
+            digest(featurized, columns, new BitSet()).equals(original),
             "keyed digest over all original examples");
       }
       measure(reference.linear(), problem);
@@ -204,7 +207,7 @@ final class Recomputation {
   }
 
   private String place() {
-    return source.name();
+    return given.name();
   }
 
   private DataDigest digest(Dataset<Row> featurized, ExampleTable.Columns columns, BitSet removed) {
@@ -223,7 +226,8 @@ final class Recomputation {
     if (options.request() == null) {
       return null;
     }
-    Request request = RequestedChange.readRequest(spark, options.request());
+    // many requests were given one id
+    Request request = options.request().withId(certificate.requestId()).read(spark);
     check(
         "request digest",
         Evidence.Digests.ofRequest(request.canonicalBytes(), key)
@@ -286,6 +290,22 @@ final class Recomputation {
             + " others are; "
             + evidence.removedEarlier().length
             + " were removed earlier");
+  }
+
+  /** That a join by key finds what it found when the model was made. */
+  private void differences(CorrectedRows rows, Evidence.RowChanges recorded) {
+    Snapshots.Difference found = SparkFailures.sanitized(place(), rows::difference);
+    if (found != null) {
+      check(
+          "rows that differ between the tables",
+          recorded.equals(ReleaseDocuments.rowChanges(found)),
+          found.added()
+              + " added, "
+              + found.removed()
+              + " removed, "
+              + found.changed()
+              + " changed");
+    }
   }
 
   private boolean noRemovedRowIsLeft(Corrections corrections, Dataset<Row> table) {

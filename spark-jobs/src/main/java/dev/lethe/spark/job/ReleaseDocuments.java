@@ -14,6 +14,8 @@ import dev.lethe.spark.certificate.Scope;
 import dev.lethe.spark.certificate.Software;
 import dev.lethe.spark.certificate.VaultKey;
 import dev.lethe.spark.data.ExampleTable;
+import dev.lethe.spark.data.Snapshots;
+import dev.lethe.spark.data.TableSource;
 import dev.lethe.spark.ml.LinearModel;
 import dev.lethe.spark.request.Request;
 import java.time.Instant;
@@ -31,6 +33,7 @@ record ReleaseDocuments(
     UnlearnOptions options,
     CorrectedProblem problem,
     RequestedChange change,
+    Snapshots.@Nullable Difference difference,
     LoadedModel model,
     String label,
     UnlearningResult unlearning,
@@ -119,15 +122,46 @@ record ReleaseDocuments(
             (System.nanoTime() - begin) / 1e9),
         before,
         after,
-        new Evidence.Inputs(
-            options.model(),
-            options.corrected() ? null : options.table().path(),
-            options.corrected() ? options.table().path() : null,
-            options.table().format(),
-            options.table().options(),
-            label,
-            linear.weightColumn(),
-            problem.examples().partitions()));
+        rowChanges(difference),
+        inputs());
+  }
+
+  /** What a join by key found, as the evidence words it. */
+  static Evidence.@Nullable RowChanges rowChanges(Snapshots.@Nullable Difference difference) {
+    return difference == null
+        ? null
+        : new Evidence.RowChanges(difference.added(), difference.removed(), difference.changed());
+  }
+
+  private Evidence.Inputs inputs() {
+    @Nullable String data = null;
+    @Nullable String corrected = null;
+    Evidence.@Nullable Join join = null;
+    GivenTables given = options.tables();
+    TableSource first = given.tables().get(0);
+    if (given instanceof GivenTables.Corrected) {
+      corrected = first.path();
+    } else {
+      data = first.path();
+    }
+    if (given instanceof GivenTables.Snapshots tables) {
+      TableSource second = tables.corrected();
+      corrected = second.path();
+      join = new Evidence.Join(tables.key(), null, second.format(), second.options());
+    } else if (given instanceof GivenTables.Overwritten tables) {
+      TableSource second = tables.corrections();
+      join = new Evidence.Join(tables.key(), second.path(), second.format(), second.options());
+    }
+    return new Evidence.Inputs(
+        options.model(),
+        data,
+        corrected,
+        first.format(),
+        first.options(),
+        join,
+        label,
+        model.linear().weightColumn(),
+        problem.examples().partitions());
   }
 
   private static Evidence.Step step(UnlearningResult.Step step) {

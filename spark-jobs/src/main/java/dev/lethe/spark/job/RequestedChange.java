@@ -1,14 +1,9 @@
 package dev.lethe.spark.job;
 
-import dev.lethe.spark.InvalidInputException;
-import dev.lethe.spark.data.TableSource;
 import dev.lethe.spark.featurizer.RemovedFeature;
 import dev.lethe.spark.request.Change;
-import dev.lethe.spark.request.Corrections;
 import dev.lethe.spark.request.FeatureRef;
-import dev.lethe.spark.request.Impact;
 import dev.lethe.spark.request.Request;
-import dev.lethe.spark.request.RequestReader;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
@@ -25,41 +20,27 @@ import org.jspecify.annotations.Nullable;
  */
 final class RequestedChange {
   private final Request request;
-  private final Dataset<Row> table;
-  private final boolean tableIsCorrected;
-  private final Corrections corrections;
+  private final CorrectedRows rows;
   private final FeatureChange features;
+  private final FeatureChange originalFeatures;
   private final LoadedModel model;
 
   private RequestedChange(
       Request request,
-      Dataset<Row> table,
-      boolean tableIsCorrected,
-      Corrections corrections,
+      CorrectedRows rows,
       FeatureChange features,
+      FeatureChange originalFeatures,
       LoadedModel model) {
     this.request = request;
-    this.table = table;
-    this.tableIsCorrected = tableIsCorrected;
-    this.corrections = corrections;
+    this.rows = rows;
     this.features = features;
+    this.originalFeatures = originalFeatures;
     this.model = model;
-  }
-
-  /**
-   * Reads a request file on any Hadoop file system.
-   *
-   * @throws InvalidInputException if it does not exist or is not a request
-   */
-  static Request readRequest(SparkSession spark, String file) {
-    return RequestReader.read(
-        file, InputFile.read(spark, "--request", file, RequestReader.MAX_BYTES + 1));
   }
 
   /**
    * Checks all of the request that can be checked without reading rows.
    *
-   * @param tableIsCorrected whether the table has the row changes already
    * @param removedEarlier slots that an earlier release took out of the model
    * @param label the table's label column
    */
@@ -69,65 +50,41 @@ final class RequestedChange {
       String requestFile,
       LoadedModel model,
       BitSet removedEarlier,
-      TableSource source,
-      boolean tableIsCorrected,
+      GivenTables given,
       String label) {
-    Dataset<Row> table = source.read(spark);
-    return new RequestedChange(
-        request,
-        table,
-        tableIsCorrected,
-        corrections(spark, request, requestFile, model, table, tableIsCorrected, label),
-        FeatureChange.of(
-            model,
-            table,
-            removedFeatures(request, requestFile),
-            removedEarlier,
-            label,
-            source.name()),
-        model);
+    CorrectedRows rows = CorrectedRows.of(spark, given, request, requestFile, model, label);
+    List<RemovedFeature> removed = removedFeatures(request, requestFile);
+    FeatureChange features =
+        FeatureChange.of(model, rows.corrected(), removed, removedEarlier, label, given.name());
+    Dataset<Row> original = rows.original();
+    // the columns that a table lacks differ between snapshots
+    FeatureChange originalFeatures =
+        original == null || !(given instanceof GivenTables.Snapshots)
+            ? features
+            : FeatureChange.of(model, original, removed, removedEarlier, label, given.name());
+    return new RequestedChange(request, rows, features, originalFeatures, model);
   }
 
   /**
    * Checks the rows: on an original table the new values of those that the request touches, on a
-   * corrected one that no removed row is left. One Spark job if the request changes rows.
+   * corrected one that no removed row is left, of two tables that the key identifies rows.
    *
    * @param place names the data, for messages
-   * @return the conditions that could not be checked on a corrected table, since it lacks a column
-   *     that they read or the request itself sets one: places in the request
    */
-  List<String> inspect(Progress progress, String place) {
-    SparkContext context = table.sparkSession().sparkContext();
+  CorrectedRows.Found inspect(Progress progress, String place) {
+    SparkContext context = rows.corrected().sparkSession().sparkContext();
     progress.phase("matching the request's rows");
     context.setJobDescription(progress.description());
     try {
-      if (tableIsCorrected) {
-        return SparkFailures.sanitized(place, () -> corrections.requireCorrected(table));
+      CorrectedRows.Found found =
+          SparkFailures.sanitized(place, () -> rows.inspect(model.labelDomain()));
+      if (found.touched() != null) {
+        progress.matched(found.touched());
       }
-      if (corrections.hasRowChanges()) {
-        Impact impact =
-            SparkFailures.sanitized(place, () -> corrections.inspect(table, model.labelDomain()));
-        progress.matched(impact.touchedRows());
-      }
-      return List.of();
+      return found;
     } finally {
       context.setJobDescription(null);
     }
-  }
-
-  /** The row changes of a request on a table, which may be corrected already. */
-  static Corrections corrections(
-      SparkSession spark,
-      Request request,
-      String requestFile,
-      LoadedModel model,
-      Dataset<Row> table,
-      boolean tableIsCorrected,
-      String label) {
-    String weight = model.linear().weightColumn();
-    Corrections.Lacking lacking =
-        tableIsCorrected ? Corrections.Lacking.COLUMNS : Corrections.Lacking.NOTHING;
-    return Corrections.of(spark, request, table.schema(), label, weight, requestFile, lacking);
   }
 
   /** The features that a request removes. */
@@ -142,7 +99,7 @@ final class RequestedChange {
                   f.column(),
                   f.index(),
                   f.attribute(),
-                  file + ": changes[" + i + "].removeFeatures[" + k + "]"));
+                  file + ": " + request.origins().get(i) + ".removeFeatures[" + k + "]"));
         }
       }
     }
@@ -170,31 +127,33 @@ final class RequestedChange {
 
   /** All corrected rows, featurised as the published model featurises. */
   Dataset<Row> corrected() {
-    return features.featurized(tableIsCorrected ? table : corrections.corrected(table));
+    return features.featurized(rows.corrected());
   }
 
   /** All original rows, featurised; null if only the corrected table is there. */
   @Nullable Dataset<Row> original() {
-    return tableIsCorrected ? null : features.originallyFeaturized(table);
+    Dataset<Row> original = rows.original();
+    return original == null ? null : originalFeatures.originallyFeaturized(original);
   }
 
   /** The original rows as the published stages map them; null as above. */
   @Nullable Dataset<Row> originalAsPublished() {
-    return tableIsCorrected ? null : features.originalAsPublished(table);
+    Dataset<Row> original = rows.original();
+    return original == null ? null : originalFeatures.originalAsPublished(original);
   }
 
   /** Whether the gradient difference needs every row: a feature that is removed touches all. */
   boolean touchesAllRows() {
-    return !corrections.removedFeatures().isEmpty() || corrections.touchesAllRows();
+    return !rows.corrections().removedFeatures().isEmpty() || rows.touchesAllRows();
   }
 
   /** The rows that the request touches as they were; the source may skip all others. */
   Dataset<Row> touchedOriginal() {
-    return features.originallyFeaturized(corrections.touchedOriginal(table));
+    return originalFeatures.originallyFeaturized(rows.touchedOriginal());
   }
 
   /** The same rows as they are now. */
   Dataset<Row> touchedCorrected() {
-    return features.featurized(corrections.touchedCorrected(table));
+    return features.featurized(rows.touchedCorrected());
   }
 }

@@ -75,6 +75,16 @@ public record Summary(List<String> lines) {
             objective.n(),
             objective.d(),
             removed));
+    Evidence.RowChanges changes = evidence.rowChanges();
+    if (changes != null) {
+      lines.add(
+          field(
+              "rows",
+              "%,d added, %,d removed, %,d changed",
+              changes.added(),
+              changes.removed(),
+              changes.changed()));
+    }
     lines.add(field("method", "%s, solver %s", evidence.method(), evidence.solver()));
     lines.add("");
     lines.add("  step  gradient norm  proven distance  products  passes  seconds");
@@ -252,10 +262,11 @@ public record Summary(List<String> lines) {
         figures
             ? field(
                 "rows",
-                "%,d read, %,d touched, %,d removed",
+                "%,d read, %,d touched, %,d removed, %,d overwritten",
                 result.rows(),
                 result.touched(),
-                result.removed())
+                result.removed(),
+                result.overwritten())
             : field("figures", WITHHELD));
     lines.add(field("columns dropped", names(result.droppedColumns())));
     for (String feature : result.notApplied()) {

@@ -96,10 +96,16 @@ public final class TrainJob {
           removed = kept.removedSlots();
           stages = kept.publishedStages();
         } else {
-          Request request = RequestedChange.readRequest(spark, options.request());
+          Request request = options.request().read(spark);
           RequestedChange change =
               RequestedChange.of(
-                  spark, request, options.request(), model, earlier, options.table(), false, label);
+                  spark,
+                  request,
+                  options.request().toString(),
+                  model,
+                  earlier,
+                  new GivenTables.Original(options.table()),
+                  label);
           change.inspect(progress, place());
           featurized = change.corrected();
           removed = change.removedSlots();

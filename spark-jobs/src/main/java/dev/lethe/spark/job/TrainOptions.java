@@ -38,7 +38,7 @@ public record TrainOptions(
     String out,
     @Nullable String like,
     @Nullable String modelCertificate,
-    @Nullable String request,
+    @Nullable RequestSource request,
     @Nullable String pipeline,
     List<String> features,
     TrainableLoss loss,

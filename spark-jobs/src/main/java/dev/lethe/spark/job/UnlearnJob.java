@@ -5,6 +5,7 @@ import dev.lethe.core.certify.OutputMechanism;
 import dev.lethe.core.certify.OutputNoise;
 import dev.lethe.core.certify.PublicationGrid;
 import dev.lethe.core.linalg.Vectors;
+import dev.lethe.core.model.ParameterLayout;
 import dev.lethe.core.unlearn.UnlearningResult;
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.certificate.Certificate;
@@ -60,7 +61,12 @@ public final class UnlearnJob {
    */
   public Result run() throws IOException {
     long begin = System.nanoTime();
-    Request request = RequestedChange.readRequest(spark, options.request());
+    Request request = options.request().read(spark);
+    String id = options.request().id();
+    if (id != null && !id.equals(request.id())) {
+      throw new InvalidInputException(
+          "--id " + id + ": a single request has its own id, here " + request.id());
+    }
     Progress progress = Progress.onTerminal("Lethe unlearn " + request.id());
     try (Release release = Release.open(spark, options.out(), options.vault(), options.sources())) {
       LoadedModel model = LoadedModel.load(spark, "--model", options.model());
@@ -71,16 +77,15 @@ public final class UnlearnJob {
           RequestedChange.of(
               spark,
               request,
-              options.request(),
+              options.request().toString(),
               model,
               earlier.removedSlots(),
-              options.table(),
-              options.corrected(),
+              options.tables(),
               label);
       double[] kept = kept(model, change);
-      requireGridFits(
-          request.certificate(), kept, kept.length - change.removedSlots().cardinality());
-      List<String> notes = notes(earlier, change.inspect(progress, options.place()));
+      requireGridFits(request.certificate(), kept, noisy(model, change));
+      CorrectedRows.Found found = change.inspect(progress, options.place());
+      List<String> notes = notes(earlier, found.unchecked());
       Evidence.@Nullable Metrics before = metrics(model, label);
       ExampleTable.Columns columns = model.columns(label);
       try (CorrectedProblem problem =
@@ -97,7 +102,15 @@ public final class UnlearnJob {
             new ModelUpdate(options, problem, change, columns, model, progress).run();
         ReleaseDocuments documents =
             new ReleaseDocuments(
-                spark, options, problem, change, model, label, unlearning, progress);
+                spark,
+                options,
+                problem,
+                change,
+                found.difference(),
+                model,
+                label,
+                unlearning,
+                progress);
         progress.phase("publishing");
         return publish(release, documents, before, notes, begin);
       }
@@ -116,6 +129,12 @@ public final class UnlearnJob {
               + " reads, or the request sets one");
     }
     return notes;
+  }
+
+  /** The coordinates that carry noise, as far as the request tells before the data are read. */
+  private static int noisy(LoadedModel model, RequestedChange change) {
+    ParameterLayout layout = model.linear().layout();
+    return layout.size() - layout.margins() * change.removedSlots().cardinality();
   }
 
   /** The old parameters without those that leave. */

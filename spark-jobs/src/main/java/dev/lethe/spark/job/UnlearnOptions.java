@@ -11,10 +11,9 @@ import org.jspecify.annotations.Nullable;
  *
  * @param model directory of the saved model
  * @param modelCertificate the certificate of {@code model}, or null for the one beside it, if any
- * @param table the data
- * @param corrected whether {@code table} is the corrected data already
+ * @param tables the data, before or after or both
  * @param label the table's label column, or null for the one that the model was fitted with
- * @param request the request file
+ * @param request the request or requests
  * @param out directory to publish into; must not exist
  * @param vault directory for the confidential evidence
  * @param test test data, or null
@@ -26,10 +25,9 @@ import org.jspecify.annotations.Nullable;
 public record UnlearnOptions(
     String model,
     @Nullable String modelCertificate,
-    TableSource table,
-    boolean corrected,
+    GivenTables tables,
     @Nullable String label,
-    String request,
+    RequestSource request,
     String out,
     String vault,
     @Nullable TableSource test,
@@ -40,13 +38,13 @@ public record UnlearnOptions(
 
   /** Names the data, for messages. */
   String place() {
-    return table.name();
+    return tables.name();
   }
 
   /** The places that are read. */
   List<String> sources() {
     List<String> sources = new ArrayList<>(List.of(model));
-    table.place().ifPresent(sources::add);
+    tables.tables().forEach(table -> table.place().ifPresent(sources::add));
     if (test != null) {
       test.place().ifPresent(sources::add);
     }

@@ -1,6 +1,5 @@
 package dev.lethe.spark.job;
 
-import dev.lethe.spark.data.TableSource;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -9,10 +8,9 @@ import org.jspecify.annotations.Nullable;
  * @param certificate the public certificate
  * @param model directory of the published model
  * @param vault the vault with the evidence, or null for the public checks alone
- * @param table the data, with {@code vault}
- * @param corrected whether {@code table} is the corrected data already
+ * @param tables the data, before or after or both, with {@code vault}
  * @param label the table's label column, or null for the evidence's
- * @param request the request file, or null
+ * @param request the request or requests, or null
  * @param originalModel directory of the old model, with {@code request}, or null
  * @param partitions 0 for the source's own
  */
@@ -20,9 +18,8 @@ public record VerifyOptions(
     String certificate,
     String model,
     @Nullable String vault,
-    @Nullable TableSource table,
-    boolean corrected,
+    @Nullable GivenTables tables,
     @Nullable String label,
-    @Nullable String request,
+    @Nullable RequestSource request,
     @Nullable String originalModel,
     int partitions) {}

@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.TreeSet;
 import org.apache.spark.SparkContext;
 import org.apache.spark.api.java.function.Function2;
@@ -59,6 +60,8 @@ import org.jspecify.annotations.Nullable;
  *   <li>The label is changed by {@code relabel} only, and never to NULL. A new value of the weight
  *       column is greater than 0.
  *   <li>Every change matches at least one row.
+ *   <li>Of several requests in one, none reads what an earlier one sets: not at all in a condition,
+ *       and not in the same row in a value. So they mean the same as one after the other.
  * </ul>
  *
  * <p>Made on the driver; not serializable. Case does not count in names of columns. Messages name
@@ -68,14 +71,17 @@ public final class Corrections {
   private final String file;
   private final StructType schema;
   private final List<RowChange> rowChanges;
+  private final List<Fault> dependences;
   private final List<FeatureRef> removedFeatures;
 
   /**
    * One change of rows: a condition and, unless it removes them, new values.
    *
+   * @param request which of several merged requests it is of
    * @param readByWhere columns that the condition reads; null if the table lacks one of them
    */
   private record RowChange(
+      String request,
       String place,
       String wherePlace,
       @Nullable String where,
@@ -92,10 +98,12 @@ public final class Corrections {
    *
    * @param raw SQL of the expression as the request has it
    * @param value SQL of the same cast to the column's type, NULL where that fails
+   * @param reads columns that the expression reads
    */
   private record Assignment(
       String place,
       StructField field,
+      Set<String> reads,
       String raw,
       String value,
       DataType rawType,
@@ -115,7 +123,8 @@ public final class Corrections {
     Column changed(StructField field, Column value);
   }
 
-  private static final Cells TYPED =
+  /** Values of the columns' types. */
+  public static final Cells TYPED =
       new Cells() {
         @Override
         public Column unchanged(StructField field) {
@@ -135,10 +144,12 @@ public final class Corrections {
       String file,
       StructType schema,
       List<RowChange> rowChanges,
+      List<Fault> dependences,
       List<FeatureRef> removedFeatures) {
     this.file = file;
     this.schema = schema;
     this.rowChanges = List.copyOf(rowChanges);
+    this.dependences = List.copyOf(dependences);
     this.removedFeatures = List.copyOf(removedFeatures);
   }
 
@@ -230,23 +241,26 @@ public final class Corrections {
       LinkedHashSet<FeatureRef> removed = new LinkedHashSet<>();
       for (int i = 0; i < request.changes().size(); i++) {
         Change change = request.changes().get(i);
-        String place = "changes[" + i + "]." + change.key();
+        Request.Origin origin = request.origins().get(i);
+        String place = origin + "." + change.key();
         if (change instanceof Change.RemoveFeatures remove) {
           for (int j = 0; j < remove.features().size(); j++) {
             removed.add(removedFeature(remove.features().get(j), place + "[" + j + "]"));
           }
         } else if (change instanceof Change.ReplaceFeatures replace) {
           rowChanges.add(
-              rowChange(place, replace.where(), false, assignments(replace, place + ".set")));
+              rowChange(
+                  origin, place, replace.where(), false, assignments(replace, place + ".set")));
         } else if (change instanceof Change.Relabel relabel) {
           rowChanges.add(
               rowChange(
+                  origin,
                   place,
                   relabel.where(),
                   false,
                   List.of(assignment(place + ".to", label, relabel.to()))));
         } else if (change instanceof Change.RemoveRows rows) {
-          rowChanges.add(rowChange(place, rows.where(), true, List.of()));
+          rowChanges.add(rowChange(origin, place, rows.where(), true, List.of()));
         }
       }
       for (RowChange change : rowChanges) {
@@ -261,18 +275,89 @@ public final class Corrections {
           }
         }
       }
-      return new Corrections(file, schema, rowChanges, List.copyOf(removed));
+      return new Corrections(
+          file, schema, rowChanges, dependences(rowChanges), List.copyOf(removed));
+    }
+
+    /**
+     * Where a request reads what an earlier one sets, all of them on the original row are not the
+     * same as one after the other. A condition that does is refused here, a value by these faults:
+     * one a column, true in a row where a later request computes with what an earlier one sets.
+     *
+     * @throws InvalidInputException if a condition reads a column that an earlier request sets
+     */
+    private List<Fault> dependences(List<RowChange> changes) {
+      Map<String, List<RowChange>> setters = new TreeMap<>(String.CASE_INSENSITIVE_ORDER);
+      Map<String, List<Column>> reads = new TreeMap<>(String.CASE_INSENSITIVE_ORDER);
+      for (RowChange change : changes) {
+        for (String column :
+            change.readByWhere() == null ? Set.<String>of() : change.readByWhere()) {
+          List<RowChange> earlier = earlier(setters, column, change);
+          if (!earlier.isEmpty()) {
+            throw refuse(
+                change.wherePlace(),
+                "reads column '"
+                    + column
+                    + "', which "
+                    + earlier.get(0).place()
+                    + " sets; where a request builds on another, give them one after the other");
+          }
+        }
+        for (Assignment assignment : change.assignments()) {
+          for (String column : assignment.reads()) {
+            int earlier = earlier(setters, column, change).size();
+            if (earlier > 0) {
+              reads
+                  .computeIfAbsent(column, c -> new ArrayList<>(List.of(functions.lit(0))))
+                  .add(functions.when(change.matches(), earlier).otherwise(0));
+            }
+          }
+        }
+        for (Assignment assignment : change.assignments()) {
+          setters.computeIfAbsent(assignment.field().name(), c -> new ArrayList<>()).add(change);
+        }
+      }
+      List<Fault> faults = new ArrayList<>();
+      reads.forEach(
+          (column, setBefore) -> {
+            Column[] sets =
+                setters.getOrDefault(column, List.of()).stream()
+                    .map(c -> orFalse(c.matches()))
+                    .toArray(Column[]::new);
+            Column first = functions.array_position(functions.array(sets), true);
+            faults.add(
+                new Fault(
+                    "column '" + column + "'",
+                    "a later request computes with what an earlier one sets (give these one after"
+                        + " the other)",
+                    first
+                        .gt(0)
+                        .and(first.leq(functions.greatest(setBefore.toArray(Column[]::new))))));
+          });
+      return faults;
+    }
+
+    private static List<RowChange> earlier(
+        Map<String, List<RowChange>> setters, String column, RowChange reader) {
+      return setters.getOrDefault(column, List.of()).stream()
+          .filter(setter -> !setter.request().equals(reader.request()))
+          .toList();
     }
 
     private RowChange rowChange(
-        String place, @Nullable String where, boolean removes, List<Assignment> assignments) {
+        Request.Origin origin,
+        String place,
+        @Nullable String where,
+        boolean removes,
+        List<Assignment> assignments) {
       String wherePlace = place + (where == null ? "" : ".where");
       Set<String> columns = Set.of();
       if (where != null) {
         String at = file + ": " + wherePlace;
         SqlExpressions.check(at, where);
         if (lacksColumnOf(where)) {
-          return new RowChange(place, wherePlace, where, null, removes, assignments);
+          return new RowChange(
+              origin.request(), place, wherePlace, where, null, removes, assignments);
         }
         SqlExpressions.Resolved resolved = SqlExpressions.resolve(spark, schema, at, where);
         if (!(resolved.type() instanceof BooleanType)) {
@@ -281,7 +366,8 @@ public final class Corrections {
         }
         columns = resolved.columns();
       }
-      return new RowChange(place, wherePlace, where, columns, removes, assignments);
+      return new RowChange(
+          origin.request(), place, wherePlace, where, columns, removes, assignments);
     }
 
     private List<Assignment> assignments(Change.ReplaceFeatures replace, String place) {
@@ -308,9 +394,10 @@ public final class Corrections {
       String at = file + ": " + place;
       SqlExpressions.check(at, sql);
       if (lacksColumnOf(sql)) {
-        return new Assignment(place, field, sql, sql, field.dataType(), false, false);
+        return new Assignment(place, field, Set.of(), sql, sql, field.dataType(), false, false);
       }
-      DataType from = SqlExpressions.resolve(spark, schema, at, sql).type();
+      SqlExpressions.Resolved resolved = SqlExpressions.resolve(spark, schema, at, sql);
+      DataType from = resolved.type();
       DataType to = field.dataType();
       boolean isLabel = field.name().equalsIgnoreCase(label.name());
       String raw = SqlExpressions.embedded(sql);
@@ -337,7 +424,7 @@ public final class Corrections {
         SqlExpressions.resolve(spark, schema, at, value);
       }
       boolean isWeight = weight != null && field.name().equalsIgnoreCase(weight.name());
-      return new Assignment(place, field, raw, value, from, isLabel, isWeight);
+      return new Assignment(place, field, resolved.columns(), raw, value, from, isLabel, isWeight);
     }
 
     private FeatureRef removedFeature(FeatureRef feature, String place) {
@@ -475,12 +562,15 @@ public final class Corrections {
     if (touchesAllRows()) {
       return original;
     }
-    Column any = functions.lit(false);
-    for (int i = 0; i < rowChanges.size(); i++) {
-      Column matches = rowChanges.get(i).matches();
-      any = i == 0 ? matches : any.or(matches);
-    }
-    return original.filter(any);
+    return original.filter(touches());
+  }
+
+  /** Whether some change matches a row; NULL is no match. */
+  public Column touches() {
+    return rowChanges.stream()
+        .map(RowChange::matches)
+        .reduce(Column::or)
+        .orElse(functions.lit(false));
   }
 
   /** The rows of {@link #touchedOriginal} after correction; removed ones are absent. */
@@ -515,6 +605,7 @@ public final class Corrections {
       flags.add(change.matches());
       faults.addAll(faults(change, labels));
     }
+    faults.addAll(dependences);
     faults.forEach(f -> flags.add(f.flag()));
     long[] counts;
     try {

@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.regex.Pattern;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -16,18 +17,20 @@ import org.jspecify.annotations.Nullable;
  *
  * @param id 1 to 128 characters of {@code A-Z a-z 0-9 . _ -}, not starting with {@code .} or {@code
  *     -}; it is public
- * @param changes at least one, in the order of the file
+ * @param changes in the order of the file; none where tables alone say what changes
  * @param certificate what the certificate has to promise, or null when none is asked for
  * @param method how the parameters are updated
  * @param tau the step length of the first-order method, positive and finite; null chooses it
  *     automatically, and is the only value for the other methods
+ * @param origins where each change stands, for messages; not part of the canonical form
  */
 public record Request(
     String id,
     List<Change> changes,
     @Nullable CertificateTerms certificate,
     Method method,
-    @Nullable Double tau) {
+    @Nullable Double tau,
+    List<Origin> origins) {
   static final String ID_RULE =
       "1 to 128 characters of A-Z a-z 0-9 . _ - that do not start with . or -";
   private static final Pattern ID = Pattern.compile("[A-Za-z0-9_][A-Za-z0-9._-]{0,127}");
@@ -40,8 +43,10 @@ public record Request(
       throw new IllegalArgumentException("id must be " + ID_RULE);
     }
     changes = List.copyOf(changes);
-    if (changes.isEmpty()) {
-      throw new IllegalArgumentException("changes must not be empty");
+    origins = List.copyOf(origins);
+    if (origins.size() != changes.size()) {
+      throw new IllegalArgumentException(
+          origins.size() + " origins of " + changes.size() + " changes");
     }
     if (tau != null) {
       if (method != Method.FIRST_ORDER) {
@@ -52,6 +57,36 @@ public record Request(
         throw new IllegalArgumentException(
             "tau must be auto or a finite number greater than 0, not " + tau);
       }
+    }
+  }
+
+  /** A request that stands by itself. */
+  public Request(
+      String id,
+      List<Change> changes,
+      @Nullable CertificateTerms certificate,
+      Method method,
+      @Nullable Double tau) {
+    this(
+        id,
+        changes,
+        certificate,
+        method,
+        tau,
+        IntStream.range(0, changes.size()).mapToObj(i -> new Origin("", i)).toList());
+  }
+
+  /**
+   * Where a change comes from.
+   *
+   * @param request names one of several requests that were merged; empty for a request by itself
+   * @param index of the change in that request
+   */
+  public record Origin(String request, int index) {
+    /** {@code changes[1]}, behind the name of a merged request. */
+    @Override
+    public String toString() {
+      return (request.isEmpty() ? "" : request + ": ") + "changes[" + index + "]";
     }
   }
 

@@ -117,7 +117,8 @@ public final class RequestReader {
   private Node document() throws IOException {
     JsonToken first = parser.nextToken();
     if (first == null) {
-      throw new InvalidInputException(file + ": empty; a request has the keys id and changes");
+      throw new InvalidInputException(
+          file + ": empty; a request has an id, and changes unless tables say what changes");
     }
     Node root = node(first, "", 1);
     if (parser.nextToken() != null) {
@@ -192,13 +193,14 @@ public final class RequestReader {
 
   private Request request(Node root) {
     Mapping top =
-        mapping(root, "", List.of("id", "changes"), List.of("certificate", "method", "tau"));
+        mapping(root, "", List.of("id"), List.of("changes", "certificate", "method", "tau"));
     Node idNode = get(top, "id");
     String id = text(idNode, "id");
     List<Change> changes = new ArrayList<>();
-    Sequence list = sequence(get(top, "changes"), "changes");
-    for (int i = 0; i < list.items().size(); i++) {
-      changes.add(change(list.items().get(i), "changes[" + i + "]"));
+    @Nullable Node list = top.entries().get("changes");
+    List<Node> items = list == null ? List.of() : sequence(list, "changes").items();
+    for (int i = 0; i < items.size(); i++) {
+      changes.add(change(items.get(i), "changes[" + i + "]"));
     }
     @Nullable Node terms = top.entries().get("certificate");
     @Nullable CertificateTerms certificate = terms == null ? null : certificate(terms);

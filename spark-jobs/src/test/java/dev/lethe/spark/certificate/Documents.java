@@ -102,8 +102,17 @@ final class Documents {
         new Evidence.Totals(14, 12, 0.21),
         new Evidence.Metrics(0.77, 0.83, null, 0.48, 154),
         new Evidence.Metrics(0.71, null, null, 0.58, 154),
+        null,
         new Evidence.Inputs(
-            "/models/m", "/data/d.csv", null, "csv", Map.of("header", "true"), "label", null, 2));
+            "/models/m",
+            "/data/d.csv",
+            null,
+            "csv",
+            Map.of("header", "true"),
+            null,
+            "label",
+            null,
+            2));
   }
 
   static JsonSchema schema(String name) {

@@ -69,6 +69,7 @@ class EvidenceTest {
         "totals",
         "metricsBefore",
         "metricsAfter",
+        "rowChanges",
         "inputs"
       })
   void read_missingField_isRefusedBySchemaAndReader(String field) throws Exception {
@@ -168,7 +169,7 @@ class EvidenceTest {
   }
 
   private static Evidence.Inputs inputs(String data, Map<String, String> options) {
-    return new Evidence.Inputs("/m", data, null, "csv", new HashMap<>(options), "y", null, 2);
+    return new Evidence.Inputs("/m", data, null, "csv", new HashMap<>(options), null, "y", null, 2);
   }
 
   @Test

@@ -749,7 +749,7 @@ class UnlearnJobTest {
     return IntStream.range(0, array.size()).mapToObj(i -> array.get(i).intValue()).toList();
   }
 
-  private static void assertValid(JsonNode document, String name) {
+  static void assertValid(JsonNode document, String name) {
     try (InputStream in =
         UnlearnJobTest.class.getResourceAsStream("/dev/lethe/schema/" + name + ".schema.json")) {
       assertThat(

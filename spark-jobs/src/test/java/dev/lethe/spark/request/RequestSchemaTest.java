@@ -59,6 +59,7 @@ class RequestSchemaTest {
         with(CERTIFICATE.formatted("1", "0.5", "1")),
         with(CERTIFICATE.formatted("1e300", "1e-300", "1e-8")),
         with(CERTIFICATE.formatted("0.1", "0", "1e-8")),
+        "{\"id\": \"x\"}",
         "{\"id\": \"_A.b-9\", \"changes\": [{\"removeFeatures\": [\"a\"]}]}",
         "{\"id\": \"" + "x".repeat(128) + "\", \"changes\": [{\"removeFeatures\": [\"a\"]}]}");
   }
@@ -70,7 +71,6 @@ class RequestSchemaTest {
             "[]",
             "{}",
             "\"x\"",
-            "{\"id\": \"x\"}",
             "{\"id\": \"x\", \"changes\": []}",
             "{\"id\": \"x\", \"changes\": {}}",
             "{\"changes\": [{\"removeFeatures\": [\"a\"]}]}",

@@ -1,0 +1,88 @@
+package dev.lethe.spark.job;
+
+import dev.lethe.spark.data.TableSource;
+import java.util.List;
+
+/** The tables that say which rows there were and which there are: how corrections arrive. */
+public sealed interface GivenTables {
+
+  /** The tables, the original one first. */
+  List<TableSource> tables();
+
+  /** Names the data, for messages. */
+  default String name() {
+    return tables().get(0).name();
+  }
+
+  /**
+   * The original table; the request's changes are applied to it.
+   *
+   * @param data the table
+   */
+  record Original(TableSource data) implements GivenTables {
+    @Override
+    public List<TableSource> tables() {
+      return List.of(data);
+    }
+  }
+
+  /**
+   * The corrected table alone, without what was erased.
+   *
+   * @param corrected the table
+   */
+  record Corrected(TableSource corrected) implements GivenTables {
+    @Override
+    public List<TableSource> tables() {
+      return List.of(corrected);
+    }
+  }
+
+  /**
+   * The table before and after; a row is the same one where the key is.
+   *
+   * @param data the original table
+   * @param corrected the corrected table
+   * @param key columns of both
+   */
+  record Snapshots(TableSource data, TableSource corrected, List<String> key)
+      implements GivenTables {
+    public Snapshots {
+      key = List.copyOf(key);
+    }
+
+    @Override
+    public List<TableSource> tables() {
+      return List.of(data, corrected);
+    }
+
+    @Override
+    public String name() {
+      return data.name() + " and " + corrected.name();
+    }
+  }
+
+  /**
+   * The original table, and the corrected rows alone.
+   *
+   * @param data the original table
+   * @param corrections the key and the columns to overwrite
+   * @param key columns of both
+   */
+  record Overwritten(TableSource data, TableSource corrections, List<String> key)
+      implements GivenTables {
+    public Overwritten {
+      key = List.copyOf(key);
+    }
+
+    @Override
+    public List<TableSource> tables() {
+      return List.of(data, corrections);
+    }
+
+    @Override
+    public String name() {
+      return data.name() + " with " + corrections.name();
+    }
+  }
+}

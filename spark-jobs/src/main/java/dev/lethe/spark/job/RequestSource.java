@@ -1,0 +1,243 @@
+package dev.lethe.spark.job;
+
+import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.TableColumns;
+import dev.lethe.spark.data.TableSource;
+import dev.lethe.spark.request.MergedRequest;
+import dev.lethe.spark.request.Request;
+import dev.lethe.spark.request.RequestReader;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Locale;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.apache.hadoop.fs.FileStatus;
+import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.Path;
+import org.apache.spark.sql.Column;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.DateType;
+import org.apache.spark.sql.types.IntegralType;
+import org.apache.spark.sql.types.StructField;
+import org.apache.spark.sql.types.StructType;
+import org.apache.spark.sql.types.TimestampNTZType;
+import org.apache.spark.sql.types.TimestampType;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Where a request is read from: a file, or many requests that are merged in order: files and
+ * directories in the order given, the files of a directory in the order of their names, the rows of
+ * a table in the order of its columns {@code sequence}, {@code received} and {@code id}.
+ *
+ * @param paths files and directories; of {@code table} its path
+ * @param table a table with a request a row, or null
+ * @param id of the merged request where there may be many; null if none is given
+ */
+public record RequestSource(List<String> paths, @Nullable TableSource table, @Nullable String id) {
+  /** Requests that one release merges at most. */
+  static final int MAX_REQUESTS = 1000;
+
+  private static final List<String> EXTENSIONS = List.of(".yaml", ".yml", ".json");
+
+  public RequestSource {
+    paths = List.copyOf(paths);
+  }
+
+  /** One file. */
+  public static RequestSource of(String file) {
+    return new RequestSource(List.of(file), null, null);
+  }
+
+  /** The same requests under another id, if they are merged. */
+  RequestSource withId(String other) {
+    return new RequestSource(paths, table, other);
+  }
+
+  /** Names the request, for messages. */
+  @Override
+  public String toString() {
+    return String.join(", ", paths);
+  }
+
+  /**
+   * Reads the request, from any Hadoop file system.
+   *
+   * @throws InvalidInputException if something does not exist or is not a request, if requests
+   *     contradict each other, or if there may be many and no id is given
+   */
+  Request read(SparkSession spark) {
+    if (table == null && paths.size() == 1 && !isDirectory(spark, paths.get(0))) {
+      return read(spark, paths.get(0));
+    }
+    if (id == null) {
+      throw new InvalidInputException(
+          "--id: required with a directory, a table or several files of requests: the certificate"
+              + " names the request by it");
+    }
+    List<MergedRequest.Named> requests =
+        table == null ? files(spark) : rows(table, table.read(spark));
+    if (requests.isEmpty()) {
+      throw new InvalidInputException("--request " + this + ": has no request");
+    }
+    return MergedRequest.of(toString(), id, requests);
+  }
+
+  private static Request read(SparkSession spark, String file) {
+    return RequestReader.read(
+        file, InputFile.read(spark, "--request", file, RequestReader.MAX_BYTES + 1));
+  }
+
+  private List<MergedRequest.Named> files(SparkSession spark) {
+    List<String> files =
+        paths.stream()
+            .flatMap(path -> isDirectory(spark, path) ? list(spark, path) : Stream.of(path))
+            .toList();
+    requireFew(files.size());
+    return files.stream().map(file -> new MergedRequest.Named(file, read(spark, file))).toList();
+  }
+
+  /** The files of a directory by name; Spark's and the system's own files are passed over. */
+  private static Stream<String> list(SparkSession spark, String directory) {
+    FileStatus[] found;
+    try {
+      found = fileSystem(spark, directory).listStatus(new Path(directory));
+    } catch (IOException e) {
+      throw unreachable(directory, e);
+    }
+    return Arrays.stream(found)
+        .sorted(Comparator.comparing((FileStatus file) -> file.getPath().getName()))
+        .filter(file -> !file.getPath().getName().matches("[._].*"))
+        .map(
+            file -> {
+              String name = file.getPath().getName();
+              String lower = name.toLowerCase(Locale.ROOT);
+              if (!file.isFile() || EXTENSIONS.stream().noneMatch(lower::endsWith)) {
+                throw new InvalidInputException(
+                    "--request "
+                        + directory
+                        + ": '"
+                        + name
+                        + "' is no request; a directory of requests has files whose names end in "
+                        + String.join(", ", EXTENSIONS)
+                        + ", and no other (a table of requests needs --request-format)");
+              }
+              return new Path(directory, name).toString();
+            });
+  }
+
+  /** The requests of a table; they are few, and read to the driver. */
+  private List<MergedRequest.Named> rows(TableSource source, Dataset<Row> table) {
+    String place = source.name();
+    StructType schema = table.schema();
+    List<Column> columns = new ArrayList<>();
+    List<Column> order = new ArrayList<>();
+    columns.add(text(schema, "id", place));
+    columns.add(text(schema, "request", place));
+    for (String name : List.of("sequence", "received")) {
+      StructField field = TableColumns.find(schema, name);
+      if (field != null) {
+        requireOrder(field, place);
+        Column column = TableColumns.column(field.name());
+        columns.add(column);
+        order.add(column);
+      }
+    }
+    order.add(columns.get(0));
+    List<Row> rows =
+        SparkFailures.sanitized(
+            place,
+            () ->
+                table
+                    .select(columns.toArray(Column[]::new))
+                    .orderBy(order.toArray(Column[]::new))
+                    .takeAsList(MAX_REQUESTS + 1));
+    requireFew(rows.size());
+    return IntStream.range(0, rows.size())
+        .mapToObj(i -> request(rows.get(i), place, "request " + (i + 1)))
+        .toList();
+  }
+
+  private static MergedRequest.Named request(Row row, String place, String number) {
+    for (int i = 0; i < row.size(); i++) {
+      if (row.isNullAt(i)) {
+        throw new InvalidInputException(
+            place + ": column '" + row.schema().fieldNames()[i] + "' is NULL in some row");
+      }
+    }
+    String text = row.getString(1);
+    Request request =
+        RequestReader.read(
+            place + ": " + number + (text.stripLeading().startsWith("{") ? ".json" : ""), text);
+    if (!request.id().equals(row.getString(0))) {
+      throw new InvalidInputException(
+          place + ": " + number + ": column 'id' is not the id in column 'request'");
+    }
+    return new MergedRequest.Named(request.id(), request);
+  }
+
+  private static Column text(StructType schema, String name, String place) {
+    StructField field = TableColumns.require(schema, name, place);
+    if (!field.dataType().equals(DataTypes.StringType)) {
+      throw new InvalidInputException(
+          place + ": column '" + name + "' must be a string, not " + typeName(field));
+    }
+    return TableColumns.column(field.name());
+  }
+
+  private static void requireOrder(StructField field, String place) {
+    DataType type = field.dataType();
+    if (!(type instanceof IntegralType
+        || type instanceof DateType
+        || type instanceof TimestampType
+        || type instanceof TimestampNTZType)) {
+      throw new InvalidInputException(
+          place
+              + ": column '"
+              + field.name()
+              + "' gives the order of the requests: it must be an integer, a date or a timestamp,"
+              + " not "
+              + typeName(field));
+    }
+  }
+
+  private static String typeName(StructField field) {
+    return field.dataType().catalogString();
+  }
+
+  private void requireFew(int found) {
+    if (found > MAX_REQUESTS) {
+      throw new InvalidInputException(
+          "--request " + this + ": more than " + MAX_REQUESTS + " requests; split them");
+    }
+  }
+
+  private static boolean isDirectory(SparkSession spark, String path) {
+    try {
+      FileSystem files = fileSystem(spark, path);
+      Path file = new Path(path);
+      return files.exists(file) && files.getFileStatus(file).isDirectory();
+    } catch (IOException | IllegalArgumentException e) {
+      throw unreachable(path, e);
+    }
+  }
+
+  private static FileSystem fileSystem(SparkSession spark, String path) {
+    try {
+      return new Path(path).getFileSystem(spark.sparkContext().hadoopConfiguration());
+    } catch (IOException | IllegalArgumentException e) {
+      throw unreachable(path, e);
+    }
+  }
+
+  private static InvalidInputException unreachable(String path, Exception e) {
+    return new InvalidInputException(
+        "--request " + path + ": cannot be read (" + e.getClass().getSimpleName() + ")", e);
+  }
+}
