@@ -37,11 +37,7 @@ class ClaimCheckTest {
           return SIGMA;
         };
     return ClaimCheck.check(
-            certificate,
-            digest,
-            theta,
-            new ParameterLayout(theta.length - 1, true, 1, 0),
-            calibration)
+            certificate, digest, theta, new ParameterLayout(theta.length, false, 1, 0), calibration)
         .stream()
         .filter(c -> !c.passed())
         .map(Check::name)

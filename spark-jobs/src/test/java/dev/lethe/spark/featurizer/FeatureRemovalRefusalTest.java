@@ -1,5 +1,6 @@
 package dev.lethe.spark.featurizer;
 
+import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.lethe.spark.InvalidInputException;
@@ -28,6 +29,7 @@ import org.apache.spark.ml.feature.VectorAssembler;
 import org.apache.spark.ml.feature.VectorSlicer;
 import org.apache.spark.ml.param.ParamMap;
 import org.apache.spark.ml.tuning.CrossValidator;
+import org.apache.spark.ml.tuning.CrossValidatorModel;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.junit.jupiter.api.BeforeAll;
@@ -286,7 +288,7 @@ class FeatureRemovalRefusalTest {
   }
 
   @Test
-  void featurizerOf_crossValidatorModel_isRefusedWithWhatToSave() {
+  void featurizerOf_crossValidatorModel_isItsBestModels() {
     Estimator<?> estimator = new LogisticRegression().setFeaturesCol("v").setMaxIter(1);
     Transformer tuned =
         new CrossValidator()
@@ -295,8 +297,9 @@ class FeatureRemovalRefusalTest {
             .setEstimatorParamMaps(new ParamMap[] {ParamMap.empty()})
             .setNumFolds(2)
             .fit(table);
-    assertThatThrownBy(() -> Featurizer.of(tuned))
-        .isInstanceOf(InvalidInputException.class)
-        .hasMessageContaining("bestModel");
+    Featurizer featurizer = Featurizer.of(tuned);
+    assertThat(featurizer.predictor()).isSameAs(((CrossValidatorModel) tuned).bestModel());
+    assertThat(featurizer.tuning())
+        .containsExactly(CrossValidatorModel.class.getName() + " " + tuned.uid());
   }
 }

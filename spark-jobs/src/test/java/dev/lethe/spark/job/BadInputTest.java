@@ -18,6 +18,7 @@ import org.apache.spark.ml.PipelineModel;
 import org.apache.spark.ml.PipelineStage;
 import org.apache.spark.ml.Transformer;
 import org.apache.spark.ml.classification.DecisionTreeClassifier;
+import org.apache.spark.ml.classification.LinearSVCModel;
 import org.apache.spark.ml.classification.LogisticRegressionModel;
 import org.apache.spark.ml.feature.Normalizer;
 import org.apache.spark.ml.feature.PCA;
@@ -26,7 +27,6 @@ import org.apache.spark.ml.linalg.DenseMatrix;
 import org.apache.spark.ml.linalg.Matrices;
 import org.apache.spark.ml.linalg.Vector;
 import org.apache.spark.ml.linalg.Vectors;
-import org.apache.spark.ml.regression.LinearRegressionModel;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
@@ -154,13 +154,25 @@ class BadInputTest {
         "half-a-model",
         "cannot be loaded");
     cases.model(
-        "linear regression",
+        "decision tree alone",
         dir ->
-            People.save(new LinearRegressionModel("linreg", Vectors.zeros(2), 0.0, 1.0), "linear"),
+            People.save(
+                new DecisionTreeClassifier()
+                    .setMaxDepth(1)
+                    .setFeaturesCol("features")
+                    .fit(People.vectorDataset()),
+                "tree"),
         "--model",
-        "LinearRegressionModel",
-        "supported",
+        "DecisionTreeClassificationModel",
+        "supported are",
         "LogisticRegressionModel");
+    cases.model(
+        "support vector machine with the hinge",
+        dir -> People.save(new LinearSVCModel("svc", Vectors.zeros(2), 0.0), "hinge"),
+        "--model",
+        "stage svc",
+        "hinge",
+        "lethe train --loss smoothed-hinge or squared-hinge");
     cases.model(
         "pipeline without predictor",
         dir -> People.smallModelWith(),
@@ -173,19 +185,19 @@ class BadInputTest {
                 new DecisionTreeClassifier().setMaxDepth(1).fit(People.vectorDataset())),
         "--model",
         "DecisionTreeClassificationModel",
-        "supported",
-        "binary LogisticRegressionModel");
+        "supported are",
+        "LogisticRegressionModel");
     cases.model(
-        "multinomial",
+        "multinomial of classes that the table lacks",
         dir ->
             People.save(
                 new LogisticRegressionModel(
                     "multi", DenseMatrix.zeros(3, 3), Vectors.zeros(3), 3, true),
                 "multinomial"),
-        "--model",
-        "stage multi",
-        "multinomial",
-        "supported is the binary one");
+        "--data",
+        "column 'label'",
+        "no row of class 2",
+        "rows of each");
     cases.model(
         "elastic net with L1",
         dir -> {

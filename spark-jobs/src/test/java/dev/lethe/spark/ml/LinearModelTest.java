@@ -1,0 +1,202 @@
+package dev.lethe.spark.ml;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.lethe.spark.InvalidInputException;
+import java.util.Arrays;
+import java.util.SplittableRandom;
+import org.apache.spark.ml.Model;
+import org.apache.spark.ml.classification.ClassificationModel;
+import org.apache.spark.ml.classification.LinearSVCModel;
+import org.apache.spark.ml.classification.LogisticRegressionModel;
+import org.apache.spark.ml.classification.OneVsRestModel;
+import org.apache.spark.ml.linalg.Matrices;
+import org.apache.spark.ml.linalg.Vectors;
+import org.apache.spark.ml.param.ParamPair;
+import org.apache.spark.ml.regression.GeneralizedLinearRegressionModel;
+import org.apache.spark.ml.regression.IsotonicRegressionModel;
+import org.apache.spark.ml.regression.LinearRegressionModel;
+import org.apache.spark.sql.types.Metadata;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** Spark ML predictors as parameters and objective, and back; which are refused, and why. */
+class LinearModelTest {
+  private static final TrainableLoss.Params PARAMS =
+      new TrainableLoss.Params(0.1, true, true, "f", "y", "w");
+
+  private static LogisticRegressionModel binary(String uid) {
+    return new LogisticRegressionModel(uid, Vectors.dense(1, 2), 0.5);
+  }
+
+  private static OneVsRestModel oneVsRest(ClassificationModel<?, ?>... models) {
+    return new OneVsRestModel("ovr", Metadata.empty(), models);
+  }
+
+  private static GeneralizedLinearRegressionModel generalized(
+      String family, String link, double regParam, boolean intercept) {
+    GeneralizedLinearRegressionModel model =
+        new GeneralizedLinearRegressionModel("glm", Vectors.dense(1, 2), 0);
+    model.set(model.family(), family);
+    if (!link.isEmpty()) {
+      model.set(model.link(), link);
+    }
+    model.set("regParam", regParam);
+    model.set("fitIntercept", intercept);
+    return model;
+  }
+
+  private static void assertRefused(Model<?> model, String... messages) {
+    assertThatThrownBy(() -> LinearModel.of(model, "--model m"))
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessageStartingWith("--model m: ")
+        .satisfies(e -> assertThat(e.getMessage()).contains(messages));
+  }
+
+  @ParameterizedTest
+  @EnumSource(TrainableLoss.class)
+  void withParameters_everyLoss_roundTripsParametersAndParams(TrainableLoss loss) {
+    Model<?> model = loss.untrained(PARAMS, 3, 4);
+    LinearModel linear = LinearModel.of(model, "test");
+    assertThat(linear.loss().margins()).isEqualTo(loss == TrainableLoss.MULTINOMIAL ? 4 : 1);
+    double[] theta = new SplittableRandom(3).doubles(linear.layout().size(), 0.5, 2).toArray();
+    theta[1] = 0;
+    Model<?> changed = linear.withParameters(theta);
+    assertThat(LinearModel.of(changed, "test").parameters()).isEqualTo(theta);
+    assertThat(changed.uid()).isEqualTo(model.uid());
+    assertThat(changed).hasSameClassAs(model);
+    for (ParamPair<?> pair : model.extractParamMap().toList().toArray(new ParamPair<?>[0])) {
+      assertThat(changed.getOrDefault(changed.getParam(pair.param().name())))
+          .as(pair.param().name())
+          .isEqualTo(pair.value());
+    }
+    assertThat(linear.labelColumn()).isEqualTo("y");
+    assertThat(linear.featuresColumn()).isEqualTo("f");
+    assertThat(linear.weightColumn()).isEqualTo("w");
+    assertThat(linear.regParam()).isEqualTo(0.1);
+  }
+
+  @Test
+  void withParameters_oneVsRest_roundTrips() {
+    LinearModel linear = LinearModel.of(oneVsRest(binary("a"), binary("b"), binary("c")), "test");
+    assertThat(linear.layout().margins()).isEqualTo(3);
+    assertThat(linear.parameters()).containsExactly(1, 2, 0.5, 1, 2, 0.5, 1, 2, 0.5);
+    double[] theta = {1, 2, 3, 4, 0, 6, 7, 8, 9};
+    OneVsRestModel changed = (OneVsRestModel) linear.withParameters(theta);
+    assertThat(LinearModel.of(changed, "test").parameters()).isEqualTo(theta);
+    assertThat(Arrays.stream(changed.models()).map(Model::uid)).containsExactly("a", "b", "c");
+  }
+
+  @Test
+  void of_modelsWithoutSuchAnObjective_refused() {
+    assertRefused(
+        new IsotonicRegressionModel(),
+        "IsotonicRegressionModel",
+        "supported are",
+        "LinearSVCModel");
+  }
+
+  @Test
+  void of_hingeOfSparkMl_refusedWithWhatToTrain() {
+    assertRefused(
+        new LinearSVCModel("linearsvc_1f2e", Vectors.dense(1, 2), 0),
+        "stage linearsvc_1f2e",
+        "hinge",
+        "has a corner",
+        "lethe train --loss smoothed-hinge or squared-hinge");
+    assertRefused(
+        oneVsRest(new LinearSVCModel("svc", Vectors.dense(1, 2), 0)), "stage svc", "hinge");
+  }
+
+  @Test
+  void of_elasticNet_refused() {
+    LogisticRegressionModel logistic = binary("a");
+    logistic.set(logistic.elasticNetParam(), 0.5);
+    logistic.set("regParam", 0.1);
+    assertRefused(
+        logistic, "L1 penalty", "elasticNetParam = 0.5", "Allowed is elasticNetParam = 0");
+    LinearRegressionModel linear = new LinearRegressionModel("l", Vectors.dense(1, 2), 0, 1);
+    linear.set(linear.elasticNetParam(), 0.5);
+    linear.set("regParam", 0.1);
+    assertRefused(linear, "L1 penalty");
+    linear.set("regParam", 0.0);
+    assertThat(LinearModel.of(linear, "test").regParam()).isZero();
+  }
+
+  @Test
+  void of_boundsOnCoefficients_refused() {
+    LogisticRegressionModel logistic = binary("a");
+    logistic.set(logistic.upperBoundsOnCoefficients(), Matrices.ones(1, 2));
+    assertRefused(logistic, "upperBoundsOnCoefficients", "Fit without bounds");
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "poisson, identity",
+    "poisson, sqrt",
+    "gamma, inverse",
+    "gamma, ''",
+    "gamma, identity",
+    "binomial, probit",
+    "binomial, cloglog",
+    "gaussian, log",
+    "gaussian, inverse",
+    "tweedie, ''"
+  })
+  void of_familyAndLinkThatAreNotConvex_refused(String family, String link) {
+    assertRefused(
+        generalized(family, link, 0, true), "family '" + family + "'", "supported are gaussian");
+  }
+
+  @ParameterizedTest
+  @CsvSource({"poisson, log, false", "binomial, logit, true", "binomial, '', false"})
+  void of_penaltyDividedByWorkingWeights_refused(String family, String link, boolean intercept) {
+    assertRefused(
+        generalized(family, link, 0.1, intercept),
+        "regParam = 0.1",
+        "minimises no objective",
+        "regParam = 0");
+    assertThat(LinearModel.of(generalized(family, link, 0, intercept), "test").regParam()).isZero();
+  }
+
+  @Test
+  void of_offset_refused() {
+    GeneralizedLinearRegressionModel model = generalized("poisson", "log", 0, true);
+    model.set(model.offsetCol(), "exposure");
+    assertRefused(model, "offsetCol = 'exposure'");
+  }
+
+  @Test
+  void of_oneVsRestOfUnlikeModels_refused() {
+    LogisticRegressionModel other = binary("b");
+    other.set("regParam", 0.3);
+    assertRefused(oneVsRest(binary("a"), other), "stage ovr", "must be the same for all classes");
+    assertRefused(
+        oneVsRest(
+            new LogisticRegressionModel("m", Matrices.ones(3, 2), Vectors.dense(1, 2, 3), 3, true)),
+        "supported are binary classifiers");
+  }
+
+  @Test
+  void of_interceptThatTheObjectiveLacks_refused() {
+    for (Model<?> model :
+        new Model<?>[] {
+          binary("a"),
+          new LinearRegressionModel("l", Vectors.dense(1, 2), 1, 1),
+          new GeneralizedLinearRegressionModel("g", Vectors.dense(1, 2), 1),
+          new LinearSVCModel("linearsvc_squared-hinge_1", Vectors.dense(1, 2), 1)
+        }) {
+      model.set("fitIntercept", false);
+      assertRefused(model, "fitIntercept = false");
+    }
+  }
+
+  @Test
+  void of_coefficientThatIsNoNumber_refused() {
+    assertRefused(
+        new LinearRegressionModel("l", Vectors.dense(1, Double.NaN), 0, 1), "not a finite number");
+  }
+}
