@@ -11,7 +11,7 @@ import dev.lethe.core.model.Statistics;
  * Upper bounds of ||grad L(theta+; D')||_2, the residual that one step from theta to theta+ leaves,
  * from what is known before the pass that measures it: the measurement at theta and the statistics
  * of D'. Sum form, the coordinates that are not fixed; proofs in {@code docs/mathematics.md},
- * section 9.
+ * section 10.
  *
  * <p>With X the rows x_i (an intercept's 1 included), W = diag(w), B2 and B3 bounds of the loss's
  * second and third derivative, and s = theta+ - theta:

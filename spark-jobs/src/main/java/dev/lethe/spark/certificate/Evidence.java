@@ -27,6 +27,7 @@ import org.jspecify.annotations.Nullable;
  * @param fixedCoordinates coordinates held at 0, strictly ascending
  * @param removedEarlier coordinates that an earlier release of the model removed, strictly
  *     ascending, all among {@code fixedCoordinates}
+ * @param aprioriBounds what was known of the first step before it was measured; null in version 1
  * @param measurement of the last pass
  * @param steps one an update, in order
  * @param totals over the whole run
@@ -46,6 +47,7 @@ import org.jspecify.annotations.Nullable;
   "unnoisedParameters",
   "fixedCoordinates",
   "removedEarlier",
+  "aprioriBounds",
   "measurement",
   "steps",
   "totals",
@@ -66,6 +68,7 @@ public record Evidence(
     double[] unnoisedParameters,
     int[] fixedCoordinates,
     int[] removedEarlier,
+    @Nullable AprioriBounds aprioriBounds,
     Measurement measurement,
     List<Step> steps,
     Totals totals,
@@ -74,11 +77,19 @@ public record Evidence(
     @Nullable RowChanges rowChanges,
     Inputs inputs) {
 
-  /** The version that this class writes and reads. */
-  public static final int SCHEMA_VERSION = 1;
+  /** The version that this class writes; it reads version 1 as well. */
+  public static final int SCHEMA_VERSION = 2;
+
+  /** Fields that version 1 lacks. */
+  private static final Set<String> SINCE_2 = Set.of("aprioriBounds");
 
   public Evidence {
-    Require.that(schemaVersion == SCHEMA_VERSION, "schemaVersion must be " + SCHEMA_VERSION);
+    Require.that(
+        schemaVersion == SCHEMA_VERSION || schemaVersion == 1,
+        "schemaVersion must be 1 or " + SCHEMA_VERSION);
+    Require.that(
+        (schemaVersion == 1) == (aprioriBounds == null),
+        "aprioriBounds must be given, but in version 1");
     Require.uuid(certificateId, "certificateId");
     Require.text(requestId, "requestId");
     Require.present(digests, "digests");
@@ -147,7 +158,7 @@ public record Evidence(
   }
 
   byte[] toJson() {
-    return JsonDocument.write(this, Set.of());
+    return JsonDocument.write(this, schemaVersion == 1 ? SINCE_2 : Set.of());
   }
 
   /**
@@ -157,7 +168,7 @@ public record Evidence(
    * @throws InvalidInputException if the document breaks the schema or contradicts itself
    */
   public static Evidence read(byte[] json, String source) {
-    return JsonDocument.read(json, Evidence.class, SCHEMA_VERSION, Set.of(), source);
+    return JsonDocument.read(json, Evidence.class, SCHEMA_VERSION, SINCE_2, source);
   }
 
   /**
@@ -251,6 +262,29 @@ public record Evidence(
       Require.count(d, "objective.d");
       Require.that(p > 0, "objective.p must be at least 1");
       Require.positive(totalWeight, "objective.totalWeight");
+    }
+  }
+
+  /**
+   * Bounds that were known of the first step, by the run's method, before the pass that measured
+   * it.
+   *
+   * @param dataNorm an upper bound of {@code ||W^(1/2) X'||_2}; null when none was computed
+   * @param residualNorm an upper bound of {@code ||g||_2} after step 1, as {@code
+   *     steps[1].residualNorm} measures it; null when there is none
+   * @param rule the formula, or why there is none
+   */
+  @JsonPropertyOrder({"dataNorm", "residualNorm", "rule"})
+  public record AprioriBounds(
+      @Nullable Double dataNorm, @Nullable Double residualNorm, String rule) {
+    public AprioriBounds {
+      if (dataNorm != null) {
+        Require.nonNegative(dataNorm, "aprioriBounds.dataNorm");
+      }
+      if (residualNorm != null) {
+        Require.nonNegative(residualNorm, "aprioriBounds.residualNorm");
+      }
+      Require.text(rule, "aprioriBounds.rule");
     }
   }
 

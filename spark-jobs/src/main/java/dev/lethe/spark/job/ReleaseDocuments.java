@@ -3,6 +3,7 @@ package dev.lethe.spark.job;
 import dev.lethe.core.linalg.Vectors;
 import dev.lethe.core.model.ExampleBlock;
 import dev.lethe.core.objective.Objective;
+import dev.lethe.core.unlearn.AprioriBound;
 import dev.lethe.core.unlearn.UnlearningResult;
 import dev.lethe.spark.certificate.Certificate;
 import dev.lethe.spark.certificate.Claim;
@@ -109,6 +110,7 @@ record ReleaseDocuments(
         end.point(),
         problem.fixedCoordinates(),
         change.removedEarlier().stream().toArray(),
+        apriori(unlearning.apriori()),
         new Evidence.Measurement(
             Vectors.norm(end.gradient()),
             Vectors.norm(end.measurement().gradientError()),
@@ -162,6 +164,13 @@ record ReleaseDocuments(
         label,
         model.linear().weightColumn(),
         problem.examples().partitions());
+  }
+
+  private static Evidence.AprioriBounds apriori(AprioriBound bound) {
+    return new Evidence.AprioriBounds(
+        Double.isFinite(bound.dataNorm()) ? bound.dataNorm() : null,
+        bound.residual().isPresent() ? bound.residual().getAsDouble() : null,
+        bound.rule());
   }
 
   private static Evidence.Step step(UnlearningResult.Step step) {

@@ -107,6 +107,10 @@ public record Summary(List<String> lines) {
             evidence.measurement().gradientNorm(),
             evidence.measurement().roundingBound()));
     lines.add(field("distance rule", evidence.measurement().distanceRule()));
+    Evidence.AprioriBounds apriori = evidence.aprioriBounds();
+    if (apriori != null && apriori.residualNorm() != null) {
+      lines.add(field("a-priori bound", "%.3e after step 1", apriori.residualNorm()));
+    }
   }
 
   private static void outcome(List<String> lines, Evidence evidence) {

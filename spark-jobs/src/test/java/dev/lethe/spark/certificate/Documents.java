@@ -71,7 +71,7 @@ final class Documents {
 
   static Evidence evidence(String certificateId, double[] theta) {
     return new Evidence(
-        1,
+        2,
         certificateId,
         "hr-2026-118",
         Evidence.Digests.of(
@@ -95,6 +95,7 @@ final class Documents {
         theta,
         new int[] {1, 2},
         new int[] {2},
+        new Evidence.AprioriBounds(27.5, 0.4, "second order"),
         new Evidence.Measurement(1.25e-11, 3e-13, 2.5e-9, "strong convexity", 1e-8),
         List.of(
             new Evidence.Step(0, 38.4, null, 0, 1, 0.01),

@@ -64,6 +64,7 @@ class EvidenceTest {
         "solver",
         "unnoisedParameters",
         "fixedCoordinates",
+        "aprioriBounds",
         "measurement",
         "steps",
         "totals",
@@ -88,12 +89,37 @@ class EvidenceTest {
   }
 
   @Test
+  void read_schemaVersion1_isWrittenBackAsItWas() throws Exception {
+    ObjectNode document = (ObjectNode) MAPPER.readTree(Documents.evidence().toJson());
+    document.put("schemaVersion", 1);
+    document.remove("aprioriBounds");
+    Evidence read = Evidence.read(MAPPER.writeValueAsBytes(document), "e");
+    assertThat(read.aprioriBounds()).isNull();
+    assertThat(MAPPER.readTree(read.toJson())).isEqualTo(document);
+  }
+
+  @Test
+  void read_noAprioriBound_isAccepted() throws Exception {
+    ObjectNode document = (ObjectNode) MAPPER.readTree(Documents.evidence().toJson());
+    ((ObjectNode) document.get("aprioriBounds"))
+        .putNull("dataNorm")
+        .putNull("residualNorm")
+        .put("rule", "none: no step was taken");
+    assertThat(SCHEMA.validate(document)).isEmpty();
+    assertThat(Evidence.read(MAPPER.writeValueAsBytes(document), "e").aprioriBounds().rule())
+        .startsWith("none");
+  }
+
+  @Test
   void read_contradictingDocument_isRefusedBySchemaAndReader() throws Exception {
     refused(d -> d.put("note", "x"), true);
-    refused(d -> d.put("schemaVersion", 2), true);
+    refused(d -> d.put("schemaVersion", 3), true);
     refused(d -> ((ObjectNode) d.get("digests")).putNull("correctedData"), true);
     refused(d -> ((ObjectNode) d.get("digests")).put("algorithm", "sha-256"), true);
     refused(d -> ((ObjectNode) d.get("inputs")).putNull("data"), true);
+    refused(d -> d.putNull("aprioriBounds"), true);
+    refused(d -> ((ObjectNode) d.get("aprioriBounds")).put("residualNorm", -1), true);
+    refused(d -> ((ObjectNode) d.get("aprioriBounds")).put("rule", " "), true);
     refused(d -> ((ObjectNode) d.get("measurement")).put("gradientNorm", -1), true);
     refused(d -> ((ObjectNode) d.get("measurement")).put("gradientNorm", "NaN"), true);
     refused(d -> ((ObjectNode) d.get("measurement")).put("distanceBound", "Infinity"), true);
