@@ -168,10 +168,11 @@ class RoundingBoundTest {
         examples,
         examples.statistics(LogisticLoss.INSTANCE).statistics(),
         LogisticLoss.INSTANCE,
-        true,
+        new ParameterLayout(FEATURES, true, 1, 0),
         new Penalty(new double[p], new double[p]),
         new double[p],
-        new boolean[p]);
+        new boolean[p],
+        -1);
   }
 
   private static void addExactly(
