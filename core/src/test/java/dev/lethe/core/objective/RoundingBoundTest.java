@@ -6,6 +6,7 @@ import dev.lethe.core.linalg.Rounding;
 import dev.lethe.core.loss.LogisticLoss;
 import dev.lethe.core.model.DenseBlock;
 import dev.lethe.core.model.ExampleBlock;
+import dev.lethe.core.model.ParameterLayout;
 import dev.lethe.core.testing.Exact;
 import java.math.BigDecimal;
 import java.util.ArrayList;
