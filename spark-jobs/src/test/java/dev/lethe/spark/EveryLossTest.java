@@ -2,7 +2,15 @@ package dev.lethe.spark;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.lethe.core.model.BlockBuilder;
+import dev.lethe.core.model.ExampleBlock;
+import dev.lethe.core.model.Statistics;
+import dev.lethe.core.objective.LocalExamples;
+import dev.lethe.core.objective.Objective;
 import dev.lethe.core.solver.LinearSolver;
+import dev.lethe.core.solver.NewtonStep;
+import dev.lethe.core.unlearn.Unlearning;
+import dev.lethe.core.unlearn.UnlearningResult;
 import dev.lethe.spark.certificate.Verdict;
 import dev.lethe.spark.job.UnlearnJob;
 import dev.lethe.spark.ml.LinearModel;
@@ -20,18 +28,24 @@ import org.apache.spark.ml.PipelineModel;
 import org.apache.spark.ml.PipelineStage;
 import org.apache.spark.ml.Transformer;
 import org.apache.spark.ml.classification.LogisticRegression;
+import org.apache.spark.ml.classification.LogisticRegressionModel;
 import org.apache.spark.ml.classification.OneVsRest;
+import org.apache.spark.ml.classification.OneVsRestModel;
 import org.apache.spark.ml.feature.VectorAssembler;
+import org.apache.spark.ml.linalg.Vectors;
 import org.apache.spark.ml.regression.GeneralizedLinearRegression;
+import org.apache.spark.ml.regression.GeneralizedLinearRegressionModel;
 import org.apache.spark.ml.regression.LinearRegression;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.types.Metadata;
 import org.apache.spark.sql.types.StructType;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
@@ -201,6 +215,18 @@ class EveryLossTest {
       return corrected.rows(kept, w);
     }
 
+    /** Without the removed columns; stored as the builder chooses. */
+    private ExampleBlock block(boolean[] removed) {
+      BlockBuilder builder = BlockBuilder.of(COLUMNS.length);
+      for (int i = 0; i < y.length; i++) {
+        for (int j = 0; j < COLUMNS.length; j++) {
+          builder.add(j, removed[j] ? 0 : x[i][j]);
+        }
+        builder.endRow(y[i], w[i]);
+      }
+      return builder.build();
+    }
+
     private Table rows(List<Integer> kept, double[] weights) {
       return new Table(
           kept.stream().map(i -> x[i]).toArray(double[][]::new),
@@ -272,10 +298,109 @@ class EveryLossTest {
         .isEqualTo(ROWS);
   }
 
-  private static double[] retrained(Kind kind, Change change, Options options, Table table) {
-    Table corrected = table.changed(kind, change);
+  /**
+   * All pairs of change and options, on blocks in memory: from the minimiser on the original data
+   * to that on the corrected. Warm starts, storage, weights, intercepts and solvers all cross.
+   */
+  @ParameterizedTest
+  @EnumSource(Kind.class)
+  void refined_everyChangeAndOption_equalsRetrained(Kind kind) {
+    for (Change change : Change.values()) {
+      for (int bits = 0; bits < 16; bits++) {
+        Options options =
+            new Options((bits & 1) > 0, (bits & 2) > 0, (bits & 4) > 0, (bits & 8) > 0);
+        Table table = Table.random(kind, options);
+        Table corrected = table.changed(kind, change);
+        LinearModel model = LinearModel.of(untrained(kind, options), "test");
+        boolean[] removed = removed(change);
+        boolean[] fixed = new boolean[model.layout().size()];
+        for (int k = 0; k < model.layout().margins(); k++) {
+          for (int j = 0; j < COLUMNS.length; j++) {
+            fixed[model.layout().coefficient(k, j)] = removed[j];
+          }
+        }
+        LocalExamples examples =
+            new LocalExamples(COLUMNS.length, List.of(corrected.block(removed)));
+        Statistics statistics = examples.statistics(model.loss()).statistics();
+        Objective objective =
+            new Objective(
+                examples,
+                statistics,
+                model.loss(),
+                model.layout(),
+                model.penaltyRule().on(statistics, model.layout()),
+                new double[fixed.length],
+                fixed,
+                1e-9);
+        double[] start = minimum(kind, options, table, new boolean[COLUMNS.length]);
+        for (int j = 0; j < start.length; j++) {
+          start[j] = fixed[j] ? 0 : start[j];
+        }
+        NewtonStep step =
+            new NewtonStep(
+                bits % 3 == 0 ? LinearSolver.CG : LinearSolver.CHOLESKY, 1000, (a, b, c) -> {});
+        UnlearningResult result =
+            new Unlearning(objective, 1e-9, measured -> {}).refined(start, step, 60);
+        assertThat(result.outcome())
+            .as("%s, %s: %s", change, options, result.bound())
+            .isEqualTo(UnlearningResult.Outcome.WITHIN_RHO);
+        assertThat(
+                MeanFormLogistic.distance(
+                    result.end().point(), minimum(kind, options, corrected, removed)))
+            .as("%s, %s", change, options)
+            .isLessThan(1e-9 + 1e-10);
+      }
+    }
+  }
+
+  /** The model that the estimators of {@link #fit} would save, with zero coefficients. */
+  private static Model<?> untrained(Kind kind, Options options) {
+    TrainableLoss loss =
+        switch (kind) {
+          case ONE_VS_REST -> TrainableLoss.LOGISTIC;
+          case SQUARED_NORMAL, GAUSSIAN -> TrainableLoss.SQUARED;
+          default -> TrainableLoss.valueOf(kind.name());
+        };
+    Model<?> model =
+        loss.untrained(
+            new TrainableLoss.Params(
+                regParam(kind, options),
+                options.standardization,
+                options.intercept,
+                "features",
+                "label",
+                "weight"),
+            COLUMNS.length,
+            3);
+    switch (kind) {
+      case ONE_VS_REST -> {
+        LogisticRegressionModel binary = (LogisticRegressionModel) model;
+        return new OneVsRestModel(
+            "ovr", Metadata.empty(), new LogisticRegressionModel[] {binary, binary, binary});
+      }
+      case SQUARED_NORMAL -> model.set("solver", "normal");
+      case GAUSSIAN -> {
+        model = new GeneralizedLinearRegressionModel("glm", Vectors.zeros(COLUMNS.length), 0);
+        model.set("regParam", regParam(kind, options));
+        model.set("fitIntercept", options.intercept);
+      }
+      default -> {}
+    }
+    return model;
+  }
+
+  private static boolean[] removed(Change change) {
     boolean[] removed = new boolean[COLUMNS.length];
     removed[2] = change == Change.REMOVE_FEATURES || change == Change.MIXED;
+    return removed;
+  }
+
+  private static double[] retrained(Kind kind, Change change, Options options, Table table) {
+    return minimum(kind, options, table.changed(kind, change), removed(change));
+  }
+
+  /** The minimiser of the estimator's objective on a table, by its definition. */
+  private static double[] minimum(Kind kind, Options options, Table corrected, boolean[] removed) {
     boolean population =
         kind.deviations == Deviations.CHOSEN_OVER_LABEL_POPULATION
             || kind.deviations == Deviations.ALWAYS_OVER_LABEL_POPULATION;
