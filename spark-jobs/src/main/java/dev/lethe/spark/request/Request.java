@@ -21,13 +21,16 @@ import org.jspecify.annotations.Nullable;
  * @param method how the parameters are updated
  * @param tau the step length of the first-order method, positive and finite; null chooses it
  *     automatically, and is the only value for the other methods
+ * @param featurizer what becomes of the featurizer's learned state; {@code REFIT} is for method
+ *     {@code REFINED} alone
  */
 public record Request(
     String id,
     List<Change> changes,
     @Nullable CertificateTerms certificate,
     Method method,
-    @Nullable Double tau) {
+    @Nullable Double tau,
+    FeaturizerPolicy featurizer) {
   static final String ID_RULE =
       "1 to 128 characters of A-Z a-z 0-9 . _ - that do not start with . or -";
   private static final Pattern ID = Pattern.compile("[A-Za-z0-9_][A-Za-z0-9._-]{0,127}");
@@ -53,6 +56,25 @@ public record Request(
             "tau must be auto or a finite number greater than 0, not " + tau);
       }
     }
+    if (featurizer == FeaturizerPolicy.REFIT && method != Method.REFINED) {
+      throw new IllegalArgumentException(refitNeedsRefined(method));
+    }
+  }
+
+  /** A request that keeps the featurizer. */
+  public Request(
+      String id,
+      List<Change> changes,
+      @Nullable CertificateTerms certificate,
+      Method method,
+      @Nullable Double tau) {
+    this(id, changes, certificate, method, tau, FeaturizerPolicy.FROZEN);
+  }
+
+  static String refitNeedsRefined(Method method) {
+    return "refit is only for method refined, not "
+        + method.word()
+        + ": a closed form compares gradients under one featurizer";
   }
 
   /**
@@ -85,6 +107,9 @@ public record Request(
       json.writeStringField("method", method.word());
       if (tau != null) {
         json.writeStringField("tau", Double.toHexString(tau));
+      }
+      if (featurizer != FeaturizerPolicy.FROZEN) {
+        json.writeStringField("featurizer", featurizer.word());
       }
       json.writeEndObject();
     } catch (IOException e) {
