@@ -10,16 +10,19 @@ import dev.lethe.spark.certificate.Check;
 import dev.lethe.spark.certificate.DataDigest;
 import dev.lethe.spark.certificate.Evidence;
 import dev.lethe.spark.certificate.ModelDigest;
+import dev.lethe.spark.certificate.Scope;
 import dev.lethe.spark.certificate.Vault;
 import dev.lethe.spark.certificate.VaultKey;
 import dev.lethe.spark.certificate.Verdict;
 import dev.lethe.spark.data.ExampleTable;
 import dev.lethe.spark.data.TableSource;
 import dev.lethe.spark.featurizer.Featurizer;
+import dev.lethe.spark.featurizer.FeaturizerRefit;
 import dev.lethe.spark.featurizer.RemovedFeature;
 import dev.lethe.spark.ml.LogisticModel;
 import dev.lethe.spark.request.CertificateTerms;
 import dev.lethe.spark.request.Corrections;
+import dev.lethe.spark.request.FeaturizerPolicy;
 import dev.lethe.spark.request.Request;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -86,17 +89,27 @@ final class Recomputation {
             && (certificate.rho() == null
                 || certificate.rho().equals(evidence.measurement().rho())),
         "keyed digest of the certificate; request, method and rho");
-    // Where the old model is at hand, it says what the features and the objective are.
+    Request request =
+        options.request() == null ? null : RequestedChange.readRequest(spark, options.request());
+    boolean refit =
+        request == null
+            ? certificate.covers().contains(Scope.REFITTED)
+            : request.featurizer() == FeaturizerPolicy.REFIT;
+    // Where the old model is at hand, it says what the features and the objective are, unless the
+    // featurizer is another.
     LoadedModel reference = published;
     if (options.originalModel() != null) {
-      reference = original(options.originalModel());
+      LoadedModel original = original(options.originalModel(), refit ? request : null);
+      reference = refit ? published : original;
     }
-    String label =
-        reference.tableLabel(
-            options.label() == null ? evidence.inputs().labelColumn() : options.label());
-    data(reference, label);
+    data(reference, label(reference), request, refit);
     noise();
     return checks;
+  }
+
+  private String label(LoadedModel model) {
+    return model.tableLabel(
+        options.label() == null ? evidence.inputs().labelColumn() : options.label());
   }
 
   private void check(String name, boolean passed, String detail) {
@@ -107,15 +120,23 @@ final class Recomputation {
     return spark.sparkContext().hadoopConfiguration();
   }
 
-  /** The model before unlearning: what was published must differ from it in the parameters only. */
-  private LoadedModel original(String directory) {
+  /**
+   * The model before unlearning: what was published must differ from it in the parameters only, and
+   * in what a refit fits.
+   *
+   * @param refit the request, if it fits the featurizer again
+   */
+  private LoadedModel original(String directory, @Nullable Request refit) {
     ModelDigest digest = ModelDigest.of(configuration(), directory);
     check(
         "original model digest",
         digest.equals(evidence.digests().model()),
         "evidence " + evidence.digests().model().value() + ", model " + digest.value());
     LoadedModel original = LoadedModel.load(spark, "--original-model", directory);
-    List<String> differences = published.featurizer().differences(original.featurizer());
+    List<String> differences =
+        refit == null
+            ? published.featurizer().differences(original.featurizer())
+            : refitDifferences(directory, original, refit);
     check(
         "stages and params are the original's",
         differences.isEmpty(),
@@ -125,10 +146,43 @@ final class Recomputation {
     return original;
   }
 
+  private List<String> refitDifferences(String directory, LoadedModel original, Request request) {
+    String file = String.valueOf(options.request());
+    List<RemovedFeature> named = RequestedChange.removedFeatures(request, file);
+    FeatureChange features =
+        FeatureChange.of(
+            original,
+            source.read(spark),
+            named,
+            EarlierRelease.of(spark, directory, null).removedSlots(),
+            label(original),
+            place());
+    return RefitChange.of(original, features, named, file).differences(published.featurizer());
+  }
+
+  /** That the published stages learned what a fit to the corrected rows learns. */
+  private void refit(Dataset<Row> corrected) {
+    progress.phase("fitting the featurizer again");
+    List<String> others =
+        SparkFailures.sanitized(
+            place(),
+            () ->
+                FeaturizerRefit.of(published.featurizer(), List.of(), options.model())
+                    .disagreements(corrected, options.partitions(), place()));
+    check(
+        "featurizer was fitted to the corrected data",
+        others.isEmpty(),
+        others.isEmpty()
+            ? "every stage that was fitted again learned the same, up to rounding"
+            : String.join(", ", others) + " learned something else");
+  }
+
   /** Digests and measurements on the corrected data, as the reference model featurises it. */
-  private void data(LoadedModel reference, String label) {
+  private void data(LoadedModel reference, String label, @Nullable Request request, boolean refit) {
     Dataset<Row> table = source.read(spark);
-    Request request = request();
+    if (request != null) {
+      request(request);
+    }
     BitSet zero = EarlierRelease.slots(certificate);
     BitSet earlier = new BitSet();
     IntStream.of(evidence.removedEarlier()).forEach(earlier::set);
@@ -161,6 +215,9 @@ final class Recomputation {
       } else {
         corrected = corrections.corrected(table);
       }
+    }
+    if (refit) {
+      refit(corrected);
     }
     ExampleTable.Columns columns = reference.columns(label);
     try (CorrectedProblem problem =
@@ -215,11 +272,7 @@ final class Recomputation {
                 key));
   }
 
-  private @Nullable Request request() {
-    if (options.request() == null) {
-      return null;
-    }
-    Request request = RequestedChange.readRequest(spark, options.request());
+  private void request(Request request) {
     check(
         "request digest",
         Evidence.Digests.ofRequest(request.canonicalBytes(), key)
@@ -236,7 +289,12 @@ final class Recomputation {
                     && terms.delta() == VerifyJob.figure(certificate.delta())
                     && terms.rho() == VerifyJob.figure(certificate.rho()))),
         "id, method, epsilon, delta, rho");
-    return request;
+    check(
+        "featurizer policy is the request's",
+        FeaturizerScope.holds(request.featurizer(), certificate, published)
+            && (request.featurizer() != FeaturizerPolicy.FORBID
+                || published.learnedStages().isEmpty()),
+        request.featurizer().word());
   }
 
   /**

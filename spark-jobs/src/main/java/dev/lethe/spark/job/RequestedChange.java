@@ -6,6 +6,7 @@ import dev.lethe.spark.featurizer.RemovedFeature;
 import dev.lethe.spark.request.Change;
 import dev.lethe.spark.request.Corrections;
 import dev.lethe.spark.request.FeatureRef;
+import dev.lethe.spark.request.FeaturizerPolicy;
 import dev.lethe.spark.request.Impact;
 import dev.lethe.spark.request.Request;
 import dev.lethe.spark.request.RequestReader;
@@ -30,6 +31,9 @@ final class RequestedChange {
   private final Corrections corrections;
   private final FeatureChange features;
   private final LoadedModel model;
+  private final String label;
+  // null where the featurizer is kept, or has been fitted again
+  private final @Nullable RefitChange refit;
 
   private RequestedChange(
       Request request,
@@ -37,13 +41,17 @@ final class RequestedChange {
       boolean tableIsCorrected,
       Corrections corrections,
       FeatureChange features,
-      LoadedModel model) {
+      LoadedModel model,
+      String label,
+      @Nullable RefitChange refit) {
     this.request = request;
     this.table = table;
     this.tableIsCorrected = tableIsCorrected;
     this.corrections = corrections;
     this.features = features;
     this.model = model;
+    this.label = label;
+    this.refit = refit;
   }
 
   /**
@@ -72,20 +80,64 @@ final class RequestedChange {
       TableSource source,
       boolean tableIsCorrected,
       String label) {
+    if (request.featurizer() == FeaturizerPolicy.FORBID) {
+      requireNothingLearned(model, requestFile);
+    }
     Dataset<Row> table = source.read(spark);
+    Corrections corrections =
+        corrections(spark, request, requestFile, model, table, tableIsCorrected, label);
+    List<RemovedFeature> named = removedFeatures(request, requestFile);
+    FeatureChange features =
+        FeatureChange.of(model, table, named, removedEarlier, label, source.name());
     return new RequestedChange(
         request,
         table,
         tableIsCorrected,
-        corrections(spark, request, requestFile, model, table, tableIsCorrected, label),
-        FeatureChange.of(
-            model,
-            table,
-            removedFeatures(request, requestFile),
-            removedEarlier,
-            label,
-            source.name()),
-        model);
+        corrections,
+        features,
+        model,
+        label,
+        request.featurizer() == FeaturizerPolicy.REFIT
+            ? RefitChange.of(model, features, named, requestFile)
+            : null);
+  }
+
+  private static void requireNothingLearned(LoadedModel model, String requestFile) {
+    List<String> learned = model.learnedStages();
+    if (!learned.isEmpty()) {
+      throw new InvalidInputException(
+          requestFile
+              + ": featurizer: forbid: the model has stages whose state was, or may have been,"
+              + " learned from the data: "
+              + String.join(", ", learned)
+              + "; use frozen or refit, or train a model without them");
+    }
+  }
+
+  /**
+   * Fits the featurizer again, if the request asks for it.
+   *
+   * @param partitions 0 for the default parallelism
+   * @param place names the data, for messages
+   * @return the change of the model with the new featurizer, from which no feature has to be
+   *     removed any more; this change if the featurizer is kept
+   */
+  RequestedChange refitted(Progress progress, int partitions, String place) {
+    if (refit == null) {
+      return this;
+    }
+    SparkContext context = table.sparkSession().sparkContext();
+    progress.phase("fitting the featurizer again");
+    context.setJobDescription(progress.description());
+    try {
+      Dataset<Row> rows = correctedRows();
+      LoadedModel fitted = refit.fit(rows, partitions, place);
+      FeatureChange kept = FeatureChange.of(fitted, rows, List.of(), new BitSet(), label, place);
+      return new RequestedChange(
+          request, table, tableIsCorrected, corrections, kept, fitted, label, null);
+    } finally {
+      context.setJobDescription(null);
+    }
   }
 
   /**
@@ -153,6 +205,15 @@ final class RequestedChange {
     return request;
   }
 
+  /** The model that is changed. */
+  LoadedModel model() {
+    return model;
+  }
+
+  private Dataset<Row> correctedRows() {
+    return tableIsCorrected ? table : corrections.corrected(table);
+  }
+
   /** The stages of the published model. */
   List<Transformer> publishedStages() {
     return features.publishedStages();
@@ -170,7 +231,7 @@ final class RequestedChange {
 
   /** All corrected rows, featurised as the published model featurises. */
   Dataset<Row> corrected() {
-    return features.featurized(tableIsCorrected ? table : corrections.corrected(table));
+    return features.featurized(correctedRows());
   }
 
   /** All original rows, featurised; null if only the corrected table is there. */
@@ -178,9 +239,14 @@ final class RequestedChange {
     return tableIsCorrected ? null : features.originallyFeaturized(table);
   }
 
-  /** The original rows as the published stages map them; null as above. */
+  /**
+   * The original rows as the published stages map them; null as above, and if the stages were
+   * fitted again: they may not know a category that left.
+   */
   @Nullable Dataset<Row> originalAsPublished() {
-    return tableIsCorrected ? null : features.originalAsPublished(table);
+    return tableIsCorrected || request.featurizer() == FeaturizerPolicy.REFIT
+        ? null
+        : features.originalAsPublished(table);
   }
 
   /** Whether the gradient difference needs every row: a feature that is removed touches all. */

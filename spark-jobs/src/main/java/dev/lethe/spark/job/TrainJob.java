@@ -98,6 +98,8 @@ public final class TrainJob {
               RequestedChange.of(
                   spark, request, options.request(), model, earlier, options.table(), false, label);
           change.inspect(progress, place());
+          change = change.refitted(progress, options.partitions(), place());
+          model = change.model();
           featurized = change.corrected();
           removed = change.removedSlots();
           stages = change.publishedStages();

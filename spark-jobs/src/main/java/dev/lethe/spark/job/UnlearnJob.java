@@ -26,6 +26,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <ol>
  *   <li>check the request, the model, the table and the places to write to;
+ *   <li>fit the featurizer again, if the request says so;
  *   <li>read the corrected rows into blocks, one pass;
  *   <li>update the parameters until their distance to the minimiser on the corrected data is proven
  *       to be at most rho;
@@ -63,23 +64,25 @@ public final class UnlearnJob {
     Request request = RequestedChange.readRequest(spark, options.request());
     Progress progress = Progress.onTerminal("Lethe unlearn " + request.id());
     try (Release release = Release.open(spark, options.out(), options.vault(), options.sources())) {
-      LoadedModel model = LoadedModel.load(spark, "--model", options.model());
-      String label = model.tableLabel(options.label());
+      LoadedModel given = LoadedModel.load(spark, "--model", options.model());
+      String label = given.tableLabel(options.label());
       EarlierRelease earlier =
           EarlierRelease.of(spark, options.model(), options.modelCertificate());
-      RequestedChange change =
+      RequestedChange requested =
           RequestedChange.of(
               spark,
               request,
               options.request(),
-              model,
+              given,
               earlier.removedSlots(),
               options.table(),
               options.corrected(),
               label);
-      requireGridFits(request.certificate(), kept(model, change));
-      List<String> notes = notes(earlier, change.inspect(progress, options.place()));
-      Evidence.@Nullable Metrics before = metrics(model, label);
+      requireGridFits(request.certificate(), kept(given, requested));
+      List<String> notes = notes(earlier, requested.inspect(progress, options.place()));
+      Evidence.@Nullable Metrics before = metrics(given, label);
+      RequestedChange change = requested.refitted(progress, options.partitions(), options.place());
+      LoadedModel model = change.model();
       ExampleTable.Columns columns = model.columns(label);
       try (CorrectedProblem problem =
           CorrectedProblem.open(

@@ -120,6 +120,14 @@ public final class LogisticModel {
     return theta;
   }
 
+  /** The same params and uid for another number of features, all parameters 0. */
+  public LogisticModel resized(int features) {
+    LogisticRegressionModel changed =
+        new LogisticRegressionModel(model.uid(), Vectors.zeros(features), 0);
+    model.copyValues(changed, ParamMap.empty());
+    return new LogisticModel(changed);
+  }
+
   /** The same model, params and uid with other parameters. */
   public LogisticRegressionModel withParameters(double[] theta) {
     int d = features();
