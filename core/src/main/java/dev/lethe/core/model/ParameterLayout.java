@@ -101,6 +101,27 @@ public final class ParameterLayout implements Serializable {
     return kept;
   }
 
+  /**
+   * theta for other features: feature j of the result has the coefficients of feature {@code
+   * sources[j]}, or 0 where that is negative; intercepts and scalars stay.
+   */
+  public double[] rearranged(int[] sources, double[] theta) {
+    ParameterLayout other = new ParameterLayout(sources.length, intercept, margins, scalars);
+    double[] result = new double[other.size()];
+    for (int k = 0; k < margins; k++) {
+      for (int j = 0; j < sources.length; j++) {
+        result[other.coefficient(k, j)] = sources[j] < 0 ? 0 : theta[coefficient(k, sources[j])];
+      }
+      if (intercept) {
+        result[other.intercept(k)] = theta[intercept(k)];
+      }
+    }
+    for (int i = 0; i < scalars; i++) {
+      result[other.scalar(i)] = theta[scalar(i)];
+    }
+    return result;
+  }
+
   /** s = X v for row x; {@code outputs} has the length K. */
   public void apply(ExampleBlock block, int row, double[] v, double[] outputs) {
     int stride = stride();

@@ -179,7 +179,7 @@ public record Evidence(
    * @param certificate of the certificate as {@link Certificate#toJson} writes it
    * @param model of the old model's directory, not keyed
    * @param data of the original examples, as the published featurizer maps them; null when only
-   *     corrected data was read
+   *     corrected data was read, or the featurizer was fitted again
    * @param correctedData of the corrected examples, removed slots 0
    */
   @JsonPropertyOrder({"algorithm", "request", "certificate", "model", "data", "correctedData"})

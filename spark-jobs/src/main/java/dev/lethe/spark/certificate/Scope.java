@@ -18,6 +18,11 @@ public record Scope(
     List<String> notCovered,
     List<Integer> zeroCoefficients,
     int parameters) {
+  /** What a certificate covers besides, where the featurizer was fitted again. */
+  public static final String REFITTED =
+      "the featurizer's learned state: fitted again on the corrected data alone, published without"
+          + " noise";
+
   public Scope {
     covers = List.copyOf(covers);
     notCovered = List.copyOf(notCovered);
@@ -36,16 +41,41 @@ public record Scope(
       notCovered.add(
           "featurizer stage " + stage + ": its state was learned from the original data and kept");
     }
+    return of(method, List.of(), notCovered, zeroCoefficients, parameters);
+  }
+
+  /**
+   * The scope of a release whose featurizer was fitted again on the corrected data.
+   *
+   * @param keptStages every stage with learned state that was not fitted again, as {@code class
+   *     uid}
+   */
+  public static Scope refittedFeaturizer(
+      String method, List<String> keptStages, List<Integer> zeroCoefficients, int parameters) {
+    List<String> notCovered = new ArrayList<>();
+    for (String stage : keptStages) {
+      notCovered.add(
+          "featurizer stage "
+              + stage
+              + ": not fitted again; the labels of the label column and their order, or its splits,"
+              + " are those of the old model");
+    }
+    return of(method, List.of(REFITTED), notCovered, zeroCoefficients, parameters);
+  }
+
+  private static Scope of(
+      String method,
+      List<String> moreCovered,
+      List<String> notCovered,
+      List<Integer> zeroCoefficients,
+      int parameters) {
+    List<String> covers = new ArrayList<>();
+    covers.add("one observer of this release alone");
+    covers.add("the parameters of the model (coefficients and intercept)");
+    covers.addAll(moreCovered);
     notCovered.add("hyperparameters: kept, even if they were chosen on the original data");
     notCovered.add("earlier releases and copies of the old model");
     notCovered.add("joint observation of this and other releases");
-    return new Scope(
-        method,
-        List.of(
-            "one observer of this release alone",
-            "the parameters of the model (coefficients and intercept)"),
-        notCovered,
-        zeroCoefficients,
-        parameters);
+    return new Scope(method, covers, notCovered, zeroCoefficients, parameters);
   }
 }

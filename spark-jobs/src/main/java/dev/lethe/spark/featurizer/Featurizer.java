@@ -12,8 +12,10 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
+import org.apache.spark.ml.Estimator;
 import org.apache.spark.ml.Model;
 import org.apache.spark.ml.PipelineModel;
+import org.apache.spark.ml.PipelineStage;
 import org.apache.spark.ml.PredictionModel;
 import org.apache.spark.ml.Transformer;
 import org.apache.spark.ml.classification.OneVsRestModel;
@@ -185,6 +187,26 @@ public final class Featurizer {
     return traceLabel(new ArrayDeque<>());
   }
 
+  /** The columns that {@link #labelStages} make of the label, and {@link #labelCol}. */
+  Set<String> labelColumns() {
+    Set<String> columns = new TreeSet<>(String.CASE_INSENSITIVE_ORDER);
+    String column = labelCol();
+    if (column != null) {
+      columns.add(column);
+    }
+    List<StringIndexerModel> indexers = labelStages();
+    for (int i = indexers.size() - 1; i > 0; i--) {
+      StringIndexerModel indexer = indexers.get(i);
+      List<String> outputs = StageColumns.outputs(indexer);
+      for (int k = 0; k < outputs.size(); k++) {
+        if (columns.contains(outputs.get(k))) {
+          columns.add(StageColumns.inputs(indexer).get(k));
+        }
+      }
+    }
+    return columns;
+  }
+
   private @Nullable String traceLabel(Deque<StringIndexerModel> found) {
     String column = labelCol();
     for (int i = stages.size() - 1; i >= 0 && column != null; i--) {
@@ -231,14 +253,23 @@ public final class Featurizer {
    * @return a PipelineModel if the model was one, else the new predictor
    */
   public Transformer publish(List<Transformer> newStages, Transformer newPredictor) {
+    return publishKept(newStages.stream().map(Optional::of).toList(), newPredictor);
+  }
+
+  /**
+   * As {@link #publish}, where stages may go.
+   *
+   * @param newStages one for each of {@link #stages}, in order; empty for one that goes
+   */
+  public Transformer publishKept(List<Optional<Transformer>> newStages, Transformer newPredictor) {
     if (newStages.size() != stages.size()) {
       throw new IllegalArgumentException(
           "expected " + stages.size() + " featurizer stages, got " + newStages.size());
     }
-    Deque<Transformer> leaves = new ArrayDeque<>(newStages);
-    leaves.add(newPredictor);
-    leaves.addAll(stagesAfter);
-    return rebuild(model, leaves);
+    Deque<Optional<Transformer>> leaves = new ArrayDeque<>(newStages);
+    leaves.add(Optional.of(newPredictor));
+    stagesAfter.forEach(stage -> leaves.add(Optional.of(stage)));
+    return rebuild(model, leaves).orElseThrow();
   }
 
   /**
@@ -246,17 +277,22 @@ public final class Featurizer {
    * stages and params. The columns that a FeatureHasher reads are no difference.
    */
   public List<String> differences(Featurizer other) {
+    return differences(leaves(other.model));
+  }
+
+  /** The same from stages that may not be fitted yet: an estimator stands for its model. */
+  List<String> differences(List<? extends PipelineStage> others) {
     List<Transformer> own = leaves(model);
-    List<Transformer> others = leaves(other.model);
     if (own.size() != others.size()) {
       return List.of(own.size() + " stages instead of " + others.size());
     }
     List<String> differences = new ArrayList<>();
     for (int i = 0; i < own.size(); i++) {
       Transformer stage = own.get(i);
-      Transformer counterpart = others.get(i);
-      if (!stage.getClass().equals(counterpart.getClass())
-          || !stage.uid().equals(counterpart.uid())) {
+      PipelineStage counterpart = others.get(i);
+      String fitted = counterpart.getClass().getName();
+      fitted = counterpart instanceof Estimator<?> ? fitted + "Model" : fitted;
+      if (!stage.getClass().getName().equals(fitted) || !stage.uid().equals(counterpart.uid())) {
         differences.add(StageColumns.name(stage) + " instead of " + StageColumns.name(counterpart));
         continue;
       }
@@ -273,24 +309,25 @@ public final class Featurizer {
     return differences;
   }
 
-  private static Transformer rebuild(Transformer node, Deque<Transformer> leaves) {
+  private static Optional<Transformer> rebuild(
+      Transformer node, Deque<Optional<Transformer>> leaves) {
     if (node instanceof CrossValidatorModel tuned) {
-      Model<?> best = (Model<?>) rebuild(tuned.bestModel(), leaves);
-      return copied(tuned, new CrossValidatorModel(tuned.uid(), best, NO_METRICS));
+      Model<?> best = (Model<?>) rebuild(tuned.bestModel(), leaves).orElseThrow();
+      return Optional.of(copied(tuned, new CrossValidatorModel(tuned.uid(), best, NO_METRICS)));
     }
     if (node instanceof TrainValidationSplitModel tuned) {
-      Model<?> best = (Model<?>) rebuild(tuned.bestModel(), leaves);
-      return copied(tuned, new TrainValidationSplitModel(tuned.uid(), best, NO_METRICS));
+      Model<?> best = (Model<?>) rebuild(tuned.bestModel(), leaves).orElseThrow();
+      return Optional.of(
+          copied(tuned, new TrainValidationSplitModel(tuned.uid(), best, NO_METRICS)));
     }
     if (!(node instanceof PipelineModel pipeline)) {
       return leaves.removeFirst();
     }
-    Transformer[] children = pipeline.stages();
-    Transformer[] rebuilt = new Transformer[children.length];
-    for (int i = 0; i < children.length; i++) {
-      rebuilt[i] = rebuild(children[i], leaves);
+    List<Transformer> rebuilt = new ArrayList<>();
+    for (Transformer child : pipeline.stages()) {
+      rebuild(child, leaves).ifPresent(rebuilt::add);
     }
-    return new PipelineModel(pipeline.uid(), rebuilt);
+    return Optional.of(new PipelineModel(pipeline.uid(), rebuilt.toArray(Transformer[]::new)));
   }
 
   private static Transformer copied(Model<?> from, Model<?> made) {

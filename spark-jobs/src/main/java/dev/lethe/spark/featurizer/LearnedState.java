@@ -21,7 +21,12 @@ public record LearnedState(List<Stage> stages) {
    * @param className its class, fully qualified
    * @param note why it counts
    */
-  public record Stage(String uid, String className, String note) {}
+  public record Stage(String uid, String className, String note) {
+    /** How certificates name it. */
+    public String name() {
+      return className + " " + uid;
+    }
+  }
 
   public LearnedState {
     stages = List.copyOf(stages);

@@ -48,7 +48,7 @@ import org.jspecify.annotations.Nullable;
  * <p>A column without an entry in {@code columns} is kept. A feature enters at the moment its
  * column exists: with the table, or when a stage makes it.
  */
-final class SlotWalk {
+final class SlotWalk implements StageRules {
   private final List<RemovedFeature> features;
   private final StructType tableSchema;
   private final boolean[] entered;
@@ -156,8 +156,8 @@ final class SlotWalk {
 
   // ---- rules -------------------------------------------------------------------------------
 
-  /** Output column i stems from input column i alone. */
-  void columnwise(Transformer stage, StageSupport.OutputSize size) {
+  @Override
+  public void columnwise(Transformer stage, StageSupport.OutputSize size) {
     List<String> inputs = StageColumns.inputs(stage);
     List<String> out = StageColumns.outputs(stage);
     for (int i = 0; i < out.size(); i++) {
@@ -169,8 +169,8 @@ final class SlotWalk {
     }
   }
 
-  /** Output slot j of column i stems from slot j of input column i alone. */
-  void slotwise(Transformer stage, boolean mapsZeroToZero) {
+  @Override
+  public void slotwise(Transformer stage, boolean mapsZeroToZero) {
     List<String> inputs = StageColumns.inputs(stage);
     List<String> out = StageColumns.outputs(stage);
     for (int i = 0; i < out.size(); i++) {
@@ -180,7 +180,8 @@ final class SlotWalk {
     }
   }
 
-  void hint(VectorSizeHint stage) {
+  @Override
+  public void hint(VectorSizeHint stage) {
     StructField input = TableColumns.find(rows.schema(), stage.getInputCol());
     String column = input == null ? stage.getInputCol() : input.name();
     SlotOrigin[] known = columns.get(column);
@@ -189,7 +190,8 @@ final class SlotWalk {
         known == null ? SlotOrigin.repeat(SlotOrigin.KEPT, stage.getSize()) : known.clone());
   }
 
-  void assemble(Transformer stage) {
+  @Override
+  public void assemble(Transformer stage) {
     List<SlotOrigin> slots = new ArrayList<>();
     for (String input : StageColumns.inputs(stage)) {
       slots.addAll(Arrays.asList(read(input)));
@@ -197,7 +199,8 @@ final class SlotWalk {
     output(stage, slots.toArray(new SlotOrigin[0]));
   }
 
-  void select(Transformer stage, int[] selected) {
+  @Override
+  public void select(Transformer stage, int[] selected) {
     SlotOrigin[] slots = read(StageColumns.inputs(stage).get(0));
     SlotOrigin[] out = new SlotOrigin[selected.length];
     for (int i = 0; i < out.length; i++) {
@@ -218,36 +221,42 @@ final class SlotWalk {
     output(stage, out);
   }
 
-  /** VectorSlicer puts the slots selected by index first, then those by name. */
-  void slice(VectorSlicer stage) {
+  @Override
+  public void slice(VectorSlicer stage) {
+    select(stage, selected(stage, field(rows, stage.getInputCol())));
+  }
+
+  /** The slots of its input that a VectorSlicer puts out: those by index, then those by name. */
+  static int[] selected(VectorSlicer stage, StructField input) {
     int[] byIndex = stage.getIndices();
     String[] byName = stage.getNames();
     int[] selected = Arrays.copyOf(byIndex, byIndex.length + byName.length);
-    StructField input = field(rows, stage.getInputCol());
     for (int i = 0; i < byName.length; i++) {
       // the stage's own transform has refused unknown names already
       selected[byIndex.length + i] = slotNames(input).indexOf(byName[i]);
     }
-    select(stage, selected);
+    return selected;
   }
 
-  void normalize(Transformer stage) {
+  @Override
+  public void normalize(Transformer stage) {
     SlotOrigin[] slots = read(((Normalizer) stage).getInputCol());
     SlotOrigin all = merge(stage, slots);
     output(stage, all.isKept() ? slots.clone() : SlotOrigin.repeat(all, slots.length));
   }
 
-  /** Every output slot may stem from every input slot. */
-  void mix(Transformer stage) {
+  @Override
+  public void mix(Transformer stage) {
     List<SlotOrigin> slots = new ArrayList<>();
     for (String input : StageColumns.inputs(stage)) {
       slots.addAll(Arrays.asList(read(input)));
     }
     SlotOrigin all = merge(stage, slots.toArray(new SlotOrigin[0]));
-    output(stage, SlotOrigin.repeat(all, mixedSize(stage, slots.size())));
+    output(stage, SlotOrigin.repeat(all, mixedSize(stage, slots.size(), next)));
   }
 
-  private int mixedSize(Transformer stage, int inputs) {
+  /** The number of slots that a mixing stage makes of that many; {@code next} is its output. */
+  static int mixedSize(Transformer stage, int inputs, Dataset<Row> next) {
     if (stage instanceof PCAModel pca) {
       return pca.pc().numCols();
     }
@@ -267,7 +276,8 @@ final class SlotWalk {
   }
 
   /** FeatureHasher adds its columns up, so the published copy just does not read the removed. */
-  void hash(FeatureHasher stage) {
+  @Override
+  public void hash(FeatureHasher stage) {
     List<String> kept = new ArrayList<>();
     List<String> removed = new ArrayList<>();
     SortedSet<Integer> lost = new TreeSet<>();
@@ -535,16 +545,16 @@ final class SlotWalk {
     }
   }
 
-  private static StructField field(Dataset<Row> rows, String column) {
+  static StructField field(Dataset<Row> rows, String column) {
     StructField found = TableColumns.find(rows.schema(), column);
     return found != null ? found : rows.select(rows.col(column)).schema().apply(0);
   }
 
-  private static boolean isVector(StructField field) {
+  static boolean isVector(StructField field) {
     return field.dataType().equals(SQLDataTypes.VectorType());
   }
 
-  private static int size(Dataset<Row> rows, StructField field) {
+  static int size(Dataset<Row> rows, StructField field) {
     return size(rows, field, TableColumns.quoted(field.name()));
   }
 
@@ -583,7 +593,7 @@ final class SlotWalk {
   }
 
   /** Slot names from the ML attributes, "" for a slot without one; empty if there are none. */
-  private static List<String> slotNames(StructField field) {
+  static List<String> slotNames(StructField field) {
     scala.Option<Attribute[]> attributes = AttributeGroup.fromStructField(field).attributes();
     List<String> names = new ArrayList<>();
     if (attributes.isDefined()) {

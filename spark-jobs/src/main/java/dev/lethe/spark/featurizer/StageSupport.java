@@ -50,8 +50,9 @@ import org.jspecify.annotations.Nullable;
  *
  * @param rule how the stage's output slots stem from its input slots; null if it cannot be seen
  * @param learned whether its state comes from data
+ * @param refit what fitting the featurizer again does to it
  */
-record StageSupport(@Nullable Rule rule, Learned learned) {
+record StageSupport(@Nullable Rule rule, Learned learned, Refit refit) {
 
   enum Learned {
     YES("fitted on the training data"),
@@ -65,10 +66,34 @@ record StageSupport(@Nullable Rule rule, Learned learned) {
     }
   }
 
+  /** What {@code featurizer: refit} does to a stage. */
+  enum Refit {
+    /** The estimator with the model's params is fitted to the corrected rows. */
+    FITTED("fitted again"),
+    /** The same in one task, because its result depends on the order of the rows. */
+    FITTED_IN_ONE_TASK("fitted again, in one task"),
+    /** It learned nothing. */
+    KEPT("kept"),
+    /** It learned nothing, but names its input's slots by position, or has a number for each. */
+    KEPT_IF_SLOTS_STAY("kept; refused if the slots of its input change"),
+    /**
+     * Its splits are a parameter if they were given, learned if a QuantileDiscretizer made them.
+     */
+    KEPT_IF_GIVEN("kept if made by hand, else refused"),
+    /** Its estimator cannot be rebuilt. */
+    REFUSED("refused");
+
+    final String words;
+
+    Refit(String words) {
+      this.words = words;
+    }
+  }
+
   /** Derives the slots of a stage's output columns. */
   @FunctionalInterface
   interface Rule {
-    void apply(Transformer stage, SlotWalk walk);
+    void apply(Transformer stage, StageRules rules);
   }
 
   /** Every known stage by class name, in the order of docs/featurizers.md. */
@@ -82,91 +107,136 @@ record StageSupport(@Nullable Rule rule, Learned learned) {
     Map<String, StageSupport> map = new LinkedHashMap<>();
 
     Rule scalars = columnwise((stage, i) -> 1);
-    put(map, StringIndexerModel.class, Learned.YES, scalars);
+    put(map, StringIndexerModel.class, Learned.YES, Refit.FITTED, scalars);
     put(
         map,
         OneHotEncoderModel.class,
         Learned.YES,
+        Refit.FITTED,
         columnwise((stage, i) -> width((OneHotEncoderModel) stage, i)));
     // by name: Spark 3.5 does not have this class
     map.put(
-        "org.apache.spark.ml.feature.TargetEncoderModel", new StageSupport(scalars, Learned.YES));
-    put(map, IndexToString.class, Learned.NO, scalars);
-    put(map, Bucketizer.class, Learned.POSSIBLY, scalars);
-    put(map, ImputerModel.class, Learned.YES, scalars);
-    put(map, Tokenizer.class, Learned.NO, scalars);
-    put(map, RegexTokenizer.class, Learned.NO, scalars);
-    put(map, NGram.class, Learned.NO, scalars);
-    put(map, StopWordsRemover.class, Learned.NO, scalars);
+        "org.apache.spark.ml.feature.TargetEncoderModel",
+        new StageSupport(scalars, Learned.YES, Refit.REFUSED));
+    put(map, IndexToString.class, Learned.NO, Refit.KEPT, scalars);
+    put(map, Bucketizer.class, Learned.POSSIBLY, Refit.KEPT_IF_GIVEN, scalars);
+    put(map, ImputerModel.class, Learned.YES, Refit.FITTED_IN_ONE_TASK, scalars);
+    put(map, Tokenizer.class, Learned.NO, Refit.KEPT, scalars);
+    put(map, RegexTokenizer.class, Learned.NO, Refit.KEPT, scalars);
+    put(map, NGram.class, Learned.NO, Refit.KEPT, scalars);
+    put(map, StopWordsRemover.class, Learned.NO, Refit.KEPT, scalars);
     put(
         map,
         HashingTF.class,
         Learned.NO,
+        Refit.KEPT,
         columnwise((stage, i) -> ((HashingTF) stage).getNumFeatures()));
     put(
         map,
         CountVectorizerModel.class,
         Learned.YES,
+        Refit.FITTED,
         columnwise((stage, i) -> ((CountVectorizerModel) stage).vocabulary().length));
     put(
         map,
         Word2VecModel.class,
         Learned.YES,
+        Refit.FITTED_IN_ONE_TASK,
         columnwise((stage, i) -> ((Word2VecModel) stage).getVectorSize()));
 
-    put(map, VectorAssembler.class, Learned.NO, (stage, walk) -> walk.assemble(stage));
-    put(map, FeatureHasher.class, Learned.NO, (stage, walk) -> walk.hash((FeatureHasher) stage));
+    put(
+        map,
+        VectorAssembler.class,
+        Learned.NO,
+        Refit.KEPT,
+        (stage, rules) -> rules.assemble(stage));
+    put(
+        map,
+        FeatureHasher.class,
+        Learned.NO,
+        Refit.KEPT,
+        (stage, rules) -> rules.hash((FeatureHasher) stage));
 
     put(
         map,
         StandardScalerModel.class,
         Learned.YES,
+        Refit.FITTED,
         slotwise(stage -> !((StandardScalerModel) stage).getWithMean()));
-    put(map, MinMaxScalerModel.class, Learned.YES, slotwise(stage -> false));
-    put(map, MaxAbsScalerModel.class, Learned.YES, slotwise(stage -> true));
+    put(map, MinMaxScalerModel.class, Learned.YES, Refit.FITTED, slotwise(stage -> false));
+    put(map, MaxAbsScalerModel.class, Learned.YES, Refit.FITTED, slotwise(stage -> true));
     put(
         map,
         RobustScalerModel.class,
         Learned.YES,
+        Refit.FITTED_IN_ONE_TASK,
         slotwise(stage -> !((RobustScalerModel) stage).getWithCentering()));
-    put(map, ElementwiseProduct.class, Learned.NO, slotwise(stage -> true));
-    put(map, IDFModel.class, Learned.YES, slotwise(stage -> true));
-    put(map, Binarizer.class, Learned.NO, slotwise(stage -> false));
-    put(map, VectorIndexerModel.class, Learned.YES, slotwise(stage -> false));
-    put(map, VectorSizeHint.class, Learned.NO, (stage, walk) -> walk.hint((VectorSizeHint) stage));
+    put(
+        map,
+        ElementwiseProduct.class,
+        Learned.NO,
+        Refit.KEPT_IF_SLOTS_STAY,
+        slotwise(stage -> true));
+    put(map, IDFModel.class, Learned.YES, Refit.FITTED, slotwise(stage -> true));
+    put(map, Binarizer.class, Learned.NO, Refit.KEPT, slotwise(stage -> false));
+    put(map, VectorIndexerModel.class, Learned.YES, Refit.FITTED, slotwise(stage -> false));
+    put(
+        map,
+        VectorSizeHint.class,
+        Learned.NO,
+        Refit.KEPT_IF_SLOTS_STAY,
+        (stage, rules) -> rules.hint((VectorSizeHint) stage));
 
-    put(map, VectorSlicer.class, Learned.NO, (stage, walk) -> walk.slice((VectorSlicer) stage));
+    put(
+        map,
+        VectorSlicer.class,
+        Learned.NO,
+        Refit.KEPT_IF_SLOTS_STAY,
+        (stage, rules) -> rules.slice((VectorSlicer) stage));
     put(
         map,
         ChiSqSelectorModel.class,
         Learned.YES,
-        (stage, walk) ->
-            walk.select(stage, sorted(((ChiSqSelectorModel) stage).selectedFeatures())));
+        Refit.FITTED,
+        (stage, rules) ->
+            rules.select(stage, sorted(((ChiSqSelectorModel) stage).selectedFeatures())));
     put(
         map,
         UnivariateFeatureSelectorModel.class,
         Learned.YES,
-        (stage, walk) ->
-            walk.select(
+        Refit.FITTED,
+        (stage, rules) ->
+            rules.select(
                 stage, sorted(((UnivariateFeatureSelectorModel) stage).selectedFeatures())));
     put(
         map,
         VarianceThresholdSelectorModel.class,
         Learned.YES,
-        (stage, walk) ->
-            walk.select(stage, ((VarianceThresholdSelectorModel) stage).selectedFeatures()));
+        Refit.FITTED,
+        (stage, rules) ->
+            rules.select(stage, ((VarianceThresholdSelectorModel) stage).selectedFeatures()));
 
-    put(map, Normalizer.class, Learned.NO, (stage, walk) -> walk.normalize(stage));
-    put(map, PCAModel.class, Learned.YES, (stage, walk) -> walk.mix(stage));
-    put(map, DCT.class, Learned.NO, (stage, walk) -> walk.mix(stage));
-    put(map, PolynomialExpansion.class, Learned.NO, (stage, walk) -> walk.mix(stage));
-    put(map, Interaction.class, Learned.NO, (stage, walk) -> walk.mix(stage));
+    put(map, Normalizer.class, Learned.NO, Refit.KEPT, (stage, rules) -> rules.normalize(stage));
+    put(map, PCAModel.class, Learned.YES, Refit.FITTED, (stage, rules) -> rules.mix(stage));
+    put(map, DCT.class, Learned.NO, Refit.KEPT, (stage, rules) -> rules.mix(stage));
+    put(map, PolynomialExpansion.class, Learned.NO, Refit.KEPT, (stage, rules) -> rules.mix(stage));
+    put(map, Interaction.class, Learned.NO, Refit.KEPT, (stage, rules) -> rules.mix(stage));
     // their hash functions are drawn from the seed, not fitted
-    put(map, BucketedRandomProjectionLSHModel.class, Learned.NO, (stage, walk) -> walk.mix(stage));
-    put(map, MinHashLSHModel.class, Learned.NO, (stage, walk) -> walk.mix(stage));
+    put(
+        map,
+        BucketedRandomProjectionLSHModel.class,
+        Learned.NO,
+        Refit.KEPT_IF_SLOTS_STAY,
+        (stage, rules) -> rules.mix(stage));
+    put(
+        map,
+        MinHashLSHModel.class,
+        Learned.NO,
+        Refit.KEPT_IF_SLOTS_STAY,
+        (stage, rules) -> rules.mix(stage));
 
-    put(map, SQLTransformer.class, Learned.NO, null);
-    put(map, RFormulaModel.class, Learned.YES, null);
+    put(map, SQLTransformer.class, Learned.NO, Refit.KEPT, null);
+    put(map, RFormulaModel.class, Learned.YES, Refit.REFUSED, null);
     return map;
   }
 
@@ -174,18 +244,19 @@ record StageSupport(@Nullable Rule rule, Learned learned) {
       Map<String, StageSupport> map,
       Class<? extends Transformer> stage,
       Learned learned,
+      Refit refit,
       @Nullable Rule rule) {
-    map.put(stage.getName(), new StageSupport(rule, learned));
+    map.put(stage.getName(), new StageSupport(rule, learned, refit));
   }
 
   /** Output column i stems from input column i alone. */
   private static Rule columnwise(OutputSize size) {
-    return (stage, walk) -> walk.columnwise(stage, size);
+    return (stage, rules) -> rules.columnwise(stage, size);
   }
 
   /** Output slot j stems from input slot j alone. */
   private static Rule slotwise(Predicate<Transformer> mapsZeroToZero) {
-    return (stage, walk) -> walk.slotwise(stage, mapsZeroToZero.test(stage));
+    return (stage, rules) -> rules.slotwise(stage, mapsZeroToZero.test(stage));
   }
 
   /** The number of slots of a stage's output column i. */

@@ -174,7 +174,8 @@ final class FeatureChange {
     return PlaceholderColumns.replace(complete(rows), originalStages, left);
   }
 
-  private Dataset<Row> complete(Dataset<Row> rows) {
+  /** The rows with a placeholder in every column that the old stages read and the table lacks. */
+  Dataset<Row> complete(Dataset<Row> rows) {
     return PlaceholderColumns.fill(rows, originalStages, missing);
   }
 
@@ -187,6 +188,22 @@ final class FeatureChange {
     BitSet removed = slots(removal);
     removed.or(removedEarlier);
     return removed;
+  }
+
+  /** Whole columns of the table that leave or have left. */
+  Set<String> removedColumns() {
+    return removal.removedColumns();
+  }
+
+  boolean removesColumn(String column) {
+    return removal.removedColumns().stream().anyMatch(column::equalsIgnoreCase);
+  }
+
+  /** Slots that have left one by one, not with all that stems from a column of the table. */
+  BitSet removedSlotsOfStages() {
+    BitSet single = (BitSet) removedEarlier.clone();
+    single.andNot(slots(removal));
+    return single;
   }
 
   /** Slots of features that an earlier release removed. */

@@ -65,7 +65,7 @@ record LoadedModel(
   /** The featurizer's stages whose state was learned from data, as {@code class uid}. */
   List<String> learnedStages() {
     return LearnedState.of(featurizer.stages()).stages().stream()
-        .map(stage -> stage.className() + " " + stage.uid())
+        .map(LearnedState.Stage::name)
         .toList();
   }
 

@@ -13,16 +13,19 @@ import dev.lethe.spark.certificate.DataDigest;
 import dev.lethe.spark.certificate.Evidence;
 import dev.lethe.spark.certificate.Mechanism;
 import dev.lethe.spark.certificate.ModelDigest;
+import dev.lethe.spark.certificate.Scope;
 import dev.lethe.spark.certificate.Vault;
 import dev.lethe.spark.certificate.VaultKey;
 import dev.lethe.spark.certificate.Verdict;
 import dev.lethe.spark.data.ExampleTable;
 import dev.lethe.spark.data.Snapshots;
 import dev.lethe.spark.featurizer.Featurizer;
+import dev.lethe.spark.featurizer.FeaturizerRefit;
 import dev.lethe.spark.featurizer.RemovedFeature;
 import dev.lethe.spark.ml.LinearModel;
 import dev.lethe.spark.request.CertificateTerms;
 import dev.lethe.spark.request.Corrections;
+import dev.lethe.spark.request.FeaturizerPolicy;
 import dev.lethe.spark.request.Method;
 import dev.lethe.spark.request.Request;
 import java.io.IOException;
@@ -94,17 +97,30 @@ final class Recomputation {
             && (certificate.rho() == null
                 || certificate.rho().equals(evidence.measurement().rho())),
         "keyed digest of the certificate; request, method and rho");
-    // Where the old model is at hand, it says what the features and the objective are.
+    // many requests were given one id
+    Request request =
+        options.request() == null
+            ? null
+            : options.request().withId(certificate.requestId()).read(spark);
+    boolean refit =
+        request == null
+            ? certificate.covers().contains(Scope.REFITTED)
+            : request.featurizer() == FeaturizerPolicy.REFIT;
+    // Where the old model is at hand, it says what the features and the objective are, unless the
+    // featurizer is another.
     LoadedModel reference = published;
     if (options.originalModel() != null) {
-      reference = original(options.originalModel());
+      LoadedModel original = original(options.originalModel(), refit ? request : null);
+      reference = refit ? published : original;
     }
-    String label =
-        reference.tableLabel(
-            options.label() == null ? evidence.inputs().labelColumn() : options.label());
-    data(reference, label);
+    data(reference, label(reference), request, refit);
     noise();
     return checks;
+  }
+
+  private String label(LoadedModel model) {
+    return model.tableLabel(
+        options.label() == null ? evidence.inputs().labelColumn() : options.label());
   }
 
   private void check(String name, boolean passed, String detail) {
@@ -115,15 +131,23 @@ final class Recomputation {
     return spark.sparkContext().hadoopConfiguration();
   }
 
-  /** The model before unlearning: what was published must differ from it in the parameters only. */
-  private LoadedModel original(String directory) {
+  /**
+   * The model before unlearning: what was published must differ from it in the parameters only, and
+   * in what a refit fits.
+   *
+   * @param refit the request, if it fits the featurizer again
+   */
+  private LoadedModel original(String directory, @Nullable Request refit) {
     ModelDigest digest = ModelDigest.of(configuration(), directory);
     check(
         "original model digest",
         digest.equals(evidence.digests().model()),
         "evidence " + evidence.digests().model().value() + ", model " + digest.value());
     LoadedModel original = LoadedModel.load(spark, "--original-model", directory);
-    List<String> differences = published.featurizer().differences(original.featurizer());
+    List<String> differences =
+        refit == null
+            ? published.featurizer().differences(original.featurizer())
+            : refitDifferences(directory, original, refit);
     check(
         "stages and params are the original's",
         differences.isEmpty(),
@@ -133,9 +157,42 @@ final class Recomputation {
     return original;
   }
 
+  private List<String> refitDifferences(String directory, LoadedModel original, Request request) {
+    String file = String.valueOf(options.request());
+    List<RemovedFeature> named = RequestedChange.removedFeatures(request, file);
+    FeatureChange features =
+        FeatureChange.of(
+            original,
+            given.tables().get(0).read(spark),
+            named,
+            EarlierRelease.of(spark, directory, null).removedSlots(),
+            label(original),
+            place());
+    return RefitChange.of(original, features, named, file).differences(published.featurizer());
+  }
+
+  /** That the published stages learned what a fit to the corrected rows learns. */
+  private void refit(Dataset<Row> corrected) {
+    progress.phase("fitting the featurizer again");
+    List<String> others =
+        SparkFailures.sanitized(
+            place(),
+            () ->
+                FeaturizerRefit.of(published.featurizer(), List.of(), options.model())
+                    .disagreements(corrected, options.partitions(), place()));
+    check(
+        "featurizer was fitted to the corrected data",
+        others.isEmpty(),
+        others.isEmpty()
+            ? "every stage that was fitted again learned the same, up to rounding"
+            : String.join(", ", others) + " learned something else");
+  }
+
   /** Digests and measurements on the corrected data, as the reference model featurises it. */
-  private void data(LoadedModel reference, String label) {
-    Request request = request();
+  private void data(LoadedModel reference, String label, @Nullable Request request, boolean refit) {
+    if (request != null) {
+      request(request);
+    }
     CorrectedRows rows =
         CorrectedRows.of(
             spark,
@@ -163,6 +220,9 @@ final class Recomputation {
     }
     if (evidence.rowChanges() != null) {
       differences(rows, evidence.rowChanges());
+    }
+    if (refit) {
+      refit(corrected);
     }
     ExampleTable.Columns columns = reference.columns(label);
     try (CorrectedProblem problem =
@@ -222,12 +282,7 @@ final class Recomputation {
                 key));
   }
 
-  private @Nullable Request request() {
-    if (options.request() == null) {
-      return null;
-    }
-    // many requests were given one id
-    Request request = options.request().withId(certificate.requestId()).read(spark);
+  private void request(Request request) {
     check(
         "request digest",
         Evidence.Digests.ofRequest(request.canonicalBytes(), key)
@@ -244,7 +299,12 @@ final class Recomputation {
                     && isDelta(terms.delta())
                     && terms.rho() == VerifyJob.figure(certificate.rho()))),
         "id, method, epsilon, delta, rho");
-    return request;
+    check(
+        "featurizer policy is the request's",
+        FeaturizerScope.holds(request.featurizer(), certificate, published)
+            && (request.featurizer() != FeaturizerPolicy.FORBID
+                || published.learnedStages().isEmpty()),
+        request.featurizer().word());
   }
 
   /** Of pure noise the certificate's delta is what the sampler costs; the request's is 0. */

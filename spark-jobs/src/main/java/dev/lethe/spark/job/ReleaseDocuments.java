@@ -63,9 +63,10 @@ record ReleaseDocuments(
   }
 
   private Scope scope() {
-    return Scope.frozenFeaturizer(
+    return FeaturizerScope.of(
+        change.request().featurizer(),
+        model,
         change.request().method().word(),
-        model.learnedStages(),
         problem.removed().stream().boxed().toList(),
         problem.objective().size());
   }

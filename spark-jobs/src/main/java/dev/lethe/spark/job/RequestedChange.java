@@ -1,8 +1,10 @@
 package dev.lethe.spark.job;
 
+import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.featurizer.RemovedFeature;
 import dev.lethe.spark.request.Change;
 import dev.lethe.spark.request.FeatureRef;
+import dev.lethe.spark.request.FeaturizerPolicy;
 import dev.lethe.spark.request.Request;
 import java.util.ArrayList;
 import java.util.BitSet;
@@ -24,18 +26,25 @@ final class RequestedChange {
   private final FeatureChange features;
   private final FeatureChange originalFeatures;
   private final LoadedModel model;
+  private final String label;
+  // null where the featurizer is kept, or has been fitted again
+  private final @Nullable RefitChange refit;
 
   private RequestedChange(
       Request request,
       CorrectedRows rows,
       FeatureChange features,
       FeatureChange originalFeatures,
-      LoadedModel model) {
+      LoadedModel model,
+      String label,
+      @Nullable RefitChange refit) {
     this.request = request;
     this.rows = rows;
     this.features = features;
     this.originalFeatures = originalFeatures;
     this.model = model;
+    this.label = label;
+    this.refit = refit;
   }
 
   /**
@@ -52,6 +61,9 @@ final class RequestedChange {
       BitSet removedEarlier,
       GivenTables given,
       String label) {
+    if (request.featurizer() == FeaturizerPolicy.FORBID) {
+      requireNothingLearned(model, requestFile);
+    }
     CorrectedRows rows = CorrectedRows.of(spark, given, request, requestFile, model, label);
     List<RemovedFeature> removed = removedFeatures(request, requestFile);
     FeatureChange features =
@@ -62,7 +74,49 @@ final class RequestedChange {
         original == null || !(given instanceof GivenTables.Snapshots)
             ? features
             : FeatureChange.of(model, original, removed, removedEarlier, label, given.name());
-    return new RequestedChange(request, rows, features, originalFeatures, model);
+    RefitChange refit =
+        request.featurizer() == FeaturizerPolicy.REFIT
+            ? RefitChange.of(model, features, removed, requestFile)
+            : null;
+    return new RequestedChange(request, rows, features, originalFeatures, model, label, refit);
+  }
+
+  private static void requireNothingLearned(LoadedModel model, String requestFile) {
+    List<String> learned = model.learnedStages();
+    if (!learned.isEmpty()) {
+      throw new InvalidInputException(
+          requestFile
+              + ": featurizer: forbid: the model has stages whose state was, or may have been,"
+              + " learned from the data: "
+              + String.join(", ", learned)
+              + "; use frozen or refit, or train a model without them");
+    }
+  }
+
+  /**
+   * Fits the featurizer again, if the request asks for it.
+   *
+   * @param partitions 0 for the default parallelism
+   * @param place names the data, for messages
+   * @return the change of the model with the new featurizer, from which no feature has to be
+   *     removed any more; this change if the featurizer is kept
+   */
+  RequestedChange refitted(Progress progress, int partitions, String place) {
+    if (refit == null) {
+      return this;
+    }
+    Dataset<Row> corrected = rows.corrected();
+    SparkContext context = corrected.sparkSession().sparkContext();
+    progress.phase("fitting the featurizer again");
+    context.setJobDescription(progress.description());
+    try {
+      LoadedModel fitted = refit.fit(corrected, partitions, place);
+      FeatureChange kept =
+          FeatureChange.of(fitted, corrected, List.of(), new BitSet(), label, place);
+      return new RequestedChange(request, rows, kept, kept, fitted, label, null);
+    } finally {
+      context.setJobDescription(null);
+    }
   }
 
   /**
@@ -110,6 +164,11 @@ final class RequestedChange {
     return request;
   }
 
+  /** The model that is changed. */
+  LoadedModel model() {
+    return model;
+  }
+
   /** The stages of the published model. */
   List<Transformer> publishedStages() {
     return features.publishedStages();
@@ -136,10 +195,15 @@ final class RequestedChange {
     return original == null ? null : originalFeatures.originallyFeaturized(original);
   }
 
-  /** The original rows as the published stages map them; null as above. */
+  /**
+   * The original rows as the published stages map them; null as above, and if the stages were
+   * fitted again: they may not know a category that left.
+   */
   @Nullable Dataset<Row> originalAsPublished() {
     Dataset<Row> original = rows.original();
-    return original == null ? null : originalFeatures.originalAsPublished(original);
+    return original == null || request.featurizer() == FeaturizerPolicy.REFIT
+        ? null
+        : originalFeatures.originalAsPublished(original);
   }
 
   /** Whether the gradient difference needs every row: a feature that is removed touches all. */

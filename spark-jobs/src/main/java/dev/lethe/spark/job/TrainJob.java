@@ -107,6 +107,8 @@ public final class TrainJob {
                   new GivenTables.Original(options.table()),
                   label);
           change.inspect(progress, place());
+          change = change.refitted(progress, options.partitions(), place());
+          model = change.model();
           featurized = change.corrected();
           removed = change.removedSlots();
           stages = change.publishedStages();

@@ -27,6 +27,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <ol>
  *   <li>check the request, the model, the table and the places to write to;
+ *   <li>fit the featurizer again, if the request says so;
  *   <li>read the corrected rows into blocks, one pass;
  *   <li>update the parameters until their distance to the minimiser on the corrected data is proven
  *       to be at most rho;
@@ -69,24 +70,26 @@ public final class UnlearnJob {
     }
     Progress progress = Progress.onTerminal("Lethe unlearn " + request.id());
     try (Release release = Release.open(spark, options.out(), options.vault(), options.sources())) {
-      LoadedModel model = LoadedModel.load(spark, "--model", options.model());
-      String label = model.tableLabel(options.label());
+      LoadedModel given = LoadedModel.load(spark, "--model", options.model());
+      String label = given.tableLabel(options.label());
       EarlierRelease earlier =
           EarlierRelease.of(spark, options.model(), options.modelCertificate());
-      RequestedChange change =
+      RequestedChange requested =
           RequestedChange.of(
               spark,
               request,
               options.request().toString(),
-              model,
+              given,
               earlier.removedSlots(),
               options.tables(),
               label);
-      double[] kept = kept(model, change);
-      requireGridFits(request.certificate(), kept, noisy(model, change));
-      CorrectedRows.Found found = change.inspect(progress, options.place());
+      double[] kept = kept(given, requested);
+      requireGridFits(request.certificate(), kept, noisy(given, requested));
+      CorrectedRows.Found found = requested.inspect(progress, options.place());
       List<String> notes = notes(earlier, found.unchecked());
-      Evidence.@Nullable Metrics before = metrics(model, label);
+      Evidence.@Nullable Metrics before = metrics(given, label);
+      RequestedChange change = requested.refitted(progress, options.partitions(), options.place());
+      LoadedModel model = change.model();
       ExampleTable.Columns columns = model.columns(label);
       try (CorrectedProblem problem =
           CorrectedProblem.open(

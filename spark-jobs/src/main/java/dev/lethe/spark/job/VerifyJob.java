@@ -5,8 +5,8 @@ import dev.lethe.spark.certificate.Certificate;
 import dev.lethe.spark.certificate.Check;
 import dev.lethe.spark.certificate.ClaimCheck;
 import dev.lethe.spark.certificate.ModelDigest;
-import dev.lethe.spark.certificate.Scope;
 import dev.lethe.spark.certificate.Verdict;
+import dev.lethe.spark.request.FeaturizerPolicy;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
@@ -80,16 +80,9 @@ public final class VerifyJob {
 
   /** That no stage whose state was learned is kept quiet about. */
   private static Check scope(Certificate certificate, LoadedModel model) {
-    Scope scope =
-        Scope.frozenFeaturizer(
-            certificate.method(),
-            model.learnedStages(),
-            certificate.zeroCoefficients(),
-            certificate.parameters());
     boolean same =
-        certificate.notCovered().equals(scope.notCovered())
-            && (certificate.verdict() == Verdict.NOT_CERTIFIED
-                || certificate.covers().equals(scope.covers()));
+        FeaturizerScope.holds(FeaturizerPolicy.FROZEN, certificate, model)
+            || FeaturizerScope.holds(FeaturizerPolicy.REFIT, certificate, model);
     return new Check(
         "covers and notCovered are the model's",
         same,

@@ -150,8 +150,21 @@ public abstract class LinearModel {
   /** theta. */
   public abstract double[] parameters();
 
-  /** The same model, params and uid with other parameters. */
+  /**
+   * The same model, params and uid with other parameters, which may be of another number of
+   * features.
+   */
   public abstract Model<?> withParameters(double[] theta);
+
+  /** The layout of parameters of any number of features. */
+  public ParameterLayout layoutOf(double[] theta) {
+    int stride = (theta.length - layout.scalars()) / layout.margins();
+    return new ParameterLayout(
+        stride - (layout.intercept() ? 1 : 0),
+        layout.intercept(),
+        layout.margins(),
+        layout.scalars());
+  }
 
   static String text(Params params, String name) {
     return String.valueOf(params.getOrDefault(params.getParam(name)));
@@ -198,12 +211,13 @@ public abstract class LinearModel {
 
   /** The coefficients of a margin. */
   final double[] coefficients(double[] theta, int margin) {
-    int from = layout.coefficient(margin, 0);
-    return Arrays.copyOfRange(theta, from, from + layout.features());
+    ParameterLayout own = layoutOf(theta);
+    int from = own.coefficient(margin, 0);
+    return Arrays.copyOfRange(theta, from, from + own.features());
   }
 
   /** The intercept of a margin, or 0. */
   final double intercept(double[] theta, int margin) {
-    return layout.intercept() ? theta[layout.intercept(margin)] : 0;
+    return layout.intercept() ? theta[layoutOf(theta).intercept(margin)] : 0;
   }
 }

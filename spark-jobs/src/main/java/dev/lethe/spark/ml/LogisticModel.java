@@ -81,17 +81,18 @@ final class LogisticModel extends LinearModel {
               Vectors.dense(coefficients(theta, 0)).compressed(),
               intercept(theta, 0)));
     }
-    double[] values = new double[classes * features()];
+    int features = layoutOf(theta).features();
+    double[] values = new double[classes * features];
     double[] intercepts = new double[classes];
     for (int k = 0; k < classes; k++) {
-      System.arraycopy(coefficients(theta, k), 0, values, k * features(), features());
+      System.arraycopy(coefficients(theta, k), 0, values, k * features, features);
       intercepts[k] = intercept(theta, k);
     }
     return withParamsOf(
         model,
         new LogisticRegressionModel(
             model.uid(),
-            new DenseMatrix(classes, features(), values, true).compressed(),
+            new DenseMatrix(classes, features, values, true).compressed(),
             Vectors.dense(intercepts),
             classes,
             true));

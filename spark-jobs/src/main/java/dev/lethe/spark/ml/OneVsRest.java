@@ -71,7 +71,7 @@ final class OneVsRest extends LinearModel {
 
   @Override
   public Model<?> withParameters(double[] theta) {
-    int stride = layout().stride();
+    int stride = layoutOf(theta).stride();
     ClassificationModel<?, ?>[] changed = new ClassificationModel<?, ?>[binaries.size()];
     for (int k = 0; k < changed.length; k++) {
       double[] own = Arrays.copyOfRange(theta, k * stride, (k + 1) * stride);

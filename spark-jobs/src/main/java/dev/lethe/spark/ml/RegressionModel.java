@@ -80,6 +80,6 @@ final class RegressionModel extends LinearModel {
             model.uid(),
             Vectors.dense(coefficients(theta, 0)).compressed(),
             intercept(theta, 0),
-            layout().scalars() > 0 ? theta[layout().scalar(0)] : 1));
+            layout().scalars() > 0 ? theta[layoutOf(theta).scalar(0)] : 1));
   }
 }

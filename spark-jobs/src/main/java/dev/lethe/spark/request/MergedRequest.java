@@ -30,8 +30,8 @@ public final class MergedRequest {
   /**
    * Merges requests.
    *
-   * <p>One that occurs twice counts once. Method and tau are the same in all; so are the terms of
-   * the certificate in those that state any, and the merged request has them.
+   * <p>One that occurs twice counts once. Method, tau and featurizer are the same in all; so are
+   * the terms of the certificate in those that state any, and the merged request has them.
    *
    * @param source names all of them, for messages
    * @param id of the merged request, as {@link Request#id}
@@ -58,6 +58,9 @@ public final class MergedRequest {
           || !Objects.equals(request.tau(), first.request().tau())) {
         throw differ(source, first, named, "ask for different methods (method, tau)");
       }
+      if (request.featurizer() != first.request().featurizer()) {
+        throw differ(source, first, named, "ask for different treatments of the featurizer");
+      }
       if (request.certificate() != null) {
         if (certified == null) {
           certified = named;
@@ -78,6 +81,7 @@ public final class MergedRequest {
           certified == null ? null : certified.request().certificate(),
           first.request().method(),
           first.request().tau(),
+          first.request().featurizer(),
           origins);
     } catch (IllegalArgumentException e) {
       throw new InvalidInputException("--id: " + e.getMessage(), e);

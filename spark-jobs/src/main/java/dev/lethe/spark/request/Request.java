@@ -22,6 +22,8 @@ import org.jspecify.annotations.Nullable;
  * @param method how the parameters are updated
  * @param tau the step length of the first-order method, positive and finite; null chooses it
  *     automatically, and is the only value for the other methods
+ * @param featurizer what becomes of the featurizer's learned state; {@code REFIT} is for method
+ *     {@code REFINED} alone
  * @param origins where each change stands, for messages; not part of the canonical form
  */
 public record Request(
@@ -30,6 +32,7 @@ public record Request(
     @Nullable CertificateTerms certificate,
     Method method,
     @Nullable Double tau,
+    FeaturizerPolicy featurizer,
     List<Origin> origins) {
   static final String ID_RULE =
       "1 to 128 characters of A-Z a-z 0-9 . _ - that do not start with . or -";
@@ -58,6 +61,19 @@ public record Request(
             "tau must be auto or a finite number greater than 0, not " + tau);
       }
     }
+    if (featurizer == FeaturizerPolicy.REFIT && method != Method.REFINED) {
+      throw new IllegalArgumentException(refitNeedsRefined(method));
+    }
+  }
+
+  /** A request that stands by itself and keeps the featurizer. */
+  public Request(
+      String id,
+      List<Change> changes,
+      @Nullable CertificateTerms certificate,
+      Method method,
+      @Nullable Double tau) {
+    this(id, changes, certificate, method, tau, FeaturizerPolicy.FROZEN);
   }
 
   /** A request that stands by itself. */
@@ -66,14 +82,22 @@ public record Request(
       List<Change> changes,
       @Nullable CertificateTerms certificate,
       Method method,
-      @Nullable Double tau) {
+      @Nullable Double tau,
+      FeaturizerPolicy featurizer) {
     this(
         id,
         changes,
         certificate,
         method,
         tau,
+        featurizer,
         IntStream.range(0, changes.size()).mapToObj(i -> new Origin("", i)).toList());
+  }
+
+  static String refitNeedsRefined(Method method) {
+    return "refit is only for method refined, not "
+        + method.word()
+        + ": a closed form compares gradients under one featurizer";
   }
 
   /**
@@ -120,6 +144,9 @@ public record Request(
       json.writeStringField("method", method.word());
       if (tau != null) {
         json.writeStringField("tau", Double.toHexString(tau));
+      }
+      if (featurizer != FeaturizerPolicy.FROZEN) {
+        json.writeStringField("featurizer", featurizer.word());
       }
       json.writeEndObject();
     } catch (IOException e) {

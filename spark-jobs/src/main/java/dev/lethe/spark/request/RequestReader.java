@@ -193,7 +193,11 @@ public final class RequestReader {
 
   private Request request(Node root) {
     Mapping top =
-        mapping(root, "", List.of("id"), List.of("changes", "certificate", "method", "tau"));
+        mapping(
+            root,
+            "",
+            List.of("id"),
+            List.of("changes", "certificate", "method", "tau", "featurizer"));
     Node idNode = get(top, "id");
     String id = text(idNode, "id");
     List<Change> changes = new ArrayList<>();
@@ -214,8 +218,9 @@ public final class RequestReader {
       }
       tau = tau(tauNode);
     }
+    FeaturizerPolicy featurizer = featurizer(top, method);
     try {
-      return new Request(id, changes, certificate, method, tau);
+      return new Request(id, changes, certificate, method, tau, featurizer);
     } catch (IllegalArgumentException e) {
       // All that is left for the constructor to refuse is the id.
       throw bad("id", idNode.at(), e.getMessage());
@@ -319,6 +324,26 @@ public final class RequestReader {
     return Method.ofWord(word)
         .orElseThrow(
             () -> bad("method", node.at(), name(word) + " is not one of " + Method.words()));
+  }
+
+  private FeaturizerPolicy featurizer(Mapping top, Method method) {
+    @Nullable Node node = top.entries().get("featurizer");
+    if (node == null) {
+      return FeaturizerPolicy.FROZEN;
+    }
+    String word = text(node, "featurizer");
+    FeaturizerPolicy policy =
+        FeaturizerPolicy.ofWord(word)
+            .orElseThrow(
+                () ->
+                    bad(
+                        "featurizer",
+                        node.at(),
+                        name(word) + " is not one of " + FeaturizerPolicy.words()));
+    if (policy == FeaturizerPolicy.REFIT && method != Method.REFINED) {
+      throw bad("featurizer", node.at(), Request.refitNeedsRefined(method));
+    }
+    return policy;
   }
 
   private @Nullable Double tau(Node node) {

@@ -26,12 +26,14 @@ class FeaturizerDocumentTest {
   @Test
   void table_listsExactlyTheStagesInCode() throws Exception {
     Map<String, String> documented = new LinkedHashMap<>();
-    Pattern line = Pattern.compile("\\| `(\\w+)` \\| (.+) \\| (yes|no|possibly) \\|");
+    Pattern line = Pattern.compile("\\| `(\\w+)` \\| (.+) \\| (yes|no|possibly) \\| (.+) \\|");
     for (String text : Files.readAllLines(document())) {
       Matcher matcher = line.matcher(text);
       if (matcher.matches()) {
         boolean unseen = matcher.group(2).startsWith("cannot be seen into");
-        documented.put(matcher.group(1), matcher.group(3) + (unseen ? ", unseen" : ""));
+        documented.put(
+            matcher.group(1),
+            matcher.group(3) + (unseen ? ", unseen" : "") + ", " + matcher.group(4));
       }
     }
 
@@ -41,7 +43,9 @@ class FeaturizerDocumentTest {
             known.put(
                 name.substring(name.lastIndexOf('.') + 1),
                 support.learned().name().toLowerCase(Locale.ROOT)
-                    + (support.rule() == null ? ", unseen" : "")));
+                    + (support.rule() == null ? ", unseen" : "")
+                    + ", "
+                    + support.refit().words));
     assertThat(documented).containsExactlyEntriesOf(known);
   }
 }

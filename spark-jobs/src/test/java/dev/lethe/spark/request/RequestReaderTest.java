@@ -73,6 +73,8 @@ class RequestReaderTest {
             base + "method: second-order\n",
             base + "method: first-order\n",
             base + "method: first-order\ntau: 0.5\n",
+            base + "featurizer: refit\n",
+            base + "featurizer: forbid\n",
             base + "certificate: {epsilon: 1, delta: 0.5, rho: 1}\n",
             base + "certificate: {epsilon: 1, delta: 0.5, rho: 2}\n",
             "id: a\nchanges: [{relabel: {to: x, where: x}}]\n",
@@ -104,6 +106,40 @@ class RequestReaderTest {
     assertThat(request.method()).isEqualTo(Method.REFINED);
     assertThat(request.certificate()).isNull();
     assertThat(request.tau()).isNull();
+  }
+
+  @Test
+  void read_featurizer_isThePolicyAndFrozenIfAbsent() {
+    String base = "id: x\nchanges: [{removeFeatures: [a]}]\n";
+    Request absent = RequestReader.read("r", base);
+    assertThat(absent.featurizer()).isEqualTo(FeaturizerPolicy.FROZEN);
+    assertThat(RequestReader.read("r", base + "featurizer: frozen").canonicalBytes())
+        .isEqualTo(absent.canonicalBytes());
+    assertThat(RequestReader.read("r", base + "featurizer: refit").featurizer())
+        .isEqualTo(FeaturizerPolicy.REFIT);
+    assertThat(RequestReader.read("r", base + "featurizer: forbid").featurizer())
+        .isEqualTo(FeaturizerPolicy.FORBID);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"first-order", "second-order"})
+  void read_refitWithAClosedForm_isRefused(String method) {
+    String document =
+        "id: x\nchanges: [{removeFeatures: [a]}]\nmethod: " + method + "\nfeaturizer: refit\n";
+    assertThatThrownBy(() -> RequestReader.read("r.yaml", document))
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessageContaining("r.yaml: featurizer (line 4, column 13)")
+        .hasMessageContaining("only for method refined, not " + method);
+  }
+
+  @Test
+  void read_unknownFeaturizerPolicy_namesThePolicies() {
+    assertThatThrownBy(
+            () ->
+                RequestReader.read(
+                    "r.yaml", "id: x\nchanges: [{removeFeatures: [a]}]\nfeaturizer: thaw\n"))
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessageContaining("'thaw' is not one of frozen, refit, forbid");
   }
 
   @Test
