@@ -63,6 +63,19 @@ public record Scope(
     return of(method, List.of(REFITTED), notCovered, zeroCoefficients, parameters);
   }
 
+  /**
+   * The same, where a tuning chose the hyperparameters.
+   *
+   * @param tuning what did, as {@code class uid}
+   */
+  public Scope tunedBy(List<String> tuning) {
+    List<String> more = new ArrayList<>(notCovered);
+    for (String tuner : tuning) {
+      more.add("hyperparameters chosen by " + tuner + ": it scored them on the original data");
+    }
+    return new Scope(method, covers, more, zeroCoefficients, parameters);
+  }
+
   private static Scope of(
       String method,
       List<String> moreCovered,

@@ -23,15 +23,17 @@ final class FeaturizerScope {
       String method,
       List<Integer> zeroCoefficients,
       int parameters) {
-    return policy == FeaturizerPolicy.REFIT
-        ? Scope.refittedFeaturizer(
-            method,
-            FeaturizerRefit.kept(model.featurizer()).stages().stream()
-                .map(LearnedState.Stage::name)
-                .toList(),
-            zeroCoefficients,
-            parameters)
-        : Scope.frozenFeaturizer(method, model.learnedStages(), zeroCoefficients, parameters);
+    Scope scope =
+        policy == FeaturizerPolicy.REFIT
+            ? Scope.refittedFeaturizer(
+                method,
+                FeaturizerRefit.kept(model.featurizer()).stages().stream()
+                    .map(LearnedState.Stage::name)
+                    .toList(),
+                zeroCoefficients,
+                parameters)
+            : Scope.frozenFeaturizer(method, model.learnedStages(), zeroCoefficients, parameters);
+    return scope.tunedBy(model.featurizer().tuning());
   }
 
   /** Whether a certificate says of this model what it must say under a policy. */
