@@ -36,7 +36,7 @@ final class UnlearnCommand implements Callable<Integer> {
       names = "--model",
       required = true,
       paramLabel = "DIR",
-      description = "The saved PipelineModel or LogisticRegressionModel (binary)")
+      description = "The saved Spark ML model: a linear predictor, a pipeline, or a tuning of one")
   private String model;
 
   @Option(
