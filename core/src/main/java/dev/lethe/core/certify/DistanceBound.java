@@ -8,9 +8,9 @@ import java.util.stream.Stream;
  * A bound on ||theta - theta*||_2, where theta* is the exact minimiser of L_b(.; D') over the
  * coordinates that are not fixed, or the reason why there is none.
  *
- * <p>All three rules are one lemma (proof in {@code docs/distance-bounds.md}). Let N be a positive
+ * <p>All rules are one lemma (proof in {@code docs/distance-bounds.md}). Let N be a positive
  * definite matrix with H(theta) &gt;= N, let nu = ||g||_{N^-1}, and let R_N = M max_i
- * ||x_i||_{N^-1} for a self-concordant loss, or R_N = 0 if H &gt;= N at every point, or at every
+ * ||X_i||_{N^-1} for a self-concordant loss, or R_N = 0 if H &gt;= N at every point, or at every
  * point of a ball that the bound does not leave. If q = R_N nu &lt; 1, then theta* exists, is
  * unique, and
  *
@@ -31,7 +31,8 @@ public sealed interface DistanceBound {
    * The bound that would hold here if the computed gradient were exactly zero: what rounding alone
    * leaves, in units of theta, rounded up; confidential. Empty if nothing would be proven. A rho
    * below twice this is out of reach. It depends on the curvature, so on the point: close to the
-   * minimiser (q &lt;= 1/2) by a factor below 2.
+   * minimiser (q &lt;= 1/2) by a factor below 2. That a ball is too small for it does not matter
+   * here.
    */
   OptionalDouble reachable();
 

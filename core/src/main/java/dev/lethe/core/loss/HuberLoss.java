@@ -120,6 +120,11 @@ public final class HuberLoss implements LossFunction {
   }
 
   @Override
+  public double curvatureScale(double[] scalars) {
+    return 1 / scalars[0];
+  }
+
+  @Override
   public double hessianErrorUnits() {
     return 24; // at most 12 for z^2 / sigma; what is subtracted leaves half of it
   }

@@ -65,6 +65,14 @@ public interface LossFunction extends Serializable {
   }
 
   /**
+   * Of what size d2l/ds2 is where it does not vanish, given the values of the scalars. Only asked
+   * of a loss without {@linkplain #selfConcordance() self-concordance}; no proof rests on it.
+   */
+  default double curvatureScale(double[] scalars) {
+    return 1;
+  }
+
+  /**
    * A bound, in units of 2^-53, on the error of evaluating an entry jk of the Hessian, or of its
    * lower bound, relative to the root of the diagonal entries jj and kk.
    */

@@ -465,7 +465,7 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
 
   /**
    * A loss whose curvature vanishes in places, such as a hinge, may have a singular Hessian: mu
-   * times the diagonal that a curvature of 1 would give, mu of the order of the gradient.
+   * times the diagonal that rows all curved alike would give, mu of the order of the gradient.
    */
   @Override
   public double[] damping(Measured evaluation) {
@@ -484,7 +484,12 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
       double g = evaluation.gradient()[j];
       residual += damping[j] > 0 ? g * g / damping[j] : 0;
     }
-    double mu = Math.min(0.1, Math.sqrt(residual / statistics.totalWeight()));
+    double[] scalars =
+        Arrays.copyOfRange(
+            evaluation.point(), layout.margins() * layout.stride(), evaluation.point().length);
+    double mu =
+        Math.min(0.1, Math.sqrt(residual / statistics.totalWeight()))
+            * loss.curvatureScale(scalars);
     for (int j = 0; j < damping.length; j++) {
       damping[j] *= mu;
     }
