@@ -58,7 +58,7 @@ class ArrivalRefusalTest {
         new Case(
             "a directory without an id",
             dir -> directory(dir, REMOVE, REMOVE).without("--id"),
-            "--id: required"));
+            "so --id is required"));
     cases.add(
         new Case(
             "an id that is none",
