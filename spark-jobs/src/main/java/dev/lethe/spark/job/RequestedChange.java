@@ -1,5 +1,6 @@
 package dev.lethe.spark.job;
 
+import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.featurizer.RemovedFeature;
 import dev.lethe.spark.request.Change;
 import dev.lethe.spark.request.FeatureRef;
@@ -7,6 +8,7 @@ import dev.lethe.spark.request.Request;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
+import java.util.Objects;
 import org.apache.spark.SparkContext;
 import org.apache.spark.ml.Transformer;
 import org.apache.spark.sql.Dataset;
@@ -56,12 +58,23 @@ final class RequestedChange {
     List<RemovedFeature> removed = removedFeatures(request, requestFile);
     FeatureChange features =
         FeatureChange.of(model, rows.corrected(), removed, removedEarlier, label, given.name());
-    Dataset<Row> original = rows.original();
-    // the columns that a table lacks differ between snapshots
-    FeatureChange originalFeatures =
-        original == null || !(given instanceof GivenTables.Snapshots)
-            ? features
-            : FeatureChange.of(model, original, removed, removedEarlier, label, given.name());
+    FeatureChange originalFeatures = features;
+    if (given instanceof GivenTables.Snapshots tables) {
+      // the columns that a table lacks differ between the two
+      String place = tables.data().name();
+      try {
+        originalFeatures =
+            FeatureChange.of(
+                model,
+                Objects.requireNonNull(rows.original()),
+                removed,
+                removedEarlier,
+                label,
+                place);
+      } catch (InvalidInputException e) {
+        throw new InvalidInputException(place + ": " + e.getMessage(), e);
+      }
+    }
     return new RequestedChange(request, rows, features, originalFeatures, model);
   }
 

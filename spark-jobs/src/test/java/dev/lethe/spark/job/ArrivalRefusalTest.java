@@ -253,6 +253,24 @@ class ArrivalRefusalTest {
             table -> table.withColumn("age", expr("CAST(age AS STRING)")),
             "column 'age' has type double in one and string in the other"));
     cases.add(
+        snapshots(
+            "a new table without a column that the model reads",
+            table -> table.drop("age").where("hours > 12"),
+            "No such struct field `age`"));
+    cases.add(
+        new Case(
+            "an old table without a column that the model reads",
+            dir ->
+                unlearn(dir, "id: r\n")
+                    .with(
+                        "--data",
+                        People.write(
+                            People.dataset().drop("age").where("hours > 12"), "parquet", "before"))
+                    .with("--corrected", People.table())
+                    .with("--key", "user_id"),
+            "--data",
+            "No such struct field `age`"));
+    cases.add(
         new Case(
             "a removed row that is left",
             dir ->
