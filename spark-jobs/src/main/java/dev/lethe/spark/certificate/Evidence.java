@@ -68,7 +68,7 @@ public record Evidence(
     double[] unnoisedParameters,
     int[] fixedCoordinates,
     int[] removedEarlier,
-    @Nullable AprioriBounds aprioriBounds,
+    AprioriBounds aprioriBounds,
     Measurement measurement,
     List<Step> steps,
     Totals totals,
@@ -77,19 +77,12 @@ public record Evidence(
     @Nullable RowChanges rowChanges,
     Inputs inputs) {
 
-  /** The version that this class writes; it reads version 1 as well. */
+  /** The version that this class writes and reads. */
   public static final int SCHEMA_VERSION = 2;
 
-  /** Fields that version 1 lacks. */
-  private static final Set<String> SINCE_2 = Set.of("aprioriBounds");
-
   public Evidence {
-    Require.that(
-        schemaVersion == SCHEMA_VERSION || schemaVersion == 1,
-        "schemaVersion must be 1 or " + SCHEMA_VERSION);
-    Require.that(
-        (schemaVersion == 1) == (aprioriBounds == null),
-        "aprioriBounds must be given, but in version 1");
+    Require.that(schemaVersion == SCHEMA_VERSION, "schemaVersion must be " + SCHEMA_VERSION);
+    Require.present(aprioriBounds, "aprioriBounds");
     Require.uuid(certificateId, "certificateId");
     Require.text(requestId, "requestId");
     Require.present(digests, "digests");
@@ -158,7 +151,7 @@ public record Evidence(
   }
 
   byte[] toJson() {
-    return JsonDocument.write(this, schemaVersion == 1 ? SINCE_2 : Set.of());
+    return JsonDocument.write(this, Set.of());
   }
 
   /**
@@ -168,7 +161,7 @@ public record Evidence(
    * @throws InvalidInputException if the document breaks the schema or contradicts itself
    */
   public static Evidence read(byte[] json, String source) {
-    return JsonDocument.read(json, Evidence.class, SCHEMA_VERSION, SINCE_2, source);
+    return JsonDocument.read(json, Evidence.class, SCHEMA_VERSION, null, source);
   }
 
   /**

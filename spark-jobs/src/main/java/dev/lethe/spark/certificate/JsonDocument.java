@@ -30,6 +30,7 @@ import java.time.DateTimeException;
 import java.time.Instant;
 import java.util.Set;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Records to JSON and back, strictly: every field is written, null included; a field that is
@@ -79,29 +80,35 @@ final class JsonDocument {
   }
 
   /**
-   * Reads one document, of this version or of version 1.
+   * Reads one document, of this version or, where that is known, of version 1.
    *
-   * @param sinceVersion1 fields that version 1 lacks: null in such a document
+   * @param sinceVersion1 fields that version 1 lacks: null in such a document; null if version 1 is
+   *     not read
    * @param source the file, for messages
    * @throws InvalidInputException naming the file and the field; cells of the document are not
    *     quoted, for it may be confidential
    */
   static <T> T read(
-      byte[] json, Class<T> type, int schemaVersion, Set<String> sinceVersion1, String source) {
+      byte[] json,
+      Class<T> type,
+      int schemaVersion,
+      @Nullable Set<String> sinceVersion1,
+      String source) {
     try {
       JsonNode tree = MAPPER.readTree(json);
       // Asked first: of a later version even the field names are unknown.
       JsonNode version = tree.path("schemaVersion");
-      boolean first = version.isInt() && version.intValue() == 1;
+      boolean first = sinceVersion1 != null && version.isInt() && version.intValue() == 1;
       if (!version.isInt() || !(first || version.intValue() == schemaVersion)) {
         throw new InvalidInputException(
             source
                 + ": schemaVersion is "
                 + (version.isInt() ? version.toString() : "missing or no integer")
-                + "; this version of Lethe reads schemaVersion 1 and "
+                + "; this version of Lethe reads schemaVersion "
+                + (sinceVersion1 == null ? "" : "1 and ")
                 + schemaVersion);
       }
-      if (first && tree instanceof ObjectNode document) {
+      if (first && sinceVersion1 != null && tree instanceof ObjectNode document) {
         for (String field : sinceVersion1) {
           if (document.replace(field, document.nullNode()) != null) {
             throw new InvalidInputException(

@@ -187,12 +187,12 @@ public final class Snapshots {
     return corrected;
   }
 
-  /** Removed and changed rows as they were, with the columns that count and the key. */
+  /** Removed and changed rows as they were, with the columns that count. */
   public Dataset<Row> touchedOriginal() {
     return side(BEFORE, before, AFTER);
   }
 
-  /** Added and changed rows as they are, with the columns that count and the key. */
+  /** Added and changed rows as they are, with the columns that count. */
   public Dataset<Row> touchedCorrected() {
     return side(AFTER, after, BEFORE);
   }

@@ -78,8 +78,10 @@ public record RequestSource(List<String> paths, @Nullable TableSource table, @Nu
     }
     if (id == null) {
       throw new InvalidInputException(
-          "--id: required with a directory, a table or several files of requests: the certificate"
-              + " names the request by it");
+          "--request "
+              + this
+              + ": is a directory, a table or several files of requests, so --id is required: the"
+              + " certificate names the merged request by it");
     }
     List<MergedRequest.Named> requests =
         table == null ? files(spark) : rows(table, table.read(spark));

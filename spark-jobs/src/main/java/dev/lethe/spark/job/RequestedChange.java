@@ -9,6 +9,7 @@ import dev.lethe.spark.request.Request;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
+import java.util.Objects;
 import org.apache.spark.SparkContext;
 import org.apache.spark.ml.Transformer;
 import org.apache.spark.sql.Dataset;
@@ -68,12 +69,17 @@ final class RequestedChange {
     List<RemovedFeature> removed = removedFeatures(request, requestFile);
     FeatureChange features =
         FeatureChange.of(model, rows.corrected(), removed, removedEarlier, label, given.name());
-    Dataset<Row> original = rows.original();
-    // the columns that a table lacks differ between snapshots
-    FeatureChange originalFeatures =
-        original == null || !(given instanceof GivenTables.Snapshots)
-            ? features
-            : FeatureChange.of(model, original, removed, removedEarlier, label, given.name());
+    FeatureChange originalFeatures = features;
+    if (given instanceof GivenTables.Snapshots tables) {
+      // the columns that a table lacks differ between the two
+      String place = tables.data().name();
+      Dataset<Row> original = Objects.requireNonNull(rows.original());
+      try {
+        originalFeatures = FeatureChange.of(model, original, removed, removedEarlier, label, place);
+      } catch (InvalidInputException e) {
+        throw new InvalidInputException(place + ": " + e.getMessage(), e);
+      }
+    }
     RefitChange refit =
         request.featurizer() == FeaturizerPolicy.REFIT
             ? RefitChange.of(model, features, removed, requestFile)

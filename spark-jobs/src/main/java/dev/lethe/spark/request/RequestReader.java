@@ -117,8 +117,7 @@ public final class RequestReader {
   private Node document() throws IOException {
     JsonToken first = parser.nextToken();
     if (first == null) {
-      throw new InvalidInputException(
-          file + ": empty; a request has an id, and changes unless tables say what changes");
+      throw new InvalidInputException(file + ": empty; a request has the keys id and changes");
     }
     Node root = node(first, "", 1);
     if (parser.nextToken() != null) {

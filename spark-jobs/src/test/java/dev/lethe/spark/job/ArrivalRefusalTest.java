@@ -58,7 +58,7 @@ class ArrivalRefusalTest {
         new Case(
             "a directory without an id",
             dir -> directory(dir, REMOVE, REMOVE).without("--id"),
-            "--id: required"));
+            "so --id is required"));
     cases.add(
         new Case(
             "an id that is none",
@@ -252,6 +252,24 @@ class ArrivalRefusalTest {
             "another type",
             table -> table.withColumn("age", expr("CAST(age AS STRING)")),
             "column 'age' has type double in one and string in the other"));
+    cases.add(
+        snapshots(
+            "a new table without a column that the model reads",
+            table -> table.drop("age").where("hours > 12"),
+            "No such struct field `age`"));
+    cases.add(
+        new Case(
+            "an old table without a column that the model reads",
+            dir ->
+                unlearn(dir, "id: r\n")
+                    .with(
+                        "--data",
+                        People.write(
+                            People.dataset().drop("age").where("hours > 12"), "parquet", "before"))
+                    .with("--corrected", People.table())
+                    .with("--key", "user_id"),
+            "--data",
+            "No such struct field `age`"));
     cases.add(
         new Case(
             "a removed row that is left",

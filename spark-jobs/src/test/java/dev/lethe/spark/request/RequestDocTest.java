@@ -29,7 +29,7 @@ class RequestDocTest {
     while (block.find()) {
       requests.add(RequestReader.read("example." + block.group(1), block.group(2)));
     }
-    assertThat(requests).hasSize(4);
+    assertThat(requests).hasSize(5);
     assertThat(requests.get(0)).isEqualTo(requests.get(1));
     for (Request request : requests) {
       for (Change change : request.changes()) {
