@@ -50,7 +50,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /**
  * Every loss with every kind of request, end to end: the un-noised parameters are those of a
- * retraining by {@link Retrainer}, the release is certified, and Spark ML loads and scores it.
+ * retraining by {@link Retrainer}, the release is certified and verifies, and Spark ML loads and
+ * scores it.
  */
 @ExtendWith(LocalSpark.class)
 class EveryLossTest {
@@ -296,6 +297,12 @@ class EveryLossTest {
                 .where("isnotnull(prediction) and not isnan(prediction)")
                 .count())
         .isEqualTo(ROWS);
+    if (change == Change.MIXED) {
+      assertThat(
+              jobs.verify(jobs.table("table", "parquet"), false, "request.yaml", "out", 2).checks())
+          .filteredOn(check -> !check.passed())
+          .isEmpty();
+    }
   }
 
   /**
