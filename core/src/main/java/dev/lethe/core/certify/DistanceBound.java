@@ -67,11 +67,12 @@ public sealed interface DistanceBound {
 
     /** As {@link #SELF_CONCORDANCE_CENTRED} with a lower bound of the curvature in a ball. */
     LOCAL_CURVATURE_CENTRED(
-        "free intercept: H >= Lambda + h (mu, 1)(mu, 1)' in the ball of radius rho around theta"),
+        "free intercept: H >= Lambda + h (mu, 1)(mu, 1)' in a ball around theta that holds the"
+            + " minimiser"),
 
     /** As {@link #SELF_CONCORDANCE_EIGENVALUE} with a lower bound of the Hessian in a ball. */
     LOCAL_CURVATURE_EIGENVALUE(
-        "H >= m D in the ball of radius rho around theta, m certified by a Cholesky"
+        "H >= m D in a ball around theta that holds the minimiser, m certified by a Cholesky"
             + " factorisation");
 
     private final String statement;

@@ -248,7 +248,8 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
   public Measured evaluate(double[] theta) {
     passes++;
     double[] centred = centred(theta);
-    MeasurementAggregator sums = examples.measure(at(centred).within(radius, fixed));
+    double ball = ball(centred);
+    MeasurementAggregator sums = examples.measure(at(centred).within(ball, fixed));
     requireSameData(sums.rows(), sums.checksum());
     double[] lambda = penalty.lambda().clone();
     double[] g = sums.gradient();
@@ -278,20 +279,13 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
       value += 0.5 * pull * centred[j] + linear[j] * centred[j];
     }
     double[] moment = sums.curvatureMoment();
-    double rowNorm = layout.intercept() || layout.scalars() > 0 ? 1 : 0;
     double scaledRowNorm = 0;
     for (int j = 0; j < size(); j++) {
       moment[j] = fixed[j] ? 0 : moment[j];
     }
     for (int j = 0; j < layout.features(); j++) {
-      if (!fixed[j]) {
-        // the square may underflow
-        double largest = statistics.column(j).maxAbs();
-        double square = largest * largest + Double.MIN_NORMAL;
-        rowNorm += square;
-        if (lambda[j] > 0) {
-          scaledRowNorm += square / lambda[j];
-        }
+      if (!fixed[j] && lambda[j] > 0) {
+        scaledRowNorm += largestSquare(j) / lambda[j];
       }
     }
     Measurement measurement =
@@ -304,13 +298,42 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
             sums.curvature(),
             moment,
             sums.curvatureRelativeError(),
-            Rounding.up(Math.sqrt(rowNorm), size() + 4.0),
+            rowNorm(),
             Rounding.up(Math.sqrt(scaledRowNorm), size() + 8.0),
             loss.selfConcordance(),
             loss.isSeparable(),
-            radius,
+            ball,
             offset(centred));
     return new Measured(centred, value, measurement);
+  }
+
+  /** An upper bound of max_i x_ij^2, which may underflow. */
+  private double largestSquare(int feature) {
+    double largest = statistics.column(feature).maxAbs();
+    return largest * largest + Double.MIN_NORMAL;
+  }
+
+  /** An upper bound of max_i ||x_i||_2, an intercept's or a scalar's 1 included. */
+  private double rowNorm() {
+    double square = layout.intercept() || layout.scalars() > 0 ? 1 : 0;
+    for (int j = 0; j < layout.features(); j++) {
+      square += fixed[j] ? 0 : largestSquare(j);
+    }
+    return Rounding.up(Math.sqrt(square), size() + 4.0);
+  }
+
+  /**
+   * The radius of the ball in which a loss without self-concordance shows its curvature: rho, or as
+   * much less as moves no margin by more than 1/64 of the scale on which the curvature changes. A
+   * larger ball shows less, down to nothing.
+   */
+  private double ball(double[] theta) {
+    double scale = 1 / loss.curvatureScale(scalars(theta));
+    return radius > 0 && scale > 0 ? Math.min(radius, scale / (64 * rowNorm())) : radius;
+  }
+
+  private double[] scalars(double[] theta) {
+    return Arrays.copyOfRange(theta, layout.margins() * layout.stride(), theta.length);
   }
 
   @Override
@@ -347,12 +370,12 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
   public record Hessian(SymmetricMatrix matrix, double relativeError) {}
 
   /**
-   * The Hessian at theta, or its lower bound in the ball of the {@code radius}: one pass.
+   * The Hessian at theta, or its lower bound in the ball of {@link Measurement#radius}: one pass.
    *
    * @throws DataChangedException if the pass saw other data than the statistics
    */
   public Hessian gram(double[] theta) {
-    return gram(at(theta).within(radius, fixed));
+    return gram(at(theta).within(ball(theta), fixed));
   }
 
   private Hessian gram(Point point) {
@@ -484,12 +507,9 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
       double g = evaluation.gradient()[j];
       residual += damping[j] > 0 ? g * g / damping[j] : 0;
     }
-    double[] scalars =
-        Arrays.copyOfRange(
-            evaluation.point(), layout.margins() * layout.stride(), evaluation.point().length);
     double mu =
         Math.min(0.1, Math.sqrt(residual / statistics.totalWeight()))
-            * loss.curvatureScale(scalars);
+            * loss.curvatureScale(scalars(evaluation.point()));
     for (int j = 0; j < damping.length; j++) {
       damping[j] *= mu;
     }
