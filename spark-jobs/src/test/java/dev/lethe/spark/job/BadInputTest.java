@@ -23,7 +23,6 @@ import org.apache.spark.ml.classification.LogisticRegressionModel;
 import org.apache.spark.ml.feature.Normalizer;
 import org.apache.spark.ml.feature.PCA;
 import org.apache.spark.ml.feature.VectorAssembler;
-import org.apache.spark.ml.linalg.DenseMatrix;
 import org.apache.spark.ml.linalg.Matrices;
 import org.apache.spark.ml.linalg.Vector;
 import org.apache.spark.ml.linalg.Vectors;
@@ -187,17 +186,6 @@ class BadInputTest {
         "DecisionTreeClassificationModel",
         "supported are",
         "LogisticRegressionModel");
-    cases.model(
-        "multinomial of classes that the table lacks",
-        dir ->
-            People.save(
-                new LogisticRegressionModel(
-                    "multi", DenseMatrix.zeros(3, 3), Vectors.zeros(3), 3, true),
-                "multinomial"),
-        "--data",
-        "column 'label'",
-        "no row of class 2",
-        "rows of each");
     cases.model(
         "elastic net with L1",
         dir -> {
