@@ -13,8 +13,8 @@ import org.apache.commons.rng.UniformRandomProvider;
  * </pre>
  *
  * <p>The theorem takes the residual to be independent of b. That of a solver is a function of b,
- * and delta can then be a hundred times as large ({@code docs/distance-bounds.md}, section 6): this
- * is for comparison with {@link GaussianMechanism}, which needs no such premise.
+ * and the true delta can then be far larger ({@code docs/distance-bounds.md}, section 6): this is
+ * for comparison with {@link GaussianMechanism}, which needs no such premise.
  *
  * <p>An instance is a claim that holds under that premise: the constructor refuses a sigma for
  * which (4) does not hold.

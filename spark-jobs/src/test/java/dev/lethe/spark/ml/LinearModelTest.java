@@ -26,7 +26,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 /** Spark ML predictors as parameters and objective, and back; which are refused, and why. */
 class LinearModelTest {
   private static final TrainableLoss.Params PARAMS =
-      new TrainableLoss.Params(0.1, true, true, "f", "y", "w");
+      new TrainableLoss.Params(0.1, true, true, "f", "y", "w", false);
 
   private static LogisticRegressionModel binary(String uid) {
     return new LogisticRegressionModel(uid, Vectors.dense(1, 2), 0.5);
