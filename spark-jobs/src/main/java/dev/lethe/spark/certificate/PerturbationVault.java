@@ -40,9 +40,20 @@ public final class PerturbationVault {
     Path directory = directory(perturbation.model());
     try {
       storage.createPrivateDirectory(directory);
-      storage.writePrivate(new Path(directory, SECRET), perturbation.toJson());
     } catch (IOException e) {
       throw new InvalidInputException("vault: " + directory + " cannot be written", e);
+    }
+    try {
+      storage.writePrivate(new Path(directory, SECRET), perturbation.toJson());
+    } catch (IOException e) {
+      InvalidInputException failure =
+          new InvalidInputException("vault: " + directory + " cannot be written", e);
+      try {
+        delete(perturbation.model());
+      } catch (InvalidInputException leftover) {
+        failure.addSuppressed(leftover);
+      }
+      throw failure;
     }
   }
 
