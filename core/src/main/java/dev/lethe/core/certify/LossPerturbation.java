@@ -9,15 +9,15 @@ import org.apache.commons.rng.UniformRandomProvider;
  *
  * <pre>
  *   ||grad L_b(theta; D')||_2 &lt;= r &lt;= sigma epsilon / c,   c = sqrt(2 ln(1.5 / delta)),
- *   epsilon &lt;= 1                                                                          (4)
+ *   epsilon &lt;= 1                                                                          (6)
  * </pre>
  *
  * <p>The theorem takes the residual to be independent of b. That of a solver is a function of b,
- * and the true delta can then be far larger ({@code docs/distance-bounds.md}, section 6): this is
- * for comparison with {@link GaussianMechanism}, which needs no such premise.
+ * and the true delta can then be far larger ({@code docs/mathematics.md}, section 11): this is for
+ * comparison with {@link GaussianMechanism}, which needs no such premise.
  *
  * <p>An instance is a claim that holds under that premise: the constructor refuses a sigma for
- * which (4) does not hold.
+ * which (6) does not hold.
  *
  * @param epsilon in (0, 1]
  * @param delta in (0, 1)
@@ -51,7 +51,7 @@ public record LossPerturbation(double epsilon, double delta, double residual, do
   }
 
   /**
-   * The perturbation with the smallest sigma that satisfies (4), rounded up.
+   * The perturbation with the smallest sigma that satisfies (6), rounded up.
    *
    * @throws IllegalArgumentException unless epsilon lies in (0, 1], delta in (0, 1), and r and
    *     sigma are positive and finite

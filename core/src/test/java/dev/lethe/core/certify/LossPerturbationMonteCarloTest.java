@@ -29,7 +29,7 @@ import org.junit.jupiter.api.Test;
  *
  * <p>The five rows pull with a total of at most 2. Where the old model gives less than r the solver
  * takes no step, where it gives more one Newton step leaves almost nothing: in between the
- * published parameter jumps over an interval that the retrained one lies in with probability 1e-2.
+ * published parameter jumps over an interval that the retrained one lies in with probability 9e-3.
  *
  * <p>Each estimate's lower limit exceeds the true delta with probability at most {@value
  * #ERROR_RATE}; seeds are fixed.

@@ -17,7 +17,7 @@ class LossPerturbationTest {
     "1, 1e-5, 0.5, 2.44114630584469",
     "0.25, 0.5, 8, 47.4337218357604"
   })
-  void calibrate_terms_sigmaOfEquationFour(
+  void calibrate_terms_sigmaOfTheFormula(
       double epsilon, double delta, double residual, double sigma) {
     assertThat(LossPerturbation.calibrate(epsilon, delta, residual).sigma())
         .isCloseTo(sigma, within(3e-14 * sigma));

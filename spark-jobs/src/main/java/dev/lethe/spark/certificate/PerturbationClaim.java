@@ -13,13 +13,13 @@ public record PerturbationClaim(double epsilon, double delta, double residual, d
   /** The last bits may differ where another JVM rounds a logarithm differently. */
   private static final double TOLERANCE = 1e-9;
 
-  /** That equation (4) holds, and that sigma is the one that follows from it. */
+  /** That equation (6) holds, and that sigma is the one that follows from it. */
   public List<Check> checks() {
     double required = required();
     String detail = "sigma " + sigma + ", required " + required;
     return List.of(
         new Check(
-            "(4): epsilon <= 1, r <= sigma epsilon / c", sigma >= required * (1 - 1e-12), detail),
+            "epsilon <= 1 and r <= sigma epsilon / c", sigma >= required * (1 - 1e-12), detail),
         new Check(
             "sigma follows from epsilon, delta and r",
             Math.abs(sigma - required) <= TOLERANCE * required,

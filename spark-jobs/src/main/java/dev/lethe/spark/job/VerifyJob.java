@@ -75,7 +75,9 @@ public final class VerifyJob {
     if (certificate.perturbation() != null) {
       checks.addAll(certificate.perturbation().checks());
     }
-    checks.add(mechanism(certificate, model));
+    if (certificate.perturbation() != null || model.linear().isPerturbed()) {
+      checks.add(mechanism(certificate, model));
+    }
     checks.add(scope(certificate, model));
     if (options.vault() != null) {
       checks.addAll(new Recomputation(options, spark, certificate, model).run());

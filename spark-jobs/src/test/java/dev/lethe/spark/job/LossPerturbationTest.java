@@ -246,7 +246,7 @@ class LossPerturbationTest {
   }
 
   @Test
-  void verify_publicFiles_checksEquationFour() {
+  void verify_publicFiles_checksTheFigures() {
     Outcome outcome = release.verification().run();
     assertThat(outcome.code()).as("%s", outcome).isZero();
     assertThat(outcome.out()).contains("r <= sigma epsilon / c", "says conditional");
@@ -287,12 +287,12 @@ class LossPerturbationTest {
               d.put("epsilon", 2.0);
               d.put("sigma", d.get("sigma").doubleValue() / 20);
             },
-            "(4): epsilon <= 1"));
+            "epsilon <= 1 and r"));
     tamperings.add(
         new Tampering(
             "smaller sigma",
             d -> d.put("sigma", 0.99 * d.get("sigma").doubleValue()),
-            "(4): epsilon <= 1"));
+            "epsilon <= 1 and r"));
     return tamperings;
   }
 
