@@ -376,7 +376,8 @@ class EveryLossTest {
                 options.intercept,
                 "features",
                 "label",
-                "weight"),
+                "weight",
+                false),
             COLUMNS.length,
             3);
     switch (kind) {

@@ -192,6 +192,7 @@ class UnlearnedEqualsRetrainedTest {
                     true,
                     true,
                     null,
+                    null,
                     1e-10,
                     null,
                     null,

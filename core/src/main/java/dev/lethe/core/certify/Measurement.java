@@ -1,5 +1,7 @@
 package dev.lethe.core.certify;
 
+import dev.lethe.core.linalg.Rounding;
+import dev.lethe.core.linalg.Vectors;
 import dev.lethe.core.model.ParameterLayout;
 
 /**
@@ -55,6 +57,14 @@ public record Measurement(
   /** Whether anything but the penalty bounds the curvature around theta. */
   public boolean boundsCurvature() {
     return selfConcordance < Double.POSITIVE_INFINITY || radius >= 0;
+  }
+
+  /**
+   * A proven bound on ||grad L_b(theta; D')||_2, sum form: the norm as computed, plus that of its
+   * error bounds, rounded up.
+   */
+  public double residualBound() {
+    return Rounding.up(Vectors.norm(gradient) + Vectors.norm(gradientError), size() + 8.0);
   }
 
   /** Number of coordinates p, fixed ones included. */

@@ -12,15 +12,18 @@ import dev.lethe.core.model.Statistics;
  *   lambda_j = B regParam s_j^2 / s_y
  * </pre>
  *
- * for every coefficient; intercepts and scalars have none. B, s_j and s_y are statistics of the
- * data at hand.
+ * for every coefficient; scalars have none, intercepts B regParam / s_y if they are penalised. B,
+ * s_j and s_y are statistics of the data at hand.
  *
  * @param regParam lambda of Spark ML, on the mean; at least 0
  * @param features s_j, the deviation of column j, or 1
  * @param label s_y, the deviation of the label, or 1
  * @param basis B
+ * @param intercept whether intercepts are penalised, as coefficients without standardization; no
+ *     Spark ML estimator does it
  */
-public record PenaltyRule(double regParam, Deviation features, Deviation label, Basis basis) {
+public record PenaltyRule(
+    double regParam, Deviation features, Deviation label, Basis basis, boolean intercept) {
 
   /** What a column, or the label, is scaled by. */
   public enum Deviation {
@@ -48,6 +51,11 @@ public record PenaltyRule(double regParam, Deviation features, Deviation label, 
     }
   }
 
+  /** A rule that penalises no intercept. */
+  public PenaltyRule(double regParam, Deviation features, Deviation label, Basis basis) {
+    this(regParam, features, label, basis, false);
+  }
+
   /** LogisticRegression's and LinearSVC's. */
   public static PenaltyRule ofMean(double regParam, boolean standardization) {
     return new PenaltyRule(
@@ -55,6 +63,11 @@ public record PenaltyRule(double regParam, Deviation features, Deviation label, 
         standardization ? Deviation.UNBIASED : Deviation.NONE,
         Deviation.NONE,
         Basis.TOTAL_WEIGHT);
+  }
+
+  /** The same rule with penalised intercepts. */
+  public PenaltyRule withIntercept() {
+    return new PenaltyRule(regParam, features, label, basis, true);
   }
 
   /** The penalty on data with these statistics. */
@@ -65,11 +78,12 @@ public record PenaltyRule(double regParam, Deviation features, Deviation label, 
         basis == Basis.TOTAL_WEIGHT ? statistics.totalWeight() : statistics.label().sum();
     double labelVariance = variance(label, statistics.label(), statistics);
     double labelError = ofRoot(error(label, statistics.label(), statistics));
-    for (int j = 0; j < layout.features(); j++) {
-      ColumnStatistics column = statistics.column(j);
-      double value =
-          scale * regParam * variance(features, column, statistics) / Math.sqrt(labelVariance);
-      double columnError = error(features, column, statistics);
+    int penalised = intercept ? layout.stride() : layout.features();
+    for (int j = 0; j < penalised; j++) {
+      boolean scaled = j < layout.features() && features != Deviation.NONE;
+      double variance = scaled ? variance(features, statistics.column(j), statistics) : 1;
+      double value = scale * regParam * variance / Math.sqrt(labelVariance);
+      double columnError = scaled ? error(features, statistics.column(j), statistics) : 0;
       // (1 + e_column) (1 + e_label) (1 + 8 u) - 1: 8 for the sum B, the products, quotient, root
       double relative =
           Double.isInfinite(columnError)

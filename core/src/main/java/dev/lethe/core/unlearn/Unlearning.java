@@ -23,7 +23,7 @@ import org.jspecify.annotations.Nullable;
  *   <li>first order: theta - tau g, once;
  *   <li>second order: theta - H^{-1} g, once;
  *   <li>refined: Newton's method from theta until the PROVEN distance to the minimiser is at most
- *       rho.
+ *       rho, or the proven residual at most r where the loss is perturbed.
  * </ul>
  */
 public final class Unlearning {
@@ -113,6 +113,33 @@ public final class Unlearning {
         bound,
         recorder.steps,
         outcome(bound, result.reason()),
+        recorder.apriori(result.steps()));
+  }
+
+  /**
+   * Newton steps until {@link dev.lethe.core.certify.Measurement#residualBound} is at most r; no
+   * step at all if it is already. No distance is asked for.
+   *
+   * @param residual r, a 2-norm of the gradient, sum form
+   */
+  public UnlearningResult refinedToResidual(
+      double[] start, NewtonStep step, int maxSteps, double residual) {
+    Recorder recorder = new Recorder();
+    NewtonSolver.Result<Objective.Measured> result =
+        new NewtonSolver<Objective.Measured>(maxSteps, step, (k, m) -> recorder.record(m))
+            .minimize(objective, start, m -> m.measurement().residualBound() <= residual);
+    Outcome outcome =
+        switch (result.reason()) {
+          case CONVERGED -> Outcome.WITHIN_RESIDUAL;
+          case MAX_STEPS -> Outcome.MAX_STEPS;
+          case STAGNATED -> Outcome.ROUNDING_LIMITED;
+          case LINEAR_SOLVER_FAILED -> Outcome.LINEAR_SOLVER_FAILED;
+        };
+    return new UnlearningResult(
+        result.evaluation(),
+        recorder.bound(),
+        recorder.steps,
+        outcome,
         recorder.apriori(result.steps()));
   }
 

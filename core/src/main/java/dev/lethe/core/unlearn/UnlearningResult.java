@@ -28,6 +28,8 @@ public record UnlearningResult(
   public enum Outcome {
     /** The proven distance is at most rho. */
     WITHIN_RHO,
+    /** The proven residual is at most the one that was asked for. */
+    WITHIN_RESIDUAL,
     /** The update was carried out; its proven distance exceeds rho or none is proven. */
     ABOVE_RHO,
     /** Rounding alone allows no proof of rho. */

@@ -154,6 +154,23 @@ class PenaltyRuleTest {
     assertThat(PenaltyRule.ofMean(0.1, false).features()).isEqualTo(Deviation.NONE);
   }
 
+  /** Exact: W regParam; the coefficients' penalties stay what they are. */
+  @Test
+  void on_withIntercept_penalisesItAsACoefficientWithoutStandardization() {
+    Statistics statistics = statistics(problem(0));
+    ParameterLayout layout = TWO_MARGINS_AND_A_SCALAR;
+    PenaltyRule rule = PenaltyRule.ofMean(0.1, true);
+    Penalty free = rule.on(statistics, layout);
+    Penalty penalty = rule.withIntercept().on(statistics, layout);
+    double plain = PenaltyRule.ofMean(0.1, false).on(statistics, layout).lambda()[0];
+    for (int j = 0; j < layout.size(); j++) {
+      boolean intercept = j == layout.intercept(0) || j == layout.intercept(1);
+      assertThat(penalty.lambda()[j]).isEqualTo(intercept ? plain : free.lambda()[j]);
+      assertThat(penalty.relativeError()[j])
+          .isEqualTo(intercept ? 8 * 0x1p-53 : free.relativeError()[j]);
+    }
+  }
+
   @Test
   void on_noRegularisation_isZeroAndExact() {
     Penalty penalty =

@@ -84,6 +84,32 @@ class RefinedTest {
     return Vectors.distance(result.end().point(), truth);
   }
 
+  /** Stops at the first point below r; r out of reach of rounding is told, not looped on. */
+  @Test
+  void refinedToResidual_someResiduals_stopsAsSoonAsItIsProven() {
+    Problem problem = Problem.random(Kind.GAUSSIAN, 300, 5, true, 31);
+    Objective objective = objective(problem.examples(), LogisticLoss.INSTANCE, true, 0.5);
+    NewtonStep step = new NewtonStep(LinearSolver.CHOLESKY, 1, (k, r, t) -> {});
+    double[] start = new double[objective.size()];
+    for (double r : new double[] {10, 1, 1e-3, 1e-9}) {
+      UnlearningResult result =
+          new Unlearning(objective, 1, s -> {}).refinedToResidual(start, step, 50, r);
+      assertThat(result.outcome()).isEqualTo(Outcome.WITHIN_RESIDUAL);
+      assertThat(result.end().measurement().residualBound()).isLessThanOrEqualTo(r);
+      for (int k = 0; k < result.steps().size() - 1; k++) {
+        assertThat(result.steps().get(k).gradientNorm()).isGreaterThan(r * (1 - 1e-3));
+      }
+    }
+    assertThat(
+            new Unlearning(objective, 1, s -> {})
+                .refinedToResidual(start, step, 50, 1e-16)
+                .outcome())
+        .isEqualTo(Outcome.ROUNDING_LIMITED);
+    assertThat(
+            new Unlearning(objective, 1, s -> {}).refinedToResidual(start, step, 1, 1e-9).outcome())
+        .isEqualTo(Outcome.MAX_STEPS);
+  }
+
   @Test
   void nothingPenalised_upToTheLargestHessian_isProven() {
     UnlearningResult result =

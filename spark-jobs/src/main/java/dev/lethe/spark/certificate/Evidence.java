@@ -220,7 +220,7 @@ public record Evidence(
    * @param lambdaRule how lambda'_j follows from regParam, in words
    * @param regParam Spark ML's, of the mean form
    * @param standardization whether the penalty is on standardised coefficients
-   * @param fitIntercept whether there is an unpenalised intercept
+   * @param fitIntercept whether there is an intercept
    * @param n rows of the corrected data
    * @param d features
    * @param p parameters: d, and one more for the intercept, for each margin; and the scalars

@@ -16,8 +16,9 @@ import org.slf4j.LoggerFactory;
  * The confidential directory, on any Hadoop file system.
  *
  * <p>It holds {@code digest.key}, 32 random bytes in hexadecimal made once, and {@code
- * <certificateId>/evidence.json} for every release. Where the file system has modes, directories
- * that Lethe creates have 0700 and files 0600, whatever the umask and before they have content.
+ * <certificateId>/evidence.json} for every release, and {@link PerturbationVault}'s folders. Where
+ * the file system has modes, directories that Lethe creates have 0700 and files 0600, whatever the
+ * umask and before they have content.
  */
 public final class Vault {
   static final String KEY_FILE = "digest.key";
@@ -194,6 +195,25 @@ public final class Vault {
       throw new InvalidInputException(
           "vault: " + directory + " cannot be deleted; it is of no release, delete it", e);
     }
+  }
+
+  /** The perturbations of models that were trained with one. */
+  public PerturbationVault perturbations() {
+    return new PerturbationVault(storage, root);
+  }
+
+  /**
+   * Writes the perturbation of a model.
+   *
+   * @throws InvalidInputException if the vault cannot be written
+   */
+  public void writePerturbation(Perturbation perturbation) {
+    try {
+      createRoot();
+    } catch (IOException e) {
+      throw unwritable(root, e);
+    }
+    perturbations().write(perturbation);
   }
 
   private static InvalidInputException unwritable(Path file, IOException e) {

@@ -123,6 +123,8 @@ final class TrainCommand implements Callable<Integer> {
       description = "The row weights' column (default: every row weighs 1)")
   private @Nullable String weight;
 
+  @Mixin private PerturbationOptions perturbation;
+
   @Option(
       names = "--gradient-norm",
       paramLabel = "G",
@@ -165,10 +167,11 @@ final class TrainCommand implements Callable<Integer> {
             pipeline,
             features,
             fitted(),
-            regParam == null ? 1e-3 : regParam,
+            regParam(),
             !noStandardization && fitted().standardizes(),
             !noIntercept,
             weight,
+            perturbation.perturbation(like, fitted(), regParam()),
             gradientNorm,
             table.optional("--test", test),
             evidence,
@@ -181,6 +184,10 @@ final class TrainCommand implements Callable<Integer> {
       Summary.of(result, out, figures.shown()).print(spec.commandLine().getOut());
       return result.converged() ? 0 : Lethe.NOT_ACHIEVED;
     }
+  }
+
+  private double regParam() {
+    return regParam == null ? 1e-3 : regParam;
   }
 
   private TrainableLoss fitted() {

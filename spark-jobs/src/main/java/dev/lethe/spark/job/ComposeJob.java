@@ -6,6 +6,7 @@ import dev.lethe.spark.certificate.Certificate;
 import dev.lethe.spark.certificate.Check;
 import dev.lethe.spark.certificate.Claim;
 import dev.lethe.spark.certificate.ClaimCheck;
+import dev.lethe.spark.certificate.Mechanism;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -67,6 +68,13 @@ public final class ComposeJob {
 
   /** The claim, if its figures support it. */
   private static Claim claim(String file, Certificate certificate) {
+    if (certificate.mechanism() == Mechanism.LOSS_PERTURBATION) {
+      throw new InvalidInputException(
+          file
+              + ": is a release under loss perturbation ("
+              + certificate.assumption()
+              + "): its claim rests on that assumption, and releases that share b never compose");
+    }
     @Nullable Claim claim = certificate.claim();
     if (claim == null) {
       throw new InvalidInputException(

@@ -41,6 +41,7 @@ final class CorrectedProblem implements AutoCloseable {
    *
    * @param featurized the corrected rows after the featurizer
    * @param removed slots that the request removes
+   * @param b of a model with a perturbed loss, length p; null for another
    * @param rho the distance that has to be proven, or a negative number
    * @param place names the data, for messages
    */
@@ -49,10 +50,12 @@ final class CorrectedProblem implements AutoCloseable {
       ExampleTable.Columns columns,
       LinearModel model,
       BitSet removed,
+      double @Nullable [] b,
       double rho,
       int partitions,
       Progress progress,
       String place) {
+    requirePerturbation(model, b);
     columns.check(featurized, place);
     progress.phase("reading the corrected data");
     CachedExamples examples =
@@ -87,13 +90,33 @@ final class CorrectedProblem implements AutoCloseable {
               model.loss(),
               model.layout(),
               penalty,
-              new double[penalty.size()],
+              b == null ? new double[penalty.size()] : b,
               fixed,
               rho);
       return new CorrectedProblem(examples, statistics, objective, removed);
     } catch (RuntimeException e) {
       examples.close();
       throw e;
+    }
+  }
+
+  /** The objective of a model with a perturbed loss is another without b. */
+  private static void requirePerturbation(LinearModel model, double @Nullable [] b) {
+    if (model.isPerturbed() && b == null) {
+      throw new InvalidInputException(
+          "the model was trained with loss perturbation: its objective has a secret term b, which is"
+              + " in the vault of its training; only unlearn and verify read it");
+    }
+    if (!model.isPerturbed() && b != null) {
+      throw new IllegalArgumentException("b is given for a model whose loss is not perturbed");
+    }
+    if (b != null && b.length != model.layout().size()) {
+      throw new InvalidInputException(
+          "vault: the perturbation has "
+              + b.length
+              + " coordinates, the model "
+              + model.layout().size()
+              + " parameters; it must be that of the model");
     }
   }
 
@@ -164,8 +187,13 @@ final class CorrectedProblem implements AutoCloseable {
 
   /** How {@link #penalty} follows from regParam, in words. */
   static String lambdaRule(LinearModel model) {
+    String intercept =
+        model.penaltyRule().intercept()
+            ? "; lambda of the intercept = W regParam"
+            : "; the intercept is not penalised";
     return model.penaltyRule().description()
-        + (model.fitIntercept() ? "; the intercept is not penalised" : "");
+        + (model.fitIntercept() ? intercept : "")
+        + (model.isPerturbed() ? "; plus b'theta" : "");
   }
 
   Objective objective() {

@@ -13,6 +13,7 @@ import dev.lethe.core.unlearn.Unlearning;
 import dev.lethe.core.unlearn.UnlearningResult;
 import dev.lethe.core.unlearn.UnreachableDistanceException;
 import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.certificate.Perturbation;
 import dev.lethe.spark.data.ExampleTable;
 import dev.lethe.spark.operator.DistributedExamples;
 import dev.lethe.spark.request.Request;
@@ -20,14 +21,20 @@ import java.util.BitSet;
 import java.util.OptionalDouble;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
+import org.jspecify.annotations.Nullable;
 
-/** The update of one model's parameters, by the method that the request names. */
+/**
+ * The update of one model's parameters, by the method that the request names.
+ *
+ * @param perturbation of the model's loss, or null
+ */
 record ModelUpdate(
     UnlearnOptions options,
     CorrectedProblem problem,
     RequestedChange change,
     ExampleTable.Columns columns,
     LoadedModel model,
+    @Nullable Perturbation perturbation,
     Progress progress) {
 
   /** rho where the request asks for no certificate. */
@@ -73,7 +80,7 @@ record ModelUpdate(
     double rho = rho(request);
     double[] theta = model.linear().parameters();
     double[] start = problem.restricted(theta);
-    Unlearning unlearning = new Unlearning(objective, rho, step -> progress.step(step, rho));
+    Unlearning unlearning = new Unlearning(objective, rho, step -> report(step, rho));
     NewtonStep step =
         new NewtonStep(problem.solver(options.solver()), options.maxCgIterations(), progress);
     progress.phase("step 0");
@@ -82,7 +89,11 @@ record ModelUpdate(
           options.place(),
           () ->
               switch (request.method()) {
-                case REFINED -> unlearning.refined(start, step, options.maxSteps());
+                case REFINED ->
+                    perturbation == null
+                        ? unlearning.refined(start, step, options.maxSteps())
+                        : unlearning.refinedToResidual(
+                            start, step, options.maxSteps(), perturbation.residual());
                 case SECOND_ORDER ->
                     unlearning.secondOrder(
                         start,
@@ -98,6 +109,14 @@ record ModelUpdate(
       throw new InvalidInputException(options.request() + ": certificate." + e.getMessage(), e);
     } catch (ArithmeticException e) {
       throw new InvalidInputException(options.request() + ": " + e.getMessage(), e);
+    }
+  }
+
+  private void report(UnlearningResult.Step step, double rho) {
+    if (perturbation == null) {
+      progress.step(step, rho);
+    } else {
+      progress.training(step.step(), step.gradientNorm(), perturbation.residual());
     }
   }
 

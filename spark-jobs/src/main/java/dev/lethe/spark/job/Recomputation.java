@@ -2,6 +2,7 @@ package dev.lethe.spark.job;
 
 import dev.lethe.core.certify.DistanceBound;
 import dev.lethe.core.certify.GammaRadiusNoise;
+import dev.lethe.core.certify.GaussianNoise;
 import dev.lethe.core.certify.NoiseTest;
 import dev.lethe.core.linalg.Vectors;
 import dev.lethe.core.objective.Objective;
@@ -13,6 +14,8 @@ import dev.lethe.spark.certificate.DataDigest;
 import dev.lethe.spark.certificate.Evidence;
 import dev.lethe.spark.certificate.Mechanism;
 import dev.lethe.spark.certificate.ModelDigest;
+import dev.lethe.spark.certificate.Perturbation;
+import dev.lethe.spark.certificate.PerturbationClaim;
 import dev.lethe.spark.certificate.Scope;
 import dev.lethe.spark.certificate.Vault;
 import dev.lethe.spark.certificate.VaultKey;
@@ -62,6 +65,8 @@ final class Recomputation {
   private final Progress progress;
   private final VaultKey key;
   private final Evidence evidence;
+  private final @Nullable Perturbation perturbation;
+  private final @Nullable String releasedUnder;
   private final List<Check> checks = new ArrayList<>();
 
   /**
@@ -84,6 +89,10 @@ final class Recomputation {
         Vault.open(configuration(), Objects.requireNonNull(options.vault()), options.model());
     key = vault.key();
     evidence = vault.readEvidence(certificate.certificateId());
+    ModelDigest trained = evidence.digests().model();
+    boolean perturbed = published.linear().isPerturbed();
+    perturbation = perturbed ? vault.perturbations().read(trained) : null;
+    releasedUnder = perturbed ? vault.perturbations().release(trained) : null;
   }
 
   /** All checks; reads the data. */
@@ -113,6 +122,9 @@ final class Recomputation {
       LoadedModel original = original(options.originalModel(), refit ? request : null);
       reference = refit ? published : original;
     }
+    if (perturbation != null) {
+      perturbation(perturbation);
+    }
     data(reference, label(reference), request, refit);
     noise();
     return checks;
@@ -125,6 +137,38 @@ final class Recomputation {
 
   private void check(String name, boolean passed, String detail) {
     checks.add(new Check(name, passed, detail));
+  }
+
+  /** That b is the certificate's, was drawn from its law, and used for this release alone. */
+  private void perturbation(Perturbation secret) {
+    PerturbationClaim claim = certificate.perturbation();
+    check(
+        "b is the certificate's",
+        claim != null
+            && secret.epsilon() == claim.epsilon()
+            && secret.delta() == claim.delta()
+            && secret.residual() == claim.residual()
+            && secret.sigma() == claim.sigma(),
+        "epsilon, delta, r and sigma of the vault");
+    check(
+        "b was used for this release",
+        certificate.certificateId().equals(releasedUnder),
+        "the vault records " + releasedUnder);
+    double[] b = secret.b();
+    NoiseTest test =
+        new GaussianNoise(secret.sigma())
+            .test(
+                b,
+                new double[b.length],
+                new boolean[b.length],
+                NoiseTest.DEFAULT_FALSE_REJECTION_RATE);
+    check(
+        "b is N(0, sigma^2 I)",
+        test.passed(),
+        format(
+            "%d coordinates; p-values %.2g (radius), %.2g (maximum), %.2g (mean), %.2g"
+                + " (distribution)",
+            test.count(), test.radius(), test.maximum(), test.mean(), test.distribution()));
   }
 
   private Configuration configuration() {
@@ -231,6 +275,7 @@ final class Recomputation {
             columns,
             reference.linear(),
             zero,
+            perturbation == null ? null : perturbation.b(),
             certificate.rho() == null ? ModelUpdate.DEFAULT_RHO : certificate.rho(),
             options.partitions(),
             progress,
@@ -293,7 +338,7 @@ final class Recomputation {
         "terms are the request's",
         certificate.requestId().equals(request.id())
             && certificate.method().equals(request.method().word())
-            && (certificate.verdict() == Verdict.NOT_CERTIFIED
+            && (certificate.verdict() != Verdict.CERTIFIED
                 || (terms != null
                     && terms.epsilon() == VerifyJob.figure(certificate.epsilon())
                     && isDelta(terms.delta())
@@ -417,6 +462,13 @@ final class Recomputation {
         format(
             "%.3e, recorded %.3e; rounding %.1e, recorded %.1e",
             norm, recorded.gradientNorm(), rounding, recorded.roundingBound()));
+    if (perturbation != null) {
+      double residual = measured.measurement().residualBound();
+      check(
+          "residual is at most r",
+          residual <= perturbation.residual(),
+          format("%.3e <= r = %s", residual, perturbation.residual()));
+    }
     distance(objective, measured, norm + rounding);
   }
 

@@ -5,6 +5,7 @@ import dev.lethe.spark.certificate.AtomicPublication;
 import dev.lethe.spark.certificate.Certificate;
 import dev.lethe.spark.certificate.Evidence;
 import dev.lethe.spark.certificate.ModelDigest;
+import dev.lethe.spark.certificate.Perturbation;
 import dev.lethe.spark.certificate.Vault;
 import dev.lethe.spark.certificate.VaultKey;
 import java.io.IOException;
@@ -14,6 +15,7 @@ import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.ml.Transformer;
 import org.apache.spark.sql.SparkSession;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One release: OUT/model and OUT/certificate.json, and the evidence in the vault. The rename of OUT
@@ -28,6 +30,7 @@ final class Release implements AutoCloseable {
   private final Configuration configuration;
   private final AtomicPublication publication;
   private final Vault vault;
+  private @Nullable ModelDigest perturbed;
 
   private Release(
       String out, Configuration configuration, AtomicPublication publication, Vault vault) {
@@ -54,6 +57,18 @@ final class Release implements AutoCloseable {
         out, configuration, AtomicPublication.begin(configuration, out, read), opened);
   }
 
+  /**
+   * The perturbation that a model was trained with, which this release will use up.
+   *
+   * @throws InvalidInputException if there is none in the vault, or it was used before
+   */
+  Perturbation perturbation(ModelDigest model) {
+    Perturbation perturbation = vault.perturbations().read(model);
+    vault.perturbations().requireUnused(model);
+    perturbed = model;
+    return perturbation;
+  }
+
   VaultKey vaultKey() throws IOException {
     return vault.createKeyIfAbsent();
   }
@@ -75,7 +90,15 @@ final class Release implements AutoCloseable {
   void commit(Certificate certificate, Evidence evidence) throws IOException {
     byte[] document = certificate.toJson();
     publication.write(CERTIFICATE, document);
-    vault.writeEvidence(evidence);
+    if (perturbed != null) {
+      vault.perturbations().use(perturbed, certificate.certificateId());
+    }
+    try {
+      vault.writeEvidence(evidence);
+    } catch (RuntimeException e) {
+      takeBack(this::takeBackUse, e);
+      throw e;
+    }
     try {
       publication.commit();
     } catch (RuntimeException e) {
@@ -88,16 +111,23 @@ final class Release implements AutoCloseable {
                     + " was copied to --out although the rename failed; its evidence stays in the"
                     + " vault. Check the release with lethe verify"));
       } else {
-        takeBack(certificate.certificateId(), e);
+        takeBack(() -> vault.deleteEvidence(certificate.certificateId()), e);
+        takeBack(this::takeBackUse, e);
       }
       throw e;
     }
   }
 
-  /** What happens to the evidence must not hide why nothing was published. */
-  private void takeBack(String certificateId, RuntimeException failure) {
+  private void takeBackUse() {
+    if (perturbed != null) {
+      vault.perturbations().takeBackUse(perturbed);
+    }
+  }
+
+  /** What happens in the vault must not hide why nothing was published. */
+  private static void takeBack(Runnable undo, RuntimeException failure) {
     try {
-      vault.deleteEvidence(certificateId);
+      undo.run();
     } catch (RuntimeException e) {
       failure.addSuppressed(e);
     }

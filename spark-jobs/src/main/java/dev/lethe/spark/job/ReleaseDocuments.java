@@ -1,5 +1,6 @@
 package dev.lethe.spark.job;
 
+import dev.lethe.core.certify.LossPerturbation;
 import dev.lethe.core.linalg.Vectors;
 import dev.lethe.core.model.ExampleBlock;
 import dev.lethe.core.objective.Objective;
@@ -46,6 +47,17 @@ record ReleaseDocuments(
         change.request().id(),
         Instant.now(),
         claim,
+        scope(),
+        digest,
+        Software.running(BuildInfo.version(), spark.version()));
+  }
+
+  Certificate conditional(LossPerturbation perturbation, ModelDigest digest) {
+    return Certificate.conditional(
+        Certificate.newId(),
+        change.request().id(),
+        Instant.now(),
+        perturbation,
         scope(),
         digest,
         Software.running(BuildInfo.version(), spark.version()));

@@ -6,6 +6,7 @@ import dev.lethe.core.solver.NewtonSolver;
 import dev.lethe.spark.certificate.Certificate;
 import dev.lethe.spark.certificate.Claim;
 import dev.lethe.spark.certificate.Evidence;
+import dev.lethe.spark.certificate.PerturbationClaim;
 import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.List;
@@ -37,7 +38,18 @@ public record Summary(List<String> lines) {
               certificate.zeroCoefficients().size()));
     }
     Claim claim = certificate.claim();
-    if (claim != null) {
+    PerturbationClaim perturbation = certificate.perturbation();
+    if (perturbation != null) {
+      lines.add(
+          field(
+              "verdict",
+              "conditional: epsilon %s, delta %s, residual %s, sigma %s",
+              String.valueOf(perturbation.epsilon()),
+              String.valueOf(perturbation.delta()),
+              String.valueOf(perturbation.residual()),
+              String.valueOf(perturbation.sigma())));
+      lines.add(field("assumption", String.valueOf(certificate.assumption())));
+    } else if (claim != null) {
       lines.add(
           field(
               "verdict",

@@ -1,5 +1,6 @@
 package dev.lethe.spark.job;
 
+import dev.lethe.core.certify.OutputNoise;
 import dev.lethe.core.linalg.Vectors;
 import dev.lethe.core.objective.Objective;
 import dev.lethe.core.solver.LinearSolver;
@@ -8,12 +9,17 @@ import dev.lethe.core.solver.NewtonStep;
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.certificate.AtomicPublication;
 import dev.lethe.spark.certificate.Evidence;
+import dev.lethe.spark.certificate.ModelDigest;
+import dev.lethe.spark.certificate.Perturbation;
+import dev.lethe.spark.certificate.Vault;
 import dev.lethe.spark.data.ExampleTable;
 import dev.lethe.spark.request.Request;
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
 import java.util.Objects;
+import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.ml.PipelineStage;
 import org.apache.spark.ml.Transformer;
 import org.apache.spark.sql.Dataset;
@@ -76,9 +82,9 @@ public final class TrainJob {
     long begin = System.nanoTime();
     Progress progress = Progress.onTerminal("Lethe train");
     try (AtomicPublication publication =
-        AtomicPublication.begin(
-            spark.sparkContext().hadoopConfiguration(), options.out(), options.sources())) {
+        AtomicPublication.begin(configuration(), options.out(), options.sources())) {
       double @Nullable [] compared = compared();
+      @Nullable Vault vault = vault();
       Dataset<Row> table = options.table().read(spark);
       LoadedModel model;
       Dataset<Row> featurized;
@@ -87,6 +93,7 @@ public final class TrainJob {
       String label;
       if (options.like() != null) {
         model = LoadedModel.load(spark, "--like", options.like());
+        requireNotPerturbed(model);
         label = model.tableLabel(options.label());
         BitSet earlier =
             EarlierRelease.of(spark, options.like(), options.modelCertificate()).removedSlots();
@@ -131,12 +138,14 @@ public final class TrainJob {
       }
       requireSameSize(compared, model);
       ExampleTable.Columns columns = model.columns(label);
+      double @Nullable [] b = perturbation(model);
       try (CorrectedProblem problem =
           CorrectedProblem.open(
               featurized,
               columns,
               model.linear(),
               removed,
+              b,
               NO_RHO,
               options.partitions(),
               progress,
@@ -152,7 +161,7 @@ public final class TrainJob {
           LoadedModel saved =
               ModelStore.readBack(spark, publication.staging(), end.point(), options.out());
           metrics = metrics(saved, label);
-          publication.commit();
+          commit(publication, vault, b);
         }
         return new Result(
             fit.converged(),
@@ -170,6 +179,61 @@ public final class TrainJob {
             metrics);
       }
     }
+  }
+
+  /** The vault of a perturbed training; null for another. */
+  private @Nullable Vault vault() {
+    if (options.perturbation() == null) {
+      return null;
+    }
+    List<String> forbidden = new ArrayList<>(List.of(options.out()));
+    forbidden.addAll(List.of(options.sources()));
+    return Vault.open(
+        configuration(), options.perturbation().vault(), forbidden.toArray(String[]::new));
+  }
+
+  private void requireNotPerturbed(LoadedModel model) {
+    if (model.linear().isPerturbed()) {
+      throw new InvalidInputException(
+          "--like "
+              + options.like()
+              + ": was trained with loss perturbation; a retraining draws its own b, so train it"
+              + " with --mechanism loss-perturbation");
+    }
+  }
+
+  /** b, drawn anew; null without perturbation. */
+  private double @Nullable [] perturbation(LoadedModel model) {
+    return options.perturbation() == null
+        ? null
+        : options
+            .perturbation()
+            .mechanism()
+            .draw(model.linear().layout().size(), OutputNoise.cryptographic());
+  }
+
+  /** Publishes the model; b goes into the vault first, under the digest of the model. */
+  private void commit(AtomicPublication publication, @Nullable Vault vault, double @Nullable [] b) {
+    if (vault == null || b == null || options.perturbation() == null) {
+      publication.commit();
+      return;
+    }
+    ModelDigest digest = ModelDigest.of(configuration(), publication.staging().toString());
+    vault.writePerturbation(Perturbation.of(digest, options.perturbation().mechanism(), b));
+    try {
+      publication.commit();
+    } catch (RuntimeException e) {
+      try {
+        vault.perturbations().delete(digest);
+      } catch (RuntimeException leftover) {
+        e.addSuppressed(leftover);
+      }
+      throw e;
+    }
+  }
+
+  private Configuration configuration() {
+    return spark.sparkContext().hadoopConfiguration();
   }
 
   private String place() {

@@ -24,6 +24,7 @@ import org.jspecify.annotations.Nullable;
  * @param standardization Spark ML's
  * @param fitIntercept Spark ML's
  * @param weight the weight column, or null
+ * @param perturbation of the loss, or null; without {@code like}, for the logistic loss only
  * @param gradientNorm the mean-form gradient norm to reach: ||grad L||_2 / W
  * @param test test data, or null
  * @param evidence an evidence file to compare the parameters with, or null
@@ -46,6 +47,7 @@ public record TrainOptions(
     boolean standardization,
     boolean fitIntercept,
     @Nullable String weight,
+    @Nullable PerturbedTraining perturbation,
     double gradientNorm,
     @Nullable TableSource test,
     @Nullable String evidence,

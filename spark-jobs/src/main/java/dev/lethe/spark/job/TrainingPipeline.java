@@ -122,7 +122,8 @@ final class TrainingPipeline {
             options.fitIntercept(),
             featuresColumn,
             labelColumn,
-            options.weight());
+            options.weight(),
+            options.perturbation() != null);
     int classes =
         options.loss() == TrainableLoss.MULTINOMIAL ? classes(options, featurized, labelColumn) : 2;
     Model<?> model = options.loss().untrained(params, features, classes);

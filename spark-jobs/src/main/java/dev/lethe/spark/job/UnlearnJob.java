@@ -11,9 +11,12 @@ import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.certificate.Certificate;
 import dev.lethe.spark.certificate.Claim;
 import dev.lethe.spark.certificate.Evidence;
+import dev.lethe.spark.certificate.ModelDigest;
+import dev.lethe.spark.certificate.Perturbation;
 import dev.lethe.spark.certificate.Reason;
 import dev.lethe.spark.data.ExampleTable;
 import dev.lethe.spark.request.CertificateTerms;
+import dev.lethe.spark.request.FeaturizerPolicy;
 import dev.lethe.spark.request.Method;
 import dev.lethe.spark.request.Request;
 import java.io.IOException;
@@ -33,6 +36,9 @@ import org.jspecify.annotations.Nullable;
  *       to be at most rho;
  *   <li>add noise, and publish model and certificate; the evidence goes into the vault.
  * </ol>
+ *
+ * <p>A model that was trained with loss perturbation is updated until its residual is proven to be
+ * at most r, and published without noise.
  */
 public final class UnlearnJob {
   private final UnlearnOptions options;
@@ -74,6 +80,7 @@ public final class UnlearnJob {
       String label = given.tableLabel(options.label());
       EarlierRelease earlier =
           EarlierRelease.of(spark, options.model(), options.modelCertificate());
+      @Nullable Perturbation perturbation = perturbation(release, given, request);
       RequestedChange requested =
           RequestedChange.of(
               spark,
@@ -97,12 +104,14 @@ public final class UnlearnJob {
               columns,
               model.linear(),
               change.removedSlots(),
+              perturbation == null ? null : perturbation.b(),
               ModelUpdate.rho(request),
               options.partitions(),
               progress,
               options.place())) {
         UnlearningResult unlearning =
-            new ModelUpdate(options, problem, change, columns, model, progress).run();
+            new ModelUpdate(options, problem, change, columns, model, perturbation, progress).run();
+        requireResidual(perturbation, request, unlearning);
         ReleaseDocuments documents =
             new ReleaseDocuments(
                 spark,
@@ -115,9 +124,51 @@ public final class UnlearnJob {
                 unlearning,
                 progress);
         progress.phase("publishing");
-        return publish(release, documents, before, notes, begin);
+        return publish(release, documents, perturbation, before, notes, begin);
       }
     }
+  }
+
+  /** The perturbation of the model's loss; null for an ordinary model. */
+  private @Nullable Perturbation perturbation(Release release, LoadedModel model, Request request) {
+    if (!model.linear().isPerturbed()) {
+      return null;
+    }
+    if (request.certificate() != null) {
+      throw new InvalidInputException(
+          options.request()
+              + ": certificate: the model was trained with loss perturbation, so epsilon, delta and"
+              + " the residual were fixed then, and no output noise is added; leave out the key");
+    }
+    if (request.featurizer() == FeaturizerPolicy.REFIT) {
+      throw new InvalidInputException(
+          options.request()
+              + ": featurizer: refit changes which parameter each coordinate of the model's loss"
+              + " perturbation belongs to; allowed for such a model are frozen and forbid");
+    }
+    return release.perturbation(
+        ModelDigest.of(spark.sparkContext().hadoopConfiguration(), options.model()));
+  }
+
+  /** Refuses to publish what its mechanism does not cover, so that b is not used up for nothing. */
+  private void requireResidual(
+      @Nullable Perturbation perturbation, Request request, UnlearningResult unlearning) {
+    if (perturbation == null
+        || unlearning.end().measurement().residualBound() <= perturbation.residual()) {
+      return;
+    }
+    String remedy =
+        request.method() != Method.REFINED
+            ? "one step is not repeated; use method: refined"
+            : unlearning.outcome() == UnlearningResult.Outcome.ROUNDING_LIMITED
+                ? "rounding allows no less; train with a larger --residual"
+                : "raise --max-steps or --max-cg-iterations, or try --solver cholesky";
+    throw new InvalidInputException(
+        options.request()
+            + ": the residual on the corrected data was not brought to r = "
+            + perturbation.residual()
+            + ", that of the model's training, so nothing was published and b is not used up: "
+            + remedy);
   }
 
   private static List<String> notes(EarlierRelease earlier, List<String> uncheckedConditions) {
@@ -187,6 +238,7 @@ public final class UnlearnJob {
   private Result publish(
       Release release,
       ReleaseDocuments documents,
+      @Nullable Perturbation perturbation,
       Evidence.@Nullable Metrics before,
       List<String> notes,
       long begin)
@@ -217,10 +269,15 @@ public final class UnlearnJob {
             .publish(
                 documents.change().publishedStages(), model.linear().withParameters(published)));
     Evidence.@Nullable Metrics after = metrics(release.reload(spark, published), documents.label());
-    Certificate certificate =
-        claim == null
-            ? documents.notCertified(reason(request, unlearning), release.modelDigest())
-            : documents.certified(claim, release.modelDigest());
+    ModelDigest digest = release.modelDigest();
+    Certificate certificate;
+    if (perturbation != null) {
+      certificate = documents.conditional(perturbation.mechanism(), digest);
+    } else if (claim != null) {
+      certificate = documents.certified(claim, digest);
+    } else {
+      certificate = documents.notCertified(reason(request, unlearning), digest);
+    }
     Evidence evidence = documents.evidence(certificate, release.vaultKey(), before, after, begin);
     release.commit(certificate, evidence);
     return new Result(certificate, evidence, unlearning, published, notes);

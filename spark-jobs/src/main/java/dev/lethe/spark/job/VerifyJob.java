@@ -4,8 +4,8 @@ import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.certificate.Certificate;
 import dev.lethe.spark.certificate.Check;
 import dev.lethe.spark.certificate.ClaimCheck;
+import dev.lethe.spark.certificate.Mechanism;
 import dev.lethe.spark.certificate.ModelDigest;
-import dev.lethe.spark.certificate.Verdict;
 import dev.lethe.spark.request.FeaturizerPolicy;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -42,7 +42,7 @@ public final class VerifyJob {
    */
   public Result run() throws IOException {
     Certificate certificate = certificate();
-    String verdict = certificate.verdict() == Verdict.CERTIFIED ? "certified" : "not-certified";
+    String verdict = certificate.verdict().word();
     ModelDigest digest = ModelDigest.of(configuration(), options.model());
     if (!digest.equals(certificate.modelDigest())) {
       // Not what was published: it may not even load, and nothing that it says is of interest.
@@ -71,11 +71,26 @@ public final class VerifyJob {
     if (certificate.claim() != null) {
       checks.add(ClaimRules.followFromTerms(certificate.claim(), published.length));
     }
+    if (certificate.perturbation() != null) {
+      checks.addAll(certificate.perturbation().checks());
+    }
+    if (certificate.perturbation() != null || model.linear().isPerturbed()) {
+      checks.add(mechanism(certificate, model));
+    }
     checks.add(scope(certificate, model));
     if (options.vault() != null) {
       checks.addAll(new Recomputation(options, spark, certificate, model).run());
     }
     return new Result(checks, verdict);
+  }
+
+  /** That a model with a perturbed loss was not published by output noise, and no other as one. */
+  private static Check mechanism(Certificate certificate, LoadedModel model) {
+    boolean perturbed = model.linear().isPerturbed();
+    return new Check(
+        "mechanism is the model's",
+        perturbed == (certificate.mechanism() == Mechanism.LOSS_PERTURBATION),
+        perturbed ? "trained with loss perturbation" : "no loss perturbation");
   }
 
   /** That no stage whose state was learned is kept quiet about. */

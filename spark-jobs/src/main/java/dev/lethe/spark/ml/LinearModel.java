@@ -24,8 +24,8 @@ import org.jspecify.annotations.Nullable;
  *   sum_i w_i l(theta; x_i, y_i) + 1/2 sum_j lambda_j theta_j^2
  * </pre>
  *
- * with the loss l and the penalty rule that its estimator has; intercepts are not penalised.
- * Parameters: see {@link ParameterLayout}.
+ * with the loss l and the penalty rule that its estimator has; intercepts are not penalised, but
+ * where the loss is perturbed. Parameters: see {@link ParameterLayout}.
  */
 public abstract class LinearModel {
   /** The model classes that can be read, for messages. */
@@ -145,6 +145,11 @@ public abstract class LinearModel {
   /** The column of margins, one for each class, of a binary classifier; null for another model. */
   public @Nullable String rawPredictionColumn() {
     return loss.classes() == 2 && loss.margins() == 1 ? text(model, "rawPredictionCol") : null;
+  }
+
+  /** Whether the objective has a linear term b'theta, which is a secret and not in the model. */
+  public boolean isPerturbed() {
+    return false;
   }
 
   /** theta. */

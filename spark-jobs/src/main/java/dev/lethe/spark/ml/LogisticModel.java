@@ -15,18 +15,34 @@ import org.apache.spark.ml.param.Param;
  * LogisticRegression, binary or multinomial: (1/W) sum w l + regParam/2 sum s_j^2 theta_j^2, s_j
  * the unbiased weighted deviation with standardization, 1 without. A multinomial model's intercepts
  * sum to 0, and its coefficients of each column where there is no penalty.
+ *
+ * <p>Lethe trains a binary one with a perturbed loss, too, whose intercept is penalised. Its uid
+ * says so, since a LogisticRegressionModel has no param for it and keeps its uid when it is copied
+ * and saved.
  */
 final class LogisticModel extends LinearModel {
+  /** What the uid of a model with a perturbed loss begins with. */
+  static final String PERTURBED_UID = "logreg_perturbed_";
+
   private final LogisticRegressionModel model;
 
   private LogisticModel(LogisticRegressionModel model, boolean binary) {
     super(
         model,
         binary ? LogisticLoss.INSTANCE : new MultinomialLogisticLoss(model.numClasses()),
-        PenaltyRule.ofMean(model.getRegParam(), model.getStandardization()),
+        penaltyRule(model),
         model.numFeatures(),
         model.getFitIntercept());
     this.model = model;
+  }
+
+  private static PenaltyRule penaltyRule(LogisticRegressionModel model) {
+    PenaltyRule rule = PenaltyRule.ofMean(model.getRegParam(), model.getStandardization());
+    return isPerturbed(model) ? rule.withIntercept() : rule;
+  }
+
+  private static boolean isPerturbed(LogisticRegressionModel model) {
+    return model.uid().startsWith(PERTURBED_UID);
   }
 
   static LogisticModel of(LogisticRegressionModel model, String stage) {
@@ -53,6 +69,11 @@ final class LogisticModel extends LinearModel {
     }
     requireNoIntercept(stage, model.getFitIntercept(), model.interceptVector().toArray());
     return new LogisticModel(model, rows == 1);
+  }
+
+  @Override
+  public boolean isPerturbed() {
+    return isPerturbed(model);
   }
 
   @Override

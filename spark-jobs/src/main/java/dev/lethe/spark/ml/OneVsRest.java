@@ -35,6 +35,12 @@ final class OneVsRest extends LinearModel {
     for (ClassificationModel<?, ?> binary : model.models()) {
       binaries.add(LinearModel.of(binary, stage));
     }
+    if (binaries.stream().anyMatch(LinearModel::isPerturbed)) {
+      throw new InvalidInputException(
+          stage
+              + " has binary models that were trained with loss perturbation, which Lethe supports"
+              + " for a model on its own only");
+    }
     LinearModel first = binaries.get(0);
     if (!(first.loss() instanceof MarginLoss loss) || first.loss().classes() != 2) {
       throw new InvalidInputException(

@@ -41,6 +41,7 @@ public enum TrainableLoss {
    *
    * @param regParam Spark ML's, on the mean form
    * @param weight the weight column, or null
+   * @param perturbed whether the loss gets a linear term b'theta; LOGISTIC only
    */
   public record Params(
       double regParam,
@@ -48,7 +49,8 @@ public enum TrainableLoss {
       boolean fitIntercept,
       String featuresColumn,
       String labelColumn,
-      @Nullable String weight) {}
+      @Nullable String weight,
+      boolean perturbed) {}
 
   /** As it is written on the command line. */
   public String word() {
@@ -87,7 +89,10 @@ public enum TrainableLoss {
     Model<?> model =
         switch (this) {
           case LOGISTIC ->
-              new LogisticRegressionModel(uid("logreg_lethe_"), Vectors.zeros(features), 0);
+              new LogisticRegressionModel(
+                  uid(params.perturbed() ? LogisticModel.PERTURBED_UID : "logreg_lethe_"),
+                  Vectors.zeros(features),
+                  0);
           case MULTINOMIAL ->
               new LogisticRegressionModel(
                   uid("logreg_lethe_"),

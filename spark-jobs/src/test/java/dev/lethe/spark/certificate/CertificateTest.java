@@ -71,6 +71,8 @@ class CertificateTest {
             "sigma",
             "scale",
             "noisyParameters",
+            "residual",
+            "assumption",
             "gridStep",
             "guarantee",
             "method",
@@ -109,6 +111,11 @@ class CertificateTest {
     assertThat(Certificate.read(Documents.notCertified().toJson(), "c"))
         .isEqualTo(Documents.notCertified());
     assertThat(Certificate.read(Documents.pure().toJson(), "c")).isEqualTo(Documents.pure());
+    assertThat(Certificate.read(Documents.conditional().toJson(), "c"))
+        .isEqualTo(Documents.conditional());
+    assertThat(Documents.conditional().claim()).isNull();
+    assertThat(Documents.conditional().perturbation().residual()).isEqualTo(0.3);
+    assertThat(Documents.certified().perturbation()).isNull();
     assertThat(Documents.pure().claim().noise())
         .isEqualTo(new GammaRadiusNoise(1.0000000000000001e-7, 2));
     assertThat(Documents.certified().claim()).isEqualTo(Documents.claim());
@@ -121,14 +128,14 @@ class CertificateTest {
     for (Certificate certificate : List.of(Documents.certified(), Documents.notCertified())) {
       ObjectNode document = (ObjectNode) MAPPER.readTree(certificate.toJson());
       document.put("schemaVersion", 1);
-      document.remove(List.of("scale", "noisyParameters"));
+      document.remove(List.of("scale", "noisyParameters", "residual", "assumption"));
       Certificate read = Certificate.read(MAPPER.writeValueAsBytes(document), "c");
       assertThat(read.schemaVersion()).isEqualTo(1);
       assertThat(read.claim()).isEqualTo(certificate.claim());
       String current =
           text(certificate)
               .replace("\"schemaVersion\" : 2", "\"schemaVersion\" : 1")
-              .replaceAll("  \"(scale|noisyParameters)\" : null,\n", "");
+              .replaceAll("  \"(scale|noisyParameters|residual|assumption)\" : null,\n", "");
       assertThat(text(read)).isEqualTo(current);
       document.putNull("scale");
       assertThatThrownBy(() -> Certificate.read(MAPPER.writeValueAsBytes(document), "c"))
@@ -195,6 +202,8 @@ class CertificateTest {
             "sigma",
             "scale",
             "noisyParameters",
+            "residual",
+            "assumption",
             "gridStep",
             "guarantee",
             "method",
@@ -222,6 +231,28 @@ class CertificateTest {
       cases.add(new Broken("gaussian, " + field, yes, d -> d.put(field, 1), field));
       cases.add(new Broken("not certified, " + field, no, d -> d.put(field, 1), field));
     }
+    Certificate perturbed = Documents.conditional();
+    for (String field : List.of("epsilon", "delta", "sigma", "residual", "assumption")) {
+      cases.add(new Broken("perturbed, null " + field, perturbed, d -> d.putNull(field), field));
+    }
+    for (String field : List.of("rho", "scale", "noisyParameters", "gridStep")) {
+      cases.add(new Broken("perturbed, " + field, perturbed, d -> d.put(field, 1), field));
+    }
+    for (Certificate other : List.of(yes, pure, no)) {
+      cases.add(new Broken("not perturbed, r", other, d -> d.put("residual", 0.3), "residual"));
+      cases.add(
+          new Broken(
+              "verdict conditional", other, d -> d.put("verdict", "conditional"), "verdict"));
+    }
+    cases.add(
+        new Broken(
+            "another assumption", perturbed, d -> d.put("assumption", "none"), "assumption"));
+    cases.add(
+        new Broken(
+            "perturbed, certified", perturbed, d -> d.put("verdict", "certified"), "verdict"));
+    cases.add(
+        new Broken("perturbed, a reason", perturbed, reason("distance-not-proven"), "reason"));
+    cases.add(new Broken("perturbed, covers none", perturbed, d -> d.putArray("covers"), "covers"));
     cases.add(new Broken("pure, sigma", pure, d -> d.put("sigma", 0.1), "sigma"));
     cases.add(new Broken("pure, delta 0", pure, d -> d.put("delta", 0.0), "delta"));
     cases.add(new Broken("no schema version", yes, d -> d.remove("schemaVersion"), "missing"));

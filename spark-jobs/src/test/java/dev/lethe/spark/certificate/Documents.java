@@ -5,6 +5,7 @@ import com.networknt.schema.JsonSchemaFactory;
 import com.networknt.schema.SpecVersion;
 import dev.lethe.core.certify.GammaRadiusNoise;
 import dev.lethe.core.certify.GaussianNoise;
+import dev.lethe.core.certify.LossPerturbation;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -49,6 +50,17 @@ final class Documents {
         "hr-2026-118",
         Instant.parse("2026-11-21T10:15:30.123Z"),
         claim(),
+        scope(),
+        MODEL,
+        SOFTWARE);
+  }
+
+  static Certificate conditional() {
+    return Certificate.conditional(
+        ID,
+        "hr-2026-118",
+        Instant.parse("2026-11-21T10:15:30Z"),
+        LossPerturbation.calibrate(0.1, 1e-4, 0.3),
         scope(),
         MODEL,
         SOFTWARE);

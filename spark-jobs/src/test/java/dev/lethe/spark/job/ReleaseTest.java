@@ -3,11 +3,15 @@ package dev.lethe.spark.job;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.lethe.core.certify.LossPerturbation;
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.LocalSpark;
 import dev.lethe.spark.certificate.Certificate;
 import dev.lethe.spark.certificate.Evidence;
+import dev.lethe.spark.certificate.ModelDigest;
 import dev.lethe.spark.certificate.OtherFileSystem;
+import dev.lethe.spark.certificate.Perturbation;
+import dev.lethe.spark.certificate.Vault;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
@@ -53,6 +57,27 @@ class ReleaseTest {
         .hasMessageContaining("already exists")
         .hasNoSuppressedExceptions();
     assertThat(vault).isEmptyDirectory();
+  }
+
+  @Test
+  void commit_outHasAppeared_leavesThePerturbationUnused() throws IOException {
+    Path out = Places.unused("out");
+    Path place = Places.unused("vault");
+    Vault vault = Vault.open(CONFIGURATION, place.toString());
+    ModelDigest model = new ModelDigest("sha-256-tree", "ab".repeat(32));
+    vault.writePerturbation(
+        Perturbation.of(model, LossPerturbation.calibrate(0.1, 1e-4, 1), new double[] {1}));
+    try (Release release =
+        Release.open(LocalSpark.session(), out.toString(), place.toString(), List.of())) {
+      release.perturbation(model);
+      Files.createDirectories(out);
+      assertThatThrownBy(() -> release.commit(certificate, evidence))
+          .hasMessageContaining("already exists")
+          .hasNoSuppressedExceptions();
+    }
+    assertThat(vault.perturbations().release(model)).isNull();
+    assertThat(place.resolve("perturbation-" + model.value())).isNotEmptyDirectory();
+    assertThat(place.resolve(certificate.certificateId())).doesNotExist();
   }
 
   @Test

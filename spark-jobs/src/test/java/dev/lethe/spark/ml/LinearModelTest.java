@@ -13,6 +13,7 @@ import org.apache.spark.ml.classification.LogisticRegressionModel;
 import org.apache.spark.ml.classification.OneVsRestModel;
 import org.apache.spark.ml.linalg.Matrices;
 import org.apache.spark.ml.linalg.Vectors;
+import org.apache.spark.ml.param.ParamMap;
 import org.apache.spark.ml.param.ParamPair;
 import org.apache.spark.ml.regression.GeneralizedLinearRegressionModel;
 import org.apache.spark.ml.regression.IsotonicRegressionModel;
@@ -26,7 +27,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 /** Spark ML predictors as parameters and objective, and back; which are refused, and why. */
 class LinearModelTest {
   private static final TrainableLoss.Params PARAMS =
-      new TrainableLoss.Params(0.1, true, true, "f", "y", "w");
+      new TrainableLoss.Params(0.1, true, true, "f", "y", "w", false);
 
   private static LogisticRegressionModel binary(String uid) {
     return new LogisticRegressionModel(uid, Vectors.dense(1, 2), 0.5);
@@ -180,6 +181,30 @@ class LinearModelTest {
         oneVsRest(
             new LogisticRegressionModel("m", Matrices.ones(3, 2), Vectors.dense(1, 2, 3), 3, true)),
         "supported are binary classifiers");
+  }
+
+  /** The mark is the uid, which copies and saved models keep. */
+  @Test
+  void of_perturbedUid_isPerturbedAndPenalisesTheIntercept() {
+    Model<?> untrained =
+        TrainableLoss.LOGISTIC.untrained(
+            new TrainableLoss.Params(0.1, true, true, "f", "y", null, true), 2, 2);
+    LinearModel model = LinearModel.of(untrained.copy(ParamMap.empty()), "test");
+    assertThat(model.isPerturbed()).isTrue();
+    assertThat(model.penaltyRule().intercept()).isTrue();
+    assertThat(LinearModel.of(model.withParameters(new double[] {1, 2, 3}), "t").isPerturbed())
+        .isTrue();
+    LinearModel ordinary = LinearModel.of(binary("logreg_lethe_1"), "test");
+    assertThat(ordinary.isPerturbed()).isFalse();
+    assertThat(ordinary.penaltyRule().intercept()).isFalse();
+  }
+
+  @Test
+  void of_oneVsRestOfPerturbedModels_refused() {
+    assertRefused(
+        oneVsRest(binary("logreg_perturbed_1"), binary("logreg_perturbed_2")),
+        "loss perturbation",
+        "on its own only");
   }
 
   @Test

@@ -52,7 +52,7 @@ class ModelsDocumentTest {
   }
 
   private static Model<?> trainable(TrainableLoss loss) {
-    return loss.untrained(new TrainableLoss.Params(0.1, true, true, "f", "y", null), 2, 3);
+    return loss.untrained(new TrainableLoss.Params(0.1, true, true, "f", "y", null, false), 2, 3);
   }
 
   private static LinearRegressionModel normal() {
