@@ -63,7 +63,7 @@ public final class ApplyJob {
 
   public ApplyJob(ApplyOptions options, SparkSession spark) {
     this.options = options;
-    this.source = options.tables().tables().get(0);
+    this.source = options.source();
     this.spark = spark;
   }
 

@@ -23,7 +23,7 @@ import org.apache.spark.sql.Row;
 
 /** The update of one model's parameters, by the method that the request names. */
 record ModelUpdate(
-    UnlearnOptions options,
+    ModelCorrection correction,
     CorrectedProblem problem,
     RequestedChange change,
     ExampleTable.Columns columns,
@@ -58,7 +58,7 @@ record ModelUpdate(
             && result.steps().stream().allMatch(step -> Double.isFinite(step.gradientNorm()));
     if (!finite) {
       throw new InvalidInputException(
-          options.place()
+          correction.place()
               + ": column '"
               + columns.features()
               + "': the gradient on the corrected data, or the bound of its rounding error, is not"
@@ -75,14 +75,14 @@ record ModelUpdate(
     double[] start = problem.restricted(theta);
     Unlearning unlearning = new Unlearning(objective, rho, step -> progress.step(step, rho));
     NewtonStep step =
-        new NewtonStep(problem.solver(options.solver()), options.maxCgIterations(), progress);
+        new NewtonStep(problem.solver(correction.solver()), correction.maxCgIterations(), progress);
     progress.phase("step 0");
     try {
       return SparkFailures.sanitized(
-          options.place(),
+          correction.place(),
           () ->
               switch (request.method()) {
-                case REFINED -> unlearning.refined(start, step, options.maxSteps());
+                case REFINED -> unlearning.refined(start, step, correction.maxSteps());
                 case SECOND_ORDER ->
                     unlearning.secondOrder(
                         start,
@@ -95,9 +95,10 @@ record ModelUpdate(
                         new FirstOrderUpdate(tau(request)));
               });
     } catch (UnreachableDistanceException e) {
-      throw new InvalidInputException(options.request() + ": certificate." + e.getMessage(), e);
+      throw new InvalidInputException(
+          correction.requestName() + ": certificate." + e.getMessage(), e);
     } catch (ArithmeticException e) {
-      throw new InvalidInputException(options.request() + ": " + e.getMessage(), e);
+      throw new InvalidInputException(correction.requestName() + ": " + e.getMessage(), e);
     }
   }
 
@@ -133,7 +134,7 @@ record ModelUpdate(
     try (CachedExamples original = examples(all, change.removedEarlier())) {
       return objectiveDifference(
           GradientDifference.of(original.sums(), problem.examples().sums(), point),
-          penalty(original.statistics(model.linear().loss(), columns, options.place())),
+          penalty(original.statistics(model.linear().loss(), columns, correction.place())),
           theta);
     }
   }
@@ -168,7 +169,7 @@ record ModelUpdate(
             features,
             progress::description);
     return penalty(
-        CachedExamples.statistics(original, model.linear().loss(), columns, options.place()));
+        CachedExamples.statistics(original, model.linear().loss(), columns, correction.place()));
   }
 
   private Penalty penalty(Statistics statistics) {
@@ -181,8 +182,8 @@ record ModelUpdate(
         columns,
         model.linear().features(),
         removed,
-        options.partitions(),
+        correction.partitions(),
         progress,
-        options.place());
+        correction.place());
   }
 }
