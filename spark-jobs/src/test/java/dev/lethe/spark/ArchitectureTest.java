@@ -79,6 +79,7 @@ class ArchitectureTest {
       noClasses()
           .that(
               belongToAnyOf(VerifyJob.class, VerifyOptions.class)
+                  .or(simpleName("Verification"))
                   .or(simpleName("Recomputation"))
                   .or(resideInAPackage(SPARK + "certificate..")))
           .should()

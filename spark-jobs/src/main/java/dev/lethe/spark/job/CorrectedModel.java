@@ -33,6 +33,7 @@ public final class CorrectedModel implements AutoCloseable {
   private final Evidence.@Nullable Metrics after;
   private final List<String> notes;
   private final double seconds;
+  private boolean closed;
 
   private CorrectedModel(
       ReleaseDocuments documents,
@@ -134,12 +135,20 @@ public final class CorrectedModel implements AutoCloseable {
     return notes;
   }
 
-  /** The evidence of {@link #certificate}, digests under a key; one or two passes. */
+  /**
+   * The evidence of {@link #certificate}, digests under a key; one or two passes.
+   *
+   * @throws IllegalStateException after {@link #close}
+   */
   public Evidence evidence(VaultKey key) {
     return evidence(certificate, key, System.nanoTime());
   }
 
   private Evidence evidence(Certificate of, VaultKey key, long begin) {
+    if (closed) {
+      // read again, the data might not be what the model was made of
+      throw new IllegalStateException("the corrected model is closed: its examples are given up");
+    }
     return documents.evidence(of, key, before, after, seconds + (System.nanoTime() - begin) / 1e9);
   }
 
@@ -150,6 +159,7 @@ public final class CorrectedModel implements AutoCloseable {
    * @param out directory to publish into; must not exist
    * @param vault directory for the confidential evidence
    * @throws InvalidInputException if a place cannot be used; nothing is written then
+   * @throws IllegalStateException after {@link #close}
    */
   public UnlearnJob.Result save(String out, String vault) throws IOException {
     ModelCorrection correction = documents.correction();
@@ -175,6 +185,7 @@ public final class CorrectedModel implements AutoCloseable {
   /** Gives the cached examples up; what is in memory stays, but for the evidence. */
   @Override
   public void close() {
+    closed = true;
     documents.problem().close();
   }
 }

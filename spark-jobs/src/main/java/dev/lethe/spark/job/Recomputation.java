@@ -5,7 +5,6 @@ import dev.lethe.core.certify.GammaRadiusNoise;
 import dev.lethe.core.certify.NoiseTest;
 import dev.lethe.core.linalg.Vectors;
 import dev.lethe.core.objective.Objective;
-import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.certificate.Certificate;
 import dev.lethe.spark.certificate.Check;
 import dev.lethe.spark.certificate.Claim;
@@ -13,7 +12,6 @@ import dev.lethe.spark.certificate.DataDigest;
 import dev.lethe.spark.certificate.Evidence;
 import dev.lethe.spark.certificate.Mechanism;
 import dev.lethe.spark.certificate.ModelDigest;
-import dev.lethe.spark.certificate.Vault;
 import dev.lethe.spark.certificate.VaultKey;
 import dev.lethe.spark.certificate.Verdict;
 import dev.lethe.spark.data.ExampleTable;
@@ -25,17 +23,14 @@ import dev.lethe.spark.request.CertificateTerms;
 import dev.lethe.spark.request.Corrections;
 import dev.lethe.spark.request.Method;
 import dev.lethe.spark.request.Request;
-import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
 import java.util.Locale;
-import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.IntStream;
-import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.ml.feature.FeatureHasher;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -51,36 +46,31 @@ final class Recomputation {
   private static final Request NO_REQUEST =
       new Request("none", List.of(), null, Method.REFINED, null);
 
-  private final VerifyOptions options;
   private final SparkSession spark;
   private final Certificate certificate;
   private final LoadedModel published;
-  private final GivenTables given;
+  private final Verification.Confidential given;
   private final Progress progress;
   private final VaultKey key;
   private final Evidence evidence;
   private final List<Check> checks = new ArrayList<>();
 
   /**
-   * Opens the vault.
-   *
-   * @param options with a vault and a table
    * @param published a model whose digest is the certificate's
-   * @throws InvalidInputException if the vault cannot be read or has no such evidence
    */
   Recomputation(
-      VerifyOptions options, SparkSession spark, Certificate certificate, LoadedModel published)
-      throws IOException {
-    this.options = options;
+      SparkSession spark,
+      Certificate certificate,
+      LoadedModel published,
+      Verification.Confidential given,
+      Progress progress) {
     this.spark = spark;
     this.certificate = certificate;
     this.published = published;
-    given = Objects.requireNonNull(options.tables());
-    progress = Progress.onTerminal("Lethe verify " + certificate.requestId());
-    Vault vault =
-        Vault.open(configuration(), Objects.requireNonNull(options.vault()), options.model());
-    key = vault.key();
-    evidence = vault.readEvidence(certificate.certificateId());
+    this.given = given;
+    this.progress = progress;
+    key = given.key();
+    evidence = given.evidence();
   }
 
   /** All checks; reads the data. */
@@ -96,12 +86,13 @@ final class Recomputation {
         "keyed digest of the certificate; request, method and rho");
     // Where the old model is at hand, it says what the features and the objective are.
     LoadedModel reference = published;
-    if (options.originalModel() != null) {
-      reference = original(options.originalModel());
+    if (given.original() != null) {
+      reference = given.original();
+      compare(reference);
     }
     String label =
         reference.tableLabel(
-            options.label() == null ? evidence.inputs().labelColumn() : options.label());
+            given.label() == null ? evidence.inputs().labelColumn() : given.label());
     data(reference, label);
     noise();
     return checks;
@@ -111,18 +102,17 @@ final class Recomputation {
     checks.add(new Check(name, passed, detail));
   }
 
-  private Configuration configuration() {
-    return spark.sparkContext().hadoopConfiguration();
-  }
-
   /** The model before unlearning: what was published must differ from it in the parameters only. */
-  private LoadedModel original(String directory) {
-    ModelDigest digest = ModelDigest.of(configuration(), directory);
+  private void compare(LoadedModel original) {
+    ModelDigest recorded = evidence.digests().model();
+    ModelDigest digest =
+        recorded.algorithm().equals(ModelDigest.OF_PARAMETERS)
+            ? original.parametersDigest()
+            : original.digest(spark);
     check(
         "original model digest",
-        digest.equals(evidence.digests().model()),
-        "evidence " + evidence.digests().model().value() + ", model " + digest.value());
-    LoadedModel original = LoadedModel.load(spark, "--original-model", directory);
+        digest.equals(recorded),
+        "evidence " + recorded.value() + ", model " + digest.value());
     List<String> differences = published.featurizer().differences(original.featurizer());
     check(
         "stages and params are the original's",
@@ -130,7 +120,6 @@ final class Recomputation {
         differences.isEmpty()
             ? "all but the parameters and what a FeatureHasher no longer reads"
             : String.join(", ", differences));
-    return original;
   }
 
   /** Digests and measurements on the corrected data, as the reference model featurises it. */
@@ -139,9 +128,9 @@ final class Recomputation {
     CorrectedRows rows =
         CorrectedRows.of(
             spark,
-            given,
+            given.tables(),
             request == null ? NO_REQUEST : request,
-            String.valueOf(options.request()),
+            given.requestName(),
             reference,
             label);
     BitSet zero = EarlierRelease.slots(certificate);
@@ -154,7 +143,8 @@ final class Recomputation {
     FeatureChange change = FeatureChange.of(reference, corrected, removed, left, label, place());
     if (request != null) {
       removal(reference, change, zero);
-      if (given instanceof GivenTables.Snapshots || given instanceof GivenTables.Corrected) {
+      if (given.tables() instanceof GivenTables.Snapshots
+          || given.tables() instanceof GivenTables.Corrected) {
         check(
             "no removed row is left",
             noRemovedRowIsLeft(rows.corrections(), corrected),
@@ -172,7 +162,7 @@ final class Recomputation {
             reference.linear(),
             zero,
             certificate.rho() == null ? ModelUpdate.DEFAULT_RHO : certificate.rho(),
-            options.partitions(),
+            given.partitions(),
             progress,
             place())) {
       check(
@@ -207,7 +197,7 @@ final class Recomputation {
   }
 
   private String place() {
-    return given.name();
+    return given.tables().name();
   }
 
   private DataDigest digest(Dataset<Row> featurized, ExampleTable.Columns columns, BitSet removed) {
@@ -223,11 +213,10 @@ final class Recomputation {
   }
 
   private @Nullable Request request() {
-    if (options.request() == null) {
+    Request request = given.request();
+    if (request == null) {
       return null;
     }
-    // many requests were given one id
-    Request request = options.request().withId(certificate.requestId()).read(spark);
     check(
         "request digest",
         Evidence.Digests.ofRequest(request.canonicalBytes(), key)
@@ -240,9 +229,9 @@ final class Recomputation {
             && certificate.method().equals(request.method().word())
             && (certificate.verdict() == Verdict.NOT_CERTIFIED
                 || (terms != null
-                    && terms.epsilon() == VerifyJob.figure(certificate.epsilon())
+                    && terms.epsilon() == Verification.figure(certificate.epsilon())
                     && isDelta(terms.delta())
-                    && terms.rho() == VerifyJob.figure(certificate.rho()))),
+                    && terms.rho() == Verification.figure(certificate.rho()))),
         "id, method, epsilon, delta, rho");
     return request;
   }
@@ -251,7 +240,7 @@ final class Recomputation {
   private boolean isDelta(double requested) {
     return certificate.mechanism() == Mechanism.GAMMA_RADIUS_OUTPUT_NOISE
         ? requested == 0
-        : requested == VerifyJob.figure(certificate.delta());
+        : requested == Verification.figure(certificate.delta());
   }
 
   /**
@@ -262,7 +251,7 @@ final class Recomputation {
     Set<String> known = new TreeSet<>(String.CASE_INSENSITIVE_ORDER);
     known.addAll(reference.featurizer().readColumns());
     known.add(reference.linear().featuresColumn());
-    return RequestedChange.removedFeatures(request, String.valueOf(options.request())).stream()
+    return RequestedChange.removedFeatures(request, given.requestName()).stream()
         .filter(feature -> reference != published || known.contains(feature.column()))
         .toList();
   }
@@ -372,7 +361,7 @@ final class Recomputation {
       return;
     }
     if (certificate.verdict() == Verdict.CERTIFIED) {
-      double rho = VerifyJob.figure(certificate.rho());
+      double rho = Verification.figure(certificate.rho());
       check(
           "distance to the minimiser",
           proven.distance() <= rho,

@@ -3,22 +3,16 @@ package dev.lethe.spark.job;
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.certificate.Certificate;
 import dev.lethe.spark.certificate.Check;
-import dev.lethe.spark.certificate.ClaimCheck;
+import dev.lethe.spark.certificate.Evidence;
 import dev.lethe.spark.certificate.ModelDigest;
-import dev.lethe.spark.certificate.Scope;
-import dev.lethe.spark.certificate.Verdict;
+import dev.lethe.spark.certificate.Vault;
+import dev.lethe.spark.certificate.VaultKey;
 import java.io.IOException;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
-import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.SparkSession;
-import org.jspecify.annotations.Nullable;
 
-/**
- * {@code lethe verify}: checks a certificate. Uses the published model, the evidence and the data;
- * no solver and no update.
- */
+/** {@code lethe verify}: reads what the options name and runs the {@link Verification}. */
 public final class VerifyJob {
   private final VerifyOptions options;
   private final SparkSession spark;
@@ -41,72 +35,46 @@ public final class VerifyJob {
    * @throws InvalidInputException if something given cannot be read
    */
   public Result run() throws IOException {
-    Certificate certificate = certificate();
-    String verdict = certificate.verdict() == Verdict.CERTIFIED ? "certified" : "not-certified";
-    ModelDigest digest = ModelDigest.of(configuration(), options.model());
+    Certificate certificate =
+        Certificate.read(
+            InputFile.read(spark, "--certificate", options.certificate(), Integer.MAX_VALUE),
+            options.certificate());
+    ModelDigest digest =
+        ModelDigest.of(spark.sparkContext().hadoopConfiguration(), options.model());
     if (!digest.equals(certificate.modelDigest())) {
       // Not what was published: it may not even load, and nothing that it says is of interest.
-      return new Result(
-          List.of(
-              new Check(
-                  "model digest",
-                  false,
-                  "certificate "
-                      + certificate.modelDigest().value()
-                      + ", model "
-                      + digest.value()
-                      + "; nothing else is checked on another model")),
-          verdict);
+      return Verification.ofAnotherModel(certificate, digest);
     }
     LoadedModel model = LoadedModel.load(spark, "--model", options.model());
-    double[] published = model.linear().parameters();
-    List<Check> checks =
-        new ArrayList<>(
-            ClaimCheck.check(
-                certificate,
-                digest,
-                published,
-                model.linear().layout(),
-                claim -> ClaimRules.required(claim, published.length)));
-    if (certificate.claim() != null) {
-      checks.add(ClaimRules.followFromTerms(certificate.claim(), published.length));
-    }
-    checks.add(scope(certificate, model));
-    if (options.vault() != null) {
-      checks.addAll(new Recomputation(options, spark, certificate, model).run());
-    }
-    return new Result(checks, verdict);
+    return new Verification(
+            spark,
+            certificate,
+            model,
+            digest,
+            options.vault() == null ? null : confidential(certificate, options.vault()))
+        .run(Progress.onTerminal("Lethe verify " + certificate.requestId()));
   }
 
-  /** That no stage whose state was learned is kept quiet about. */
-  private static Check scope(Certificate certificate, LoadedModel model) {
-    Scope scope =
-        Scope.frozenFeaturizer(
-            certificate.method(),
-            model.learnedStages(),
-            certificate.zeroCoefficients(),
-            certificate.parameters());
-    boolean same =
-        certificate.notCovered().equals(scope.notCovered())
-            && (certificate.verdict() == Verdict.NOT_CERTIFIED
-                || certificate.covers().equals(scope.covers()));
-    return new Check(
-        "covers and notCovered are the model's",
-        same,
-        model.learnedStages().size() + " featurizer stages have learned state");
-  }
-
-  static double figure(@Nullable Double figure) {
-    return Objects.requireNonNull(figure);
-  }
-
-  private Configuration configuration() {
-    return spark.sparkContext().hadoopConfiguration();
-  }
-
-  private Certificate certificate() {
-    return Certificate.read(
-        InputFile.read(spark, "--certificate", options.certificate(), Integer.MAX_VALUE),
-        options.certificate());
+  /** What the vault has, and what it is compared with. */
+  private Verification.Confidential confidential(Certificate certificate, String directory)
+      throws IOException {
+    Vault vault =
+        Vault.open(spark.sparkContext().hadoopConfiguration(), directory, options.model());
+    VaultKey key = vault.key();
+    Evidence evidence = vault.readEvidence(certificate.certificateId());
+    return new Verification.Confidential(
+        key,
+        evidence,
+        Objects.requireNonNull(options.tables()),
+        options.label(),
+        // many requests were given one id
+        options.request() == null
+            ? null
+            : options.request().withId(certificate.requestId()).read(spark),
+        String.valueOf(options.request()),
+        options.originalModel() == null
+            ? null
+            : LoadedModel.load(spark, "--original-model", options.originalModel()),
+        options.partitions());
   }
 }
