@@ -66,7 +66,7 @@ public record LoadedModel(
   }
 
   /** The digest that it has in memory, saved or not. */
-  ModelDigest parametersDigest() {
+  public ModelDigest parametersDigest() {
     return ModelDigest.ofParameters(
         transformer.getClass().getName(), transformer.uid(), linear.parameters());
   }

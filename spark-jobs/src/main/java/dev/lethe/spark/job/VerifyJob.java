@@ -7,10 +7,13 @@ import dev.lethe.spark.certificate.Evidence;
 import dev.lethe.spark.certificate.ModelDigest;
 import dev.lethe.spark.certificate.Vault;
 import dev.lethe.spark.certificate.VaultKey;
+import dev.lethe.spark.request.Request;
 import java.io.IOException;
 import java.util.List;
 import java.util.Objects;
+import java.util.function.Function;
 import org.apache.spark.sql.SparkSession;
+import org.jspecify.annotations.Nullable;
 
 /** {@code lethe verify}: reads what the options name and runs the {@link Verification}. */
 public final class VerifyJob {
@@ -35,6 +38,25 @@ public final class VerifyJob {
    * @throws InvalidInputException if something given cannot be read
    */
   public Result run() throws IOException {
+    RequestSource source = options.request();
+    return run(
+        // many requests were given one id
+        certificate -> source == null ? null : source.withId(certificate.requestId()).read(spark),
+        String.valueOf(source));
+  }
+
+  /**
+   * Runs the job with a request that is there.
+   *
+   * @param name names it, for messages
+   * @throws InvalidInputException if something given cannot be read
+   */
+  public Result run(Request request, String name) throws IOException {
+    return run(certificate -> request, name);
+  }
+
+  private Result run(Function<Certificate, @Nullable Request> request, String name)
+      throws IOException {
     Certificate certificate =
         Certificate.read(
             InputFile.read(spark, "--certificate", options.certificate(), Integer.MAX_VALUE),
@@ -51,12 +73,15 @@ public final class VerifyJob {
             certificate,
             model,
             digest,
-            options.vault() == null ? null : confidential(certificate, options.vault()))
+            options.vault() == null
+                ? null
+                : confidential(certificate, options.vault(), request.apply(certificate), name))
         .run(Progress.onTerminal("Lethe verify " + certificate.requestId()));
   }
 
   /** What the vault has, and what it is compared with. */
-  private Verification.Confidential confidential(Certificate certificate, String directory)
+  private Verification.Confidential confidential(
+      Certificate certificate, String directory, @Nullable Request request, String requestName)
       throws IOException {
     Vault vault =
         Vault.open(spark.sparkContext().hadoopConfiguration(), directory, options.model());
@@ -67,11 +92,8 @@ public final class VerifyJob {
         evidence,
         Objects.requireNonNull(options.tables()),
         options.label(),
-        // many requests were given one id
-        options.request() == null
-            ? null
-            : options.request().withId(certificate.requestId()).read(spark),
-        String.valueOf(options.request()),
+        request,
+        requestName,
         options.originalModel() == null
             ? null
             : LoadedModel.load(spark, "--original-model", options.originalModel()),
