@@ -83,8 +83,7 @@ class ArchitectureTest {
                 @Override
                 public void check(JavaCodeUnit unit, ConditionEvents events) {
                   Stream.concat(
-                          unit.getRawParameterTypes().stream(),
-                          Stream.of(unit.getRawReturnType()))
+                          unit.getRawParameterTypes().stream(), Stream.of(unit.getRawReturnType()))
                       .map(JavaClass::getBaseComponentType)
                       .filter(
                           type ->

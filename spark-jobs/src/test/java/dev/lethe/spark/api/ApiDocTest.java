@@ -34,7 +34,7 @@ class ApiDocTest {
             source.indexOf("// example begins\n") + "// example begins\n".length(),
             source.indexOf("      // example ends"));
 
-    assertThat(block("java")).isEqualTo(body.stripIndent().stripTrailing() + "\n}\n");
+    assertThat(block("java")).isEqualTo(body.stripTrailing().stripIndent() + "\n}\n");
 
     Certificate certificate = JavaExample.forget(LocalSpark.session(), directory.toString());
     assertThat(certificate.verdict()).isEqualTo(Verdict.CERTIFIED);

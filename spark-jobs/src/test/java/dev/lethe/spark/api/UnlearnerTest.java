@@ -455,11 +455,12 @@ class UnlearnerTest {
 
     refused(
         () -> new Unlearner().setLabelCol("leaves").unlearn(model, MEMBERS, request),
-        "data: ",
-        "'leaves'");
+        "label column 'leaves' is not in the data",
+        "age");
     refused(
         () -> unlearner.unlearn(new VectorAssembler("va-1"), MEMBERS, request), "model", "va-1");
-    refused(() -> unlearner.unlearn(model, MEMBERS.drop("age"), request), "data: ", "'age'");
+    refused(
+        () -> unlearner.unlearn(model, MEMBERS.drop("age"), request), "VectorAssembler", "`age`");
     refused(() -> TrainingData.snapshots(MEMBERS, MEMBERS), "key: no column");
     refused(
         () -> unlearner.unlearn(model, TrainingData.snapshots(MEMBERS, MEMBERS, "person"), request),
