@@ -23,6 +23,7 @@ public record CorrectedData(
     long overwrittenRows,
     List<String> droppedColumns,
     List<String> notApplied) {
+  /** Copies the lists. */
   public CorrectedData {
     droppedColumns = List.copyOf(droppedColumns);
     notApplied = List.copyOf(notApplied);

@@ -20,6 +20,7 @@ public record JointGuarantee(double epsilon, double delta) {
    * At the largest delta of the certificates; of pure epsilon ones, the sum of their epsilons.
    *
    * @param certificates of different releases, each certified
+   * @return the joint guarantee
    * @throws InvalidInputException if one is not certified, claims what its figures do not support
    *     or is given twice, or none is given
    */
@@ -32,6 +33,7 @@ public record JointGuarantee(double epsilon, double delta) {
    *
    * @param delta in (0, 1)
    * @param certificates as above
+   * @return the joint guarantee
    * @throws InvalidInputException as above, or if nothing is proven at that delta
    */
   public static JointGuarantee atDelta(double delta, Certificate... certificates) {
@@ -43,6 +45,7 @@ public record JointGuarantee(double epsilon, double delta) {
    *
    * @param epsilon positive
    * @param certificates as above
+   * @return the joint guarantee
    * @throws InvalidInputException as above, or if nothing is proven at that epsilon
    */
   public static JointGuarantee atEpsilon(double epsilon, Certificate... certificates) {

@@ -21,7 +21,7 @@ public record RetrainedModel(
     double roundingBound,
     long rows) {
 
-  /** A copy. */
+  /** {@return a copy} */
   @Override
   public double[] parameters() {
     return parameters.clone();

@@ -34,6 +34,7 @@ public final class TrainingData {
    * The original rows; the request's changes are applied to them.
    *
    * @param data all rows
+   * @return the data
    */
   public static TrainingData original(Dataset<?> data) {
     return of(new GivenTables.Original(table("data", data)), data);
@@ -44,6 +45,7 @@ public final class TrainingData {
    * its conditions are checked not to match any more.
    *
    * @param corrected all rows that are left, with their new values
+   * @return the data
    */
   public static TrainingData corrected(Dataset<?> corrected) {
     return of(new GivenTables.Corrected(table("corrected", corrected)), corrected);
@@ -55,6 +57,7 @@ public final class TrainingData {
    * @param data all rows before
    * @param corrected all rows after
    * @param key columns of both that identify a row
+   * @return the data
    * @throws InvalidInputException if no key is given
    */
   public static TrainingData snapshots(Dataset<?> data, Dataset<?> corrected, String... key) {
@@ -70,6 +73,7 @@ public final class TrainingData {
    * @param data all rows before
    * @param corrections the key and the columns to overwrite, a row for each row that changes
    * @param key columns of both that identify a row
+   * @return the data
    * @throws InvalidInputException if no key is given
    */
   public static TrainingData corrections(Dataset<?> data, Dataset<?> corrections, String... key) {
@@ -83,6 +87,7 @@ public final class TrainingData {
    * The same data with test data beside them: metrics before and after go into the evidence.
    *
    * @param testData rows with the raw columns and the label
+   * @return the data with it
    */
   public TrainingData withTest(Dataset<?> testData) {
     return new TrainingData(tables, testData.toDF(), session);

@@ -33,6 +33,7 @@ public final class UnlearnRequest {
    *
    * @param id public; 1 to 128 characters of {@code A-Z a-z 0-9 . _ -} that do not start with
    *     {@code .} or {@code -}
+   * @return a builder without changes
    */
   public static Builder builder(String id) {
     return new Builder(id);
@@ -42,6 +43,7 @@ public final class UnlearnRequest {
    * Reads the text of a request file.
    *
    * @param text YAML, or JSON where it begins with a brace
+   * @return the request
    * @throws InvalidInputException if it is no request
    */
   public static UnlearnRequest parse(String text) {
@@ -54,6 +56,7 @@ public final class UnlearnRequest {
    *
    * @param spark whose Hadoop file systems are used
    * @param file YAML or JSON
+   * @return the request
    * @throws InvalidInputException if it does not exist or is no request
    */
   public static UnlearnRequest read(SparkSession spark, String file) {
@@ -67,6 +70,7 @@ public final class UnlearnRequest {
    * @param spark whose Hadoop file systems are used
    * @param id of the merged request
    * @param paths files and directories
+   * @return the request
    * @throws InvalidInputException if one does not exist or is no request, or if two contradict each
    *     other
    */
@@ -79,6 +83,7 @@ public final class UnlearnRequest {
    *
    * @param id of the merged request
    * @param requests in order, at least one; one that occurs twice counts once
+   * @return the request
    * @throws InvalidInputException if two have the same id and differ, or ask for different methods
    *     or certificates
    */
@@ -95,7 +100,7 @@ public final class UnlearnRequest {
                 .toList()));
   }
 
-  /** The public id. */
+  /** {@return the public id} */
   public String id() {
     return request.id();
   }
@@ -135,6 +140,7 @@ public final class UnlearnRequest {
      *
      * @param features {@code column}, {@code column[index]} or {@code column[attribute]}, with
      *     backticks around a name that has dots, brackets or backticks
+     * @return this
      */
     public Builder removeFeatures(String... features) {
       return add(
@@ -147,6 +153,7 @@ public final class UnlearnRequest {
      *
      * @param column as it is, without backticks
      * @param value an expression
+     * @return this
      */
     public Builder replaceFeature(String column, String value) {
       return add("replaceFeature", () -> new Change.ReplaceFeatures(Map.of(column, value), null));
@@ -158,6 +165,7 @@ public final class UnlearnRequest {
      * @param column as it is, without backticks
      * @param value an expression
      * @param where which rows
+     * @return this
      */
     public Builder replaceFeature(String column, String value, String where) {
       return replaceFeatures(Map.of(column, value), where);
@@ -168,6 +176,7 @@ public final class UnlearnRequest {
      *
      * @param values column to expression
      * @param where which rows
+     * @return this
      */
     public Builder replaceFeatures(Map<String, String> values, String where) {
       return add("replaceFeatures", () -> new Change.ReplaceFeatures(values, where));
@@ -178,6 +187,7 @@ public final class UnlearnRequest {
      *
      * @param to an expression
      * @param where which rows
+     * @return this
      */
     public Builder relabel(String to, String where) {
       return add("relabel", () -> new Change.Relabel(to, where));
@@ -187,6 +197,7 @@ public final class UnlearnRequest {
      * Rows to be forgotten altogether.
      *
      * @param where which rows
+     * @return this
      */
     public Builder removeRows(String where) {
       return add("removeRows", () -> new Change.RemoveRows(where));
@@ -199,6 +210,7 @@ public final class UnlearnRequest {
      * @param delta the probability of exceeding it, in [0, 1); 0 asks for pure epsilon
      * @param rho the distance to the minimiser on the corrected data that has to be proven, in the
      *     parameters' Euclidean norm; positive and finite
+     * @return this
      */
     public Builder certificate(double epsilon, double delta, double rho) {
       terms = checked("certificate", () -> new CertificateTerms(epsilon, delta, rho));
@@ -210,6 +222,7 @@ public final class UnlearnRequest {
      *
      * @param word {@code refined} (default), {@code second-order} or {@code first-order}; the first
      *     alone can be certified
+     * @return this
      */
     public Builder method(String word) {
       method =
@@ -225,6 +238,7 @@ public final class UnlearnRequest {
      * The step length of {@code first-order}; without it, it is chosen.
      *
      * @param step positive and finite
+     * @return this
      */
     public Builder tau(double step) {
       tau = step;
@@ -234,6 +248,7 @@ public final class UnlearnRequest {
     /**
      * The request.
      *
+     * @return the request
      * @throws InvalidInputException if the id is none, or tau does not fit the method
      */
     public UnlearnRequest build() {

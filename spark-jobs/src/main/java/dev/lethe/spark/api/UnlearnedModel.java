@@ -33,12 +33,17 @@ public final class UnlearnedModel implements AutoCloseable {
   /**
    * The model, as Spark ML scores with it: of the class and the uid of the old one, with noise if
    * it is certified.
+   *
+   * @return the model
    */
   public Transformer model() {
     return corrected.model().transformer();
   }
 
-  /** Its parameters: for each margin the coefficients, then the intercept where there is one. */
+  /**
+   * {@return its parameters: for each margin the coefficients, then the intercept where there is
+   * one}
+   */
   public double[] parameters() {
     return corrected.model().linear().parameters();
   }
@@ -46,6 +51,8 @@ public final class UnlearnedModel implements AutoCloseable {
   /**
    * The public certificate. Its {@code modelDigest} is of the parameters; {@link #save} makes the
    * one that is of the saved files. {@code verdict()} says whether anything is certified.
+   *
+   * @return the certificate
    */
   public Certificate certificate() {
     return corrected.certificate();
@@ -56,6 +63,7 @@ public final class UnlearnedModel implements AutoCloseable {
    * takes one or two passes over the data. Whoever has it can take the noise off the model: it
    * belongs into a vault, never into a notebook's output.
    *
+   * @return the evidence
    * @throws IllegalStateException after {@link #close}, unless it was asked for before
    */
   public Evidence evidence() {
@@ -67,7 +75,7 @@ public final class UnlearnedModel implements AutoCloseable {
     return evidence;
   }
 
-  /** What the operator should know: sentences without figures of the data. */
+  /** {@return what the operator should know: sentences without figures of the data} */
   public List<String> notes() {
     return corrected.notes();
   }

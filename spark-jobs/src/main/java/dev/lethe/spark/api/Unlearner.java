@@ -146,47 +146,57 @@ public final class Unlearner extends JavaParams {
     return defaultCopy(extra);
   }
 
-  /** The data's label column. */
+  /** {@return the data's label column} */
   public Param<String> labelCol() {
     return labelCol;
   }
 
-  /** The data's weight column, for {@link #correctedData} without a model. */
+  /** {@return the data's weight column, for {@link #correctedData} without a model} */
   public Param<String> weightCol() {
     return weightCol;
   }
 
-  /** How the Newton systems are solved; default {@code auto}. */
+  /** {@return how the Newton systems are solved; default {@code auto}} */
   public Param<String> solver() {
     return solver;
   }
 
-  /** Newton steps at most; default 50. */
+  /** {@return Newton steps at most; default 50} */
   public IntParam maxSteps() {
     return maxSteps;
   }
 
-  /** Conjugate gradient iterations in one step at most; default 1000. */
+  /** {@return conjugate gradient iterations in one step at most; default 1000} */
   public IntParam maxCgIterations() {
     return maxCgIterations;
   }
 
-  /** Partitions of the cached data; default 0, the data's own, at least the cores. */
+  /** {@return partitions of the cached data; default 0, the data's own, at least the cores} */
   public IntParam partitions() {
     return partitions;
   }
 
-  /** Mean-form gradient norm that {@link #retrain} has to reach; default 1e-9. */
+  /** {@return mean-form gradient norm that {@link #retrain} has to reach; default 1e-9} */
   public DoubleParam gradientNorm() {
     return gradientNorm;
   }
 
-  /** Sets {@link #labelCol}. */
+  /**
+   * Sets {@link #labelCol}.
+   *
+   * @param value a column
+   * @return this
+   */
   public Unlearner setLabelCol(String value) {
     return with(labelCol, value);
   }
 
-  /** Sets {@link #weightCol}. */
+  /**
+   * Sets {@link #weightCol}.
+   *
+   * @param value a column
+   * @return this
+   */
   public Unlearner setWeightCol(String value) {
     return with(weightCol, value);
   }
@@ -194,6 +204,8 @@ public final class Unlearner extends JavaParams {
   /**
    * Sets {@link #solver}.
    *
+   * @param value auto, cg or cholesky
+   * @return this
    * @throws InvalidInputException if it is none of auto, cg and cholesky
    */
   public Unlearner setSolver(String value) {
@@ -203,6 +215,8 @@ public final class Unlearner extends JavaParams {
   /**
    * Sets {@link #maxSteps}.
    *
+   * @param value at least 1
+   * @return this
    * @throws InvalidInputException if it is below 1
    */
   public Unlearner setMaxSteps(int value) {
@@ -212,6 +226,8 @@ public final class Unlearner extends JavaParams {
   /**
    * Sets {@link #maxCgIterations}.
    *
+   * @param value at least 1
+   * @return this
    * @throws InvalidInputException if it is below 1
    */
   public Unlearner setMaxCgIterations(int value) {
@@ -221,6 +237,8 @@ public final class Unlearner extends JavaParams {
   /**
    * Sets {@link #partitions}.
    *
+   * @param value at least 0
+   * @return this
    * @throws InvalidInputException if it is below 0
    */
   public Unlearner setPartitions(int value) {
@@ -230,43 +248,45 @@ public final class Unlearner extends JavaParams {
   /**
    * Sets {@link #gradientNorm}.
    *
+   * @param value positive
+   * @return this
    * @throws InvalidInputException if it is not positive
    */
   public Unlearner setGradientNorm(double value) {
     return with(gradientNorm, value);
   }
 
-  /** The label column that is set; empty for the model's. */
+  /** {@return the label column that is set; empty for the model's} */
   public Optional<String> getLabelCol() {
     return Optional.ofNullable(valueOf(labelCol));
   }
 
-  /** The weight column that is set, if any. */
+  /** {@return the weight column that is set, if any} */
   public Optional<String> getWeightCol() {
     return Optional.ofNullable(valueOf(weightCol));
   }
 
-  /** The solver. */
+  /** {@return the solver} */
   public String getSolver() {
     return getOrDefault(solver);
   }
 
-  /** Newton steps at most. */
+  /** {@return Newton steps at most} */
   public int getMaxSteps() {
     return (int) getOrDefault(maxSteps);
   }
 
-  /** Conjugate gradient iterations in one step at most. */
+  /** {@return conjugate gradient iterations in one step at most} */
   public int getMaxCgIterations() {
     return (int) getOrDefault(maxCgIterations);
   }
 
-  /** Partitions of the cached data, or 0. */
+  /** {@return partitions of the cached data, or 0} */
   public int getPartitions() {
     return (int) getOrDefault(partitions);
   }
 
-  /** The gradient norm of {@link #retrain}. */
+  /** {@return the gradient norm of {@link #retrain}} */
   public double getGradientNorm() {
     return (double) getOrDefault(gradientNorm);
   }
@@ -277,6 +297,7 @@ public final class Unlearner extends JavaParams {
    * @param model fitted
    * @param data the rows that it was trained on
    * @param request what to forget
+   * @return the model and its certificate
    */
   public UnlearnedModel unlearn(Transformer model, Dataset<?> data, UnlearnRequest request) {
     return unlearn(model, TrainingData.original(data), request);
@@ -288,6 +309,7 @@ public final class Unlearner extends JavaParams {
    * @param model fitted
    * @param data the rows that it was trained on, and how their correction arrives
    * @param request what to forget
+   * @return the model and its certificate
    */
   public UnlearnedModel unlearn(Transformer model, TrainingData data, UnlearnRequest request) {
     return unlearn(given(model), EarlierRelease.NONE, data, request);
@@ -301,6 +323,7 @@ public final class Unlearner extends JavaParams {
    * @param modelCertificate of that release
    * @param data the rows of that model, and how their correction arrives
    * @param request what to forget
+   * @return the model and its certificate
    */
   public UnlearnedModel unlearn(
       Transformer model, Certificate modelCertificate, TrainingData data, UnlearnRequest request) {
@@ -425,6 +448,7 @@ public final class Unlearner extends JavaParams {
    * @param model that reads the data; says which column is the label
    * @param data original rows, and perhaps corrected ones that overwrite them
    * @param request what to change
+   * @return the rows and what was counted
    */
   public CorrectedData correctedData(Transformer model, TrainingData data, UnlearnRequest request) {
     return correctedData(given(model), data, request);
@@ -436,6 +460,7 @@ public final class Unlearner extends JavaParams {
    *
    * @param data original rows, and perhaps corrected ones that overwrite them
    * @param request what to change
+   * @return the rows and what was counted
    */
   public CorrectedData correctedData(TrainingData data, UnlearnRequest request) {
     if (valueOf(labelCol) == null) {
@@ -483,6 +508,7 @@ public final class Unlearner extends JavaParams {
    * @param model fitted
    * @param data the rows that it was trained on, and how their correction arrives
    * @param request what is corrected
+   * @return what was reached
    */
   public RetrainedModel retrain(Transformer model, TrainingData data, UnlearnRequest request) {
     return train(given(model), data, request);
@@ -493,6 +519,7 @@ public final class Unlearner extends JavaParams {
    *
    * @param model fitted
    * @param data rows
+   * @return what was reached
    */
   public RetrainedModel retrain(Transformer model, Dataset<?> data) {
     return train(given(model), TrainingData.original(data), null);
