@@ -22,10 +22,4 @@ public record CorrectedData(
     long removedRows,
     long overwrittenRows,
     List<String> droppedColumns,
-    List<String> notApplied) {
-  /** Copies the lists. */
-  public CorrectedData {
-    droppedColumns = List.copyOf(droppedColumns);
-    notApplied = List.copyOf(notApplied);
-  }
-}
+    List<String> notApplied) {}
