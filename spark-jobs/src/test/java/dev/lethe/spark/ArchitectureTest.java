@@ -7,19 +7,26 @@ import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideOutsid
 import static com.tngtech.archunit.core.domain.JavaClass.Predicates.simpleName;
 import static com.tngtech.archunit.lang.conditions.ArchConditions.callMethod;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.codeUnits;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 
+import com.tngtech.archunit.core.domain.JavaClass;
+import com.tngtech.archunit.core.domain.JavaCodeUnit;
 import com.tngtech.archunit.core.importer.ImportOption;
 import com.tngtech.archunit.junit.AnalyzeClasses;
 import com.tngtech.archunit.junit.ArchTest;
+import com.tngtech.archunit.lang.ArchCondition;
 import com.tngtech.archunit.lang.ArchRule;
+import com.tngtech.archunit.lang.ConditionEvents;
+import com.tngtech.archunit.lang.SimpleConditionEvent;
 import dev.lethe.core.solver.ConjugateGradient;
 import dev.lethe.core.solver.NewtonSolver;
 import dev.lethe.core.solver.NewtonStep;
 import dev.lethe.spark.job.VerifyJob;
 import dev.lethe.spark.job.VerifyOptions;
+import java.util.stream.Stream;
 
-/** cli -> job -> {ml, data, featurizer, request, certificate}, operator -> core. */
+/** cli, api -> job -> {ml, data, featurizer, request, certificate}, operator -> core. */
 @AnalyzeClasses(packages = "dev.lethe", importOptions = ImportOption.DoNotIncludeTests.class)
 class ArchitectureTest {
   private static final String SPARK = "dev.lethe.spark.";
@@ -56,6 +63,44 @@ class ArchitectureTest {
       mayUse("job", "ml", "data", "featurizer", "request", "certificate", "operator");
 
   @ArchTest
+  static final ArchRule apiIsBesideCli =
+      mayUse("api", "job", "ml", "data", "featurizer", "request", "certificate");
+
+  /** What callers compile against keeps its name in the application jar. */
+  @ArchTest
+  static final ArchRule apiSignaturesKeepTheirNames =
+      codeUnits()
+          .that()
+          .areDeclaredInClassesThat()
+          .resideInAPackage(SPARK + "api..")
+          .and()
+          .arePublic()
+          .and()
+          .areDeclaredInClassesThat()
+          .arePublic()
+          .should(
+              new ArchCondition<>("name the JDK, Spark and " + SPARK + " alone") {
+                @Override
+                public void check(JavaCodeUnit unit, ConditionEvents events) {
+                  Stream.concat(
+                          unit.getRawParameterTypes().stream(), Stream.of(unit.getRawReturnType()))
+                      .map(JavaClass::getBaseComponentType)
+                      .filter(
+                          type ->
+                              !type.isPrimitive()
+                                  && !type.getPackageName()
+                                      .matches("java\\..*|org\\.apache\\.spark\\..*")
+                                  && !type.getPackageName()
+                                      .matches("dev\\.lethe\\.spark\\.(api|certificate)"))
+                      .forEach(
+                          type ->
+                              events.add(
+                                  SimpleConditionEvent.violated(
+                                      unit, unit.getFullName() + " names " + type.getName())));
+                }
+              });
+
+  @ArchTest
   static final ArchRule coreKnowsNothingAbove =
       noClasses()
           .that()
@@ -79,6 +124,7 @@ class ArchitectureTest {
       noClasses()
           .that(
               belongToAnyOf(VerifyJob.class, VerifyOptions.class)
+                  .or(simpleName("Verification"))
                   .or(simpleName("Recomputation"))
                   .or(resideInAPackage(SPARK + "certificate..")))
           .should()

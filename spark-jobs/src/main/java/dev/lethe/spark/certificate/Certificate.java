@@ -46,7 +46,8 @@ import org.jspecify.annotations.Nullable;
  * @param zeroCoefficients slots whose coefficient is exactly 0 because the request, or that of an
  *     earlier release of the model, removed them
  * @param parameters number p of published parameters, the intercept included where there is one
- * @param modelDigest of the published model's directory
+ * @param modelDigest of the published model's directory; of its parameters as long as it is in
+ *     memory only
  * @param software versions that made the release
  */
 @JsonPropertyOrder({
@@ -359,18 +360,58 @@ public record Certificate(
         : new PerturbationClaim(epsilon, delta, residual, sigma);
   }
 
+  /** The same claim about the model in a directory. */
+  public Certificate ofSaved(ModelDigest directory) {
+    return new Certificate(
+        schemaVersion,
+        certificateId,
+        requestId,
+        issuedAt,
+        verdict,
+        reason,
+        mechanism,
+        epsilon,
+        delta,
+        rho,
+        sigma,
+        scale,
+        noisyParameters,
+        residual,
+        assumption,
+        gridStep,
+        guarantee,
+        method,
+        covers,
+        notCovered,
+        zeroCoefficients,
+        parameters,
+        directory,
+        software);
+  }
+
   /** The document as UTF-8 JSON, fields in the order above. */
   public byte[] toJson() {
     return JsonDocument.write(this, schemaVersion == 1 ? SINCE_2 : Set.of());
   }
 
   /**
-   * Reads a certificate.
+   * Reads the certificate of a saved model.
    *
    * @param source the file, for messages
-   * @throws InvalidInputException if the document breaks the schema or contradicts itself
+   * @throws InvalidInputException if the document breaks the schema or contradicts itself, or is of
+   *     a model that was not saved with it
    */
   public static Certificate read(byte[] json, String source) {
-    return JsonDocument.read(json, Certificate.class, SCHEMA_VERSION, SINCE_2, source);
+    Certificate certificate =
+        JsonDocument.read(json, Certificate.class, SCHEMA_VERSION, SINCE_2, source);
+    if (!certificate.modelDigest.algorithm().equals(ModelDigest.OF_FILES)) {
+      throw new InvalidInputException(
+          source
+              + ": modelDigest.algorithm is "
+              + certificate.modelDigest.algorithm()
+              + ": the certificate is of a model in memory; saving the release writes the one of its"
+              + " files");
+    }
+    return certificate;
   }
 }

@@ -25,16 +25,27 @@ import org.apache.hadoop.fs.Path;
  * /}). Files named {@code _SUCCESS}, files that end in {@code .crc} and files and directories that
  * start with {@code .} are left out: Spark does not read them and copying may drop them.
  *
- * @param algorithm {@value #ALGORITHM}
+ * <p>A model in memory has no directory. Its digest is the SHA-256 of the lines
+ *
+ * <pre>{@code <class>\n<uid>\n<bits of the first parameter, 16 hexadecimal digits>\n...}</pre>
+ *
+ * in UTF-8: it tells whose parameters a certificate is about, and nothing of the featurizer.
+ *
+ * @param algorithm {@value #OF_FILES}, or {@value #OF_PARAMETERS} of a model in memory
  * @param value 64 hexadecimal digits in lower case
  */
 @JsonPropertyOrder({"algorithm", "value"})
 public record ModelDigest(String algorithm, String value) {
-  /** The only algorithm. */
-  public static final String ALGORITHM = "sha-256-tree";
+  /** Of a directory. */
+  public static final String OF_FILES = "sha-256-tree";
+
+  /** Of a model in memory. */
+  public static final String OF_PARAMETERS = "sha-256-parameters";
 
   public ModelDigest {
-    Require.that(ALGORITHM.equals(algorithm), "modelDigest.algorithm must be " + ALGORITHM);
+    Require.that(
+        OF_FILES.equals(algorithm) || OF_PARAMETERS.equals(algorithm),
+        "modelDigest.algorithm must be " + OF_FILES + " or " + OF_PARAMETERS);
     Require.sha256(value, "modelDigest.value");
   }
 
@@ -74,12 +85,31 @@ public record ModelDigest(String algorithm, String value) {
         manifest.update(entry.path);
         manifest.update((byte) '\n');
       }
-      return new ModelDigest(ALGORITHM, HexFormat.of().formatHex(manifest.digest()));
+      return new ModelDigest(OF_FILES, HexFormat.of().formatHex(manifest.digest()));
     } catch (FileNotFoundException e) {
       throw new InvalidInputException("model: " + path + " does not exist", e);
     } catch (IOException e) {
       throw new InvalidInputException("model: " + path + " cannot be read", e);
     }
+  }
+
+  /**
+   * The digest of a model in memory.
+   *
+   * @param type the class of the whole model
+   * @param uid of the whole model
+   * @param parameters of its predictor
+   */
+  public static ModelDigest ofParameters(String type, String uid, double[] parameters) {
+    MessageDigest digest = sha256();
+    digest.update((type + "\n" + uid + "\n").getBytes(StandardCharsets.UTF_8));
+    HexFormat hex = HexFormat.of();
+    for (double parameter : parameters) {
+      digest.update(
+          (hex.toHexDigits(Double.doubleToLongBits(parameter)) + "\n")
+              .getBytes(StandardCharsets.US_ASCII));
+    }
+    return new ModelDigest(OF_PARAMETERS, hex.formatHex(digest.digest()));
   }
 
   private static void collect(Storage storage, Path directory, String prefix, List<Entry> entries)

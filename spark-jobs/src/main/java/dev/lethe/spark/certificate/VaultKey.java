@@ -33,7 +33,8 @@ public final class VaultKey implements Serializable {
     return new VaultKey(secret.clone());
   }
 
-  static VaultKey random() {
+  /** A random key. */
+  public static VaultKey random() {
     byte[] secret = new byte[BYTES];
     new SecureRandom().nextBytes(secret);
     return new VaultKey(secret);

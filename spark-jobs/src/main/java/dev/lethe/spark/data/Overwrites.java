@@ -37,9 +37,9 @@ public final class Overwrites {
   private final TreeMap<String, String> columns;
 
   private Overwrites(
-      TableSource tableSource,
+      Table tableSource,
       Dataset<Row> table,
-      TableSource source,
+      Table source,
       Dataset<Row> corrections,
       List<String> key,
       TreeMap<String, String> columns) {
@@ -61,9 +61,9 @@ public final class Overwrites {
    *     hold
    */
   public static Overwrites of(
-      TableSource tableSource,
+      Table tableSource,
       Dataset<Row> table,
-      TableSource source,
+      Table source,
       Dataset<Row> corrections,
       List<String> key) {
     TreeMap<String, String> columns = new TreeMap<>(String.CASE_INSENSITIVE_ORDER);
@@ -105,7 +105,7 @@ public final class Overwrites {
   }
 
   private static void requireHolds(
-      StructField theirs, StructField ours, TableSource source, StructType schema) {
+      StructField theirs, StructField ours, Table source, StructType schema) {
     if (!holds(theirs.dataType(), ours.dataType())) {
       throw new InvalidInputException(
           source.name()

@@ -46,9 +46,9 @@ public final class Snapshots {
   private final Column changed;
 
   private Snapshots(
-      TableSource originalSource,
+      Table originalSource,
       Dataset<Row> original,
-      TableSource correctedSource,
+      Table correctedSource,
       Dataset<Row> corrected,
       List<String> key,
       Predicate<String> counts) {
@@ -72,9 +72,9 @@ public final class Snapshots {
    *     of the same type or cannot be compared
    */
   public static Snapshots of(
-      TableSource originalSource,
+      Table originalSource,
       Dataset<Row> original,
-      TableSource correctedSource,
+      Table correctedSource,
       Dataset<Row> corrected,
       List<String> key,
       Predicate<String> counts) {

@@ -25,7 +25,8 @@ import org.apache.spark.sql.SparkSession;
  * @param format a Spark data source: parquet, csv, json, orc, libsvm, delta...
  * @param options the source's options
  */
-public record TableSource(String option, String path, String format, Map<String, String> options) {
+public record TableSource(String option, String path, String format, Map<String, String> options)
+    implements Table {
   private static final Set<String> FILES =
       Set.of("parquet", "csv", "json", "orc", "libsvm", "text", "delta");
   private static final Pattern GLOB = Pattern.compile("[^/]*[*?\\[{].*");
@@ -41,6 +42,7 @@ public record TableSource(String option, String path, String format, Map<String,
    *
    * @throws InvalidInputException if the path does not exist or the source cannot be opened
    */
+  @Override
   public Dataset<Row> read(SparkSession spark) {
     Map<String, String> settings = settings();
     if (FILES.contains(format)) {
@@ -65,6 +67,7 @@ public record TableSource(String option, String path, String format, Map<String,
   }
 
   /** Names the table, for messages: {@code --data PATH}. */
+  @Override
   public String name() {
     return option + " " + path;
   }
@@ -88,6 +91,7 @@ public record TableSource(String option, String path, String format, Map<String,
    * The directory or file that this table is read from, without the part of the path that is a
    * pattern; empty if the source does not read files.
    */
+  @Override
   public Optional<String> place() {
     if (!FILES.contains(format)) {
       return Optional.empty();

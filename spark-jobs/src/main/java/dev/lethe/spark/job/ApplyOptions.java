@@ -1,5 +1,6 @@
 package dev.lethe.spark.job;
 
+import dev.lethe.spark.data.TableSource;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -7,7 +8,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * What {@code lethe apply} is given.
  *
- * @param tables the data, and perhaps corrected rows
+ * @param tables the data, which a data source reads, and perhaps corrected rows
  * @param label its label column, or null for the model's
  * @param weight its weight column, or null for the model's, if any
  * @param model directory of a model that reads the table, or null
@@ -21,6 +22,11 @@ public record ApplyOptions(
     @Nullable String model,
     RequestSource request,
     String out) {
+
+  /** The table that is rewritten. */
+  TableSource source() {
+    return (TableSource) tables.tables().get(0);
+  }
 
   /** The places that are read. */
   String[] sources() {

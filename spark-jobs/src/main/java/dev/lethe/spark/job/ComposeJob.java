@@ -47,11 +47,25 @@ public final class ComposeJob {
    */
   public Result run() {
     List<Certificate> certificates = new ArrayList<>();
+    for (String file : options.certificates()) {
+      certificates.add(
+          Certificate.read(InputFile.read(spark, "CERTIFICATE", file, Integer.MAX_VALUE), file));
+    }
+    return compose(certificates, options);
+  }
+
+  /**
+   * Composes certificates.
+   *
+   * @param options that name them, in the same order
+   * @throws InvalidInputException as {@link #run}
+   */
+  public static Result compose(List<Certificate> certificates, ComposeOptions options) {
     Set<String> ids = new HashSet<>();
     Composition composition = Composition.NONE;
-    for (String file : options.certificates()) {
-      Certificate certificate =
-          Certificate.read(InputFile.read(spark, "CERTIFICATE", file, Integer.MAX_VALUE), file);
+    for (int i = 0; i < certificates.size(); i++) {
+      String file = options.certificates().get(i);
+      Certificate certificate = certificates.get(i);
       if (!ids.add(certificate.certificateId())) {
         throw new InvalidInputException(
             file
@@ -61,9 +75,8 @@ public final class ComposeJob {
       }
       Claim claim = claim(file, certificate);
       composition = composition.and(claim.rho(), claim.noise(), certificate.parameters());
-      certificates.add(certificate);
     }
-    return together(certificates, composition);
+    return together(certificates, composition, options);
   }
 
   /** The claim, if its figures support it. */
@@ -98,7 +111,8 @@ public final class ComposeJob {
         file + ": its claim does not hold: " + check.name() + ": " + check.detail());
   }
 
-  private Result together(List<Certificate> certificates, Composition composition) {
+  private static Result together(
+      List<Certificate> certificates, Composition composition, ComposeOptions options) {
     try {
       if (options.epsilon() != null) {
         double delta = composition.delta(options.epsilon());
@@ -125,7 +139,7 @@ public final class ComposeJob {
 
   private static double largestDelta(List<Certificate> certificates) {
     return certificates.stream()
-        .mapToDouble(certificate -> VerifyJob.figure(certificate.delta()))
+        .mapToDouble(certificate -> Verification.figure(certificate.delta()))
         .max()
         .orElseThrow();
   }

@@ -4,7 +4,7 @@ import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.TableColumns;
 import dev.lethe.spark.data.Overwrites;
 import dev.lethe.spark.data.Snapshots;
-import dev.lethe.spark.data.TableSource;
+import dev.lethe.spark.data.Table;
 import dev.lethe.spark.request.Corrections;
 import dev.lethe.spark.request.LabelDomain;
 import dev.lethe.spark.request.Request;
@@ -103,7 +103,7 @@ sealed interface CorrectedRows {
     }
     Corrections corrections = checked(spark, request, file, model, label, table, false);
     if (given instanceof GivenTables.Overwritten tables) {
-      TableSource source = tables.corrections();
+      Table source = tables.corrections();
       return new Changed(
           table,
           corrections,

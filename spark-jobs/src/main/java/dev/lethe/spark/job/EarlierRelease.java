@@ -17,8 +17,16 @@ import org.jspecify.annotations.Nullable;
  * @param removedSlots slots that it, or one before it, removed
  * @param note for the operator, where a certificate was found and not used; or null
  */
-record EarlierRelease(BitSet removedSlots, @Nullable String note) {
+public record EarlierRelease(BitSet removedSlots, @Nullable String note) {
   private static final String CERTIFICATE = "certificate.json";
+
+  /** The first release of a model. */
+  public static final EarlierRelease NONE = new EarlierRelease(new BitSet(), null);
+
+  /** The release of a model in memory. */
+  public static EarlierRelease of(Certificate certificate) {
+    return new EarlierRelease(slots(certificate), null);
+  }
 
   /**
    * Reads the certificate of a model.

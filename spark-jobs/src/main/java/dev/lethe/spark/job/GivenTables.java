@@ -1,13 +1,13 @@
 package dev.lethe.spark.job;
 
-import dev.lethe.spark.data.TableSource;
+import dev.lethe.spark.data.Table;
 import java.util.List;
 
 /** The tables that say which rows there were and which there are: how corrections arrive. */
 public sealed interface GivenTables {
 
   /** The tables, the original one first. */
-  List<TableSource> tables();
+  List<Table> tables();
 
   /** Names the data, for messages. */
   default String name() {
@@ -19,9 +19,9 @@ public sealed interface GivenTables {
    *
    * @param data the table
    */
-  record Original(TableSource data) implements GivenTables {
+  record Original(Table data) implements GivenTables {
     @Override
-    public List<TableSource> tables() {
+    public List<Table> tables() {
       return List.of(data);
     }
   }
@@ -31,9 +31,9 @@ public sealed interface GivenTables {
    *
    * @param corrected the table
    */
-  record Corrected(TableSource corrected) implements GivenTables {
+  record Corrected(Table corrected) implements GivenTables {
     @Override
-    public List<TableSource> tables() {
+    public List<Table> tables() {
       return List.of(corrected);
     }
   }
@@ -45,14 +45,13 @@ public sealed interface GivenTables {
    * @param corrected the corrected table
    * @param key columns of both
    */
-  record Snapshots(TableSource data, TableSource corrected, List<String> key)
-      implements GivenTables {
+  record Snapshots(Table data, Table corrected, List<String> key) implements GivenTables {
     public Snapshots {
       key = List.copyOf(key);
     }
 
     @Override
-    public List<TableSource> tables() {
+    public List<Table> tables() {
       return List.of(data, corrected);
     }
 
@@ -69,14 +68,13 @@ public sealed interface GivenTables {
    * @param corrections the key and the columns to overwrite
    * @param key columns of both
    */
-  record Overwritten(TableSource data, TableSource corrections, List<String> key)
-      implements GivenTables {
+  record Overwritten(Table data, Table corrections, List<String> key) implements GivenTables {
     public Overwritten {
       key = List.copyOf(key);
     }
 
     @Override
-    public List<TableSource> tables() {
+    public List<Table> tables() {
       return List.of(data, corrections);
     }
 

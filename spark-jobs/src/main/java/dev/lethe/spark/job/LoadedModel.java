@@ -1,6 +1,7 @@
 package dev.lethe.spark.job;
 
 import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.certificate.ModelDigest;
 import dev.lethe.spark.data.ExampleTable;
 import dev.lethe.spark.featurizer.Featurizer;
 import dev.lethe.spark.featurizer.LearnedState;
@@ -16,26 +17,58 @@ import org.jspecify.annotations.Nullable;
 /**
  * A model that Lethe can work on.
  *
- * @param path where it was loaded from
+ * @param path where it was loaded from, or what messages call it
+ * @param saved whether it lies in that directory
  * @param transformer the whole model
  * @param featurizer its stages around the predictor
  * @param linear the predictor
  */
-record LoadedModel(
-    String path, Transformer transformer, Featurizer featurizer, LinearModel linear) {
+public record LoadedModel(
+    String path,
+    boolean saved,
+    Transformer transformer,
+    Featurizer featurizer,
+    LinearModel linear) {
 
   /**
    * @param option the command line option that named it, for messages
    * @throws InvalidInputException if it does not exist or is not supported
    */
   static LoadedModel load(SparkSession spark, String option, String path) {
-    return of(ModelStore.loadModel(spark, option, path), option, path);
+    return of(ModelStore.loadModel(spark, option, path), option, path, true);
   }
 
-  static LoadedModel of(Transformer model, String option, String path) {
+  /**
+   * A model in memory.
+   *
+   * @param option the argument or option that named it, for messages
+   * @throws InvalidInputException if it is not supported
+   */
+  public static LoadedModel of(Transformer model, String option, String path) {
+    return of(model, option, path, false);
+  }
+
+  private static LoadedModel of(Transformer model, String option, String path, boolean saved) {
     Featurizer featurizer = Featurizer.of(model);
     return new LoadedModel(
-        path, model, featurizer, LinearModel.of(featurizer.predictor(), option + " " + path));
+        path,
+        saved,
+        model,
+        featurizer,
+        LinearModel.of(featurizer.predictor(), option + " " + path));
+  }
+
+  /** The digest of its directory; of a model in memory, that of its parameters. */
+  ModelDigest digest(SparkSession spark) {
+    return saved
+        ? ModelDigest.of(spark.sparkContext().hadoopConfiguration(), path)
+        : parametersDigest();
+  }
+
+  /** The digest that it has in memory, saved or not. */
+  public ModelDigest parametersDigest() {
+    return ModelDigest.ofParameters(
+        transformer.getClass().getName(), transformer.uid(), linear.parameters());
   }
 
   /**

@@ -21,20 +21,14 @@ import java.util.BitSet;
 import java.util.OptionalDouble;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
-import org.jspecify.annotations.Nullable;
 
-/**
- * The update of one model's parameters, by the method that the request names.
- *
- * @param perturbation of the model's loss, or null
- */
+/** The update of one model's parameters, by the method that the request names. */
 record ModelUpdate(
-    UnlearnOptions options,
+    ModelCorrection correction,
     CorrectedProblem problem,
     RequestedChange change,
     ExampleTable.Columns columns,
     LoadedModel model,
-    @Nullable Perturbation perturbation,
     Progress progress) {
 
   /** rho where the request asks for no certificate. */
@@ -65,7 +59,7 @@ record ModelUpdate(
             && result.steps().stream().allMatch(step -> Double.isFinite(step.gradientNorm()));
     if (!finite) {
       throw new InvalidInputException(
-          options.place()
+          correction.place()
               + ": column '"
               + columns.features()
               + "': the gradient on the corrected data, or the bound of its rounding error, is not"
@@ -80,20 +74,21 @@ record ModelUpdate(
     double rho = rho(request);
     double[] theta = model.linear().parameters();
     double[] start = problem.restricted(theta);
+    Perturbation perturbation = correction.perturbation();
     Unlearning unlearning = new Unlearning(objective, rho, step -> report(step, rho));
     NewtonStep step =
-        new NewtonStep(problem.solver(options.solver()), options.maxCgIterations(), progress);
+        new NewtonStep(problem.solver(correction.solver()), correction.maxCgIterations(), progress);
     progress.phase("step 0");
     try {
       return SparkFailures.sanitized(
-          options.place(),
+          correction.place(),
           () ->
               switch (request.method()) {
                 case REFINED ->
                     perturbation == null
-                        ? unlearning.refined(start, step, options.maxSteps())
+                        ? unlearning.refined(start, step, correction.maxSteps())
                         : unlearning.refinedToResidual(
-                            start, step, options.maxSteps(), perturbation.residual());
+                            start, step, correction.maxSteps(), perturbation.residual());
                 case SECOND_ORDER ->
                     unlearning.secondOrder(
                         start,
@@ -106,13 +101,15 @@ record ModelUpdate(
                         new FirstOrderUpdate(tau(request)));
               });
     } catch (UnreachableDistanceException e) {
-      throw new InvalidInputException(options.request() + ": certificate." + e.getMessage(), e);
+      throw new InvalidInputException(
+          correction.requestName() + ": certificate." + e.getMessage(), e);
     } catch (ArithmeticException e) {
-      throw new InvalidInputException(options.request() + ": " + e.getMessage(), e);
+      throw new InvalidInputException(correction.requestName() + ": " + e.getMessage(), e);
     }
   }
 
   private void report(UnlearningResult.Step step, double rho) {
+    Perturbation perturbation = correction.perturbation();
     if (perturbation == null) {
       progress.step(step, rho);
     } else {
@@ -152,7 +149,7 @@ record ModelUpdate(
     try (CachedExamples original = examples(all, change.removedEarlier())) {
       return objectiveDifference(
           GradientDifference.of(original.sums(), problem.examples().sums(), point),
-          penalty(original.statistics(model.linear().loss(), columns, options.place())),
+          penalty(original.statistics(model.linear().loss(), columns, correction.place())),
           theta);
     }
   }
@@ -187,7 +184,7 @@ record ModelUpdate(
             features,
             progress::description);
     return penalty(
-        CachedExamples.statistics(original, model.linear().loss(), columns, options.place()));
+        CachedExamples.statistics(original, model.linear().loss(), columns, correction.place()));
   }
 
   private Penalty penalty(Statistics statistics) {
@@ -200,8 +197,8 @@ record ModelUpdate(
         columns,
         model.linear().features(),
         removed,
-        options.partitions(),
+        correction.partitions(),
         progress,
-        options.place());
+        correction.place());
   }
 }

@@ -31,6 +31,15 @@ public final class Progress implements ConjugateGradient.Listener {
     return new Progress(name, Terminal.console().map(Console::writer).orElse(null));
   }
 
+  /**
+   * Says nothing, and words the descriptions.
+   *
+   * @param name as above
+   */
+  public static Progress quiet(String name) {
+    return new Progress(name, null);
+  }
+
   /** Begins a phase. */
   public void phase(String what) {
     phase = what;

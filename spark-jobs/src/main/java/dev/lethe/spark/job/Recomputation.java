@@ -6,7 +6,6 @@ import dev.lethe.core.certify.GaussianNoise;
 import dev.lethe.core.certify.NoiseTest;
 import dev.lethe.core.linalg.Vectors;
 import dev.lethe.core.objective.Objective;
-import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.certificate.Certificate;
 import dev.lethe.spark.certificate.Check;
 import dev.lethe.spark.certificate.Claim;
@@ -17,7 +16,6 @@ import dev.lethe.spark.certificate.ModelDigest;
 import dev.lethe.spark.certificate.Perturbation;
 import dev.lethe.spark.certificate.PerturbationClaim;
 import dev.lethe.spark.certificate.Scope;
-import dev.lethe.spark.certificate.Vault;
 import dev.lethe.spark.certificate.VaultKey;
 import dev.lethe.spark.certificate.Verdict;
 import dev.lethe.spark.data.ExampleTable;
@@ -31,17 +29,14 @@ import dev.lethe.spark.request.Corrections;
 import dev.lethe.spark.request.FeaturizerPolicy;
 import dev.lethe.spark.request.Method;
 import dev.lethe.spark.request.Request;
-import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
 import java.util.Locale;
-import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.IntStream;
-import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.ml.feature.FeatureHasher;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -57,42 +52,31 @@ final class Recomputation {
   private static final Request NO_REQUEST =
       new Request("none", List.of(), null, Method.REFINED, null);
 
-  private final VerifyOptions options;
   private final SparkSession spark;
   private final Certificate certificate;
   private final LoadedModel published;
-  private final GivenTables given;
+  private final Verification.Confidential given;
   private final Progress progress;
   private final VaultKey key;
   private final Evidence evidence;
-  private final @Nullable Perturbation perturbation;
-  private final @Nullable String releasedUnder;
   private final List<Check> checks = new ArrayList<>();
 
   /**
-   * Opens the vault.
-   *
-   * @param options with a vault and a table
    * @param published a model whose digest is the certificate's
-   * @throws InvalidInputException if the vault cannot be read or has no such evidence
    */
   Recomputation(
-      VerifyOptions options, SparkSession spark, Certificate certificate, LoadedModel published)
-      throws IOException {
-    this.options = options;
+      SparkSession spark,
+      Certificate certificate,
+      LoadedModel published,
+      Verification.Confidential given,
+      Progress progress) {
     this.spark = spark;
     this.certificate = certificate;
     this.published = published;
-    given = Objects.requireNonNull(options.tables());
-    progress = Progress.onTerminal("Lethe verify " + certificate.requestId());
-    Vault vault =
-        Vault.open(configuration(), Objects.requireNonNull(options.vault()), options.model());
-    key = vault.key();
-    evidence = vault.readEvidence(certificate.certificateId());
-    ModelDigest trained = evidence.digests().model();
-    boolean perturbed = published.linear().isPerturbed();
-    perturbation = perturbed ? vault.perturbations().read(trained) : null;
-    releasedUnder = perturbed ? vault.perturbations().release(trained) : null;
+    this.given = given;
+    this.progress = progress;
+    key = given.key();
+    evidence = given.evidence();
   }
 
   /** All checks; reads the data. */
@@ -106,11 +90,7 @@ final class Recomputation {
             && (certificate.rho() == null
                 || certificate.rho().equals(evidence.measurement().rho())),
         "keyed digest of the certificate; request, method and rho");
-    // many requests were given one id
-    Request request =
-        options.request() == null
-            ? null
-            : options.request().withId(certificate.requestId()).read(spark);
+    Request request = given.request();
     boolean refit =
         request == null
             ? certificate.covers().contains(Scope.REFITTED)
@@ -118,12 +98,12 @@ final class Recomputation {
     // Where the old model is at hand, it says what the features and the objective are, unless the
     // featurizer is another.
     LoadedModel reference = published;
-    if (options.originalModel() != null) {
-      LoadedModel original = original(options.originalModel(), refit ? request : null);
-      reference = refit ? published : original;
+    if (given.original() != null) {
+      compare(given.original(), refit ? request : null);
+      reference = refit ? published : given.original();
     }
-    if (perturbation != null) {
-      perturbation(perturbation);
+    if (given.secret() != null) {
+      secret(given.secret());
     }
     data(reference, label(reference), request, refit);
     noise();
@@ -132,7 +112,7 @@ final class Recomputation {
 
   private String label(LoadedModel model) {
     return model.tableLabel(
-        options.label() == null ? evidence.inputs().labelColumn() : options.label());
+        given.label() == null ? evidence.inputs().labelColumn() : given.label());
   }
 
   private void check(String name, boolean passed, String detail) {
@@ -140,23 +120,24 @@ final class Recomputation {
   }
 
   /** That b is the certificate's, was drawn from its law, and used for this release alone. */
-  private void perturbation(Perturbation secret) {
+  private void secret(Verification.Secret secret) {
+    Perturbation perturbation = secret.perturbation();
     PerturbationClaim claim = certificate.perturbation();
     check(
         "b is the certificate's",
         claim != null
-            && secret.epsilon() == claim.epsilon()
-            && secret.delta() == claim.delta()
-            && secret.residual() == claim.residual()
-            && secret.sigma() == claim.sigma(),
+            && perturbation.epsilon() == claim.epsilon()
+            && perturbation.delta() == claim.delta()
+            && perturbation.residual() == claim.residual()
+            && perturbation.sigma() == claim.sigma(),
         "epsilon, delta, r and sigma of the vault");
     check(
         "b was used for this release",
-        certificate.certificateId().equals(releasedUnder),
-        "the vault records " + releasedUnder);
-    double[] b = secret.b();
+        certificate.certificateId().equals(secret.release()),
+        "the vault records " + secret.release());
+    double[] b = perturbation.b();
     NoiseTest test =
-        new GaussianNoise(secret.sigma())
+        new GaussianNoise(perturbation.sigma())
             .test(
                 b,
                 new double[b.length],
@@ -171,48 +152,46 @@ final class Recomputation {
             test.count(), test.radius(), test.maximum(), test.mean(), test.distribution()));
   }
 
-  private Configuration configuration() {
-    return spark.sparkContext().hadoopConfiguration();
-  }
-
   /**
    * The model before unlearning: what was published must differ from it in the parameters only, and
    * in what a refit fits.
    *
    * @param refit the request, if it fits the featurizer again
    */
-  private LoadedModel original(String directory, @Nullable Request refit) {
-    ModelDigest digest = ModelDigest.of(configuration(), directory);
+  private void compare(LoadedModel original, @Nullable Request refit) {
+    ModelDigest recorded = evidence.digests().model();
+    ModelDigest digest =
+        recorded.algorithm().equals(ModelDigest.OF_PARAMETERS)
+            ? original.parametersDigest()
+            : original.digest(spark);
     check(
         "original model digest",
-        digest.equals(evidence.digests().model()),
-        "evidence " + evidence.digests().model().value() + ", model " + digest.value());
-    LoadedModel original = LoadedModel.load(spark, "--original-model", directory);
+        digest.equals(recorded),
+        "evidence " + recorded.value() + ", model " + digest.value());
     List<String> differences =
         refit == null
             ? published.featurizer().differences(original.featurizer())
-            : refitDifferences(directory, original, refit);
+            : refitDifferences(original, refit);
     check(
         "stages and params are the original's",
         differences.isEmpty(),
         differences.isEmpty()
             ? "all but the parameters and what a FeatureHasher no longer reads"
             : String.join(", ", differences));
-    return original;
   }
 
-  private List<String> refitDifferences(String directory, LoadedModel original, Request request) {
-    String file = String.valueOf(options.request());
-    List<RemovedFeature> named = RequestedChange.removedFeatures(request, file);
+  private List<String> refitDifferences(LoadedModel original, Request request) {
+    List<RemovedFeature> named = RequestedChange.removedFeatures(request, given.requestName());
     FeatureChange features =
         FeatureChange.of(
             original,
-            given.tables().get(0).read(spark),
+            given.tables().tables().get(0).read(spark),
             named,
-            EarlierRelease.of(spark, directory, null).removedSlots(),
+            given.earlier().removedSlots(),
             label(original),
             place());
-    return RefitChange.of(original, features, named, file).differences(published.featurizer());
+    return RefitChange.of(original, features, named, given.requestName())
+        .differences(published.featurizer());
   }
 
   /** That the published stages learned what a fit to the corrected rows learns. */
@@ -222,8 +201,8 @@ final class Recomputation {
         SparkFailures.sanitized(
             place(),
             () ->
-                FeaturizerRefit.of(published.featurizer(), List.of(), options.model())
-                    .disagreements(corrected, options.partitions(), place()));
+                FeaturizerRefit.of(published.featurizer(), List.of(), published.path())
+                    .disagreements(corrected, given.partitions(), place()));
     check(
         "featurizer was fitted to the corrected data",
         others.isEmpty(),
@@ -240,9 +219,9 @@ final class Recomputation {
     CorrectedRows rows =
         CorrectedRows.of(
             spark,
-            given,
+            given.tables(),
             request == null ? NO_REQUEST : request,
-            String.valueOf(options.request()),
+            given.requestName(),
             reference,
             label);
     BitSet zero = EarlierRelease.slots(certificate);
@@ -255,7 +234,8 @@ final class Recomputation {
     FeatureChange change = FeatureChange.of(reference, corrected, removed, left, label, place());
     if (request != null) {
       removal(reference, change, zero);
-      if (given instanceof GivenTables.Snapshots || given instanceof GivenTables.Corrected) {
+      if (given.tables() instanceof GivenTables.Snapshots
+          || given.tables() instanceof GivenTables.Corrected) {
         check(
             "no removed row is left",
             noRemovedRowIsLeft(rows.corrections(), corrected),
@@ -275,9 +255,9 @@ final class Recomputation {
             columns,
             reference.linear(),
             zero,
-            perturbation == null ? null : perturbation.b(),
+            given.secret() == null ? null : given.secret().perturbation().b(),
             certificate.rho() == null ? ModelUpdate.DEFAULT_RHO : certificate.rho(),
-            options.partitions(),
+            given.partitions(),
             progress,
             place())) {
       check(
@@ -312,7 +292,7 @@ final class Recomputation {
   }
 
   private String place() {
-    return given.name();
+    return given.tables().name();
   }
 
   private DataDigest digest(Dataset<Row> featurized, ExampleTable.Columns columns, BitSet removed) {
@@ -340,9 +320,9 @@ final class Recomputation {
             && certificate.method().equals(request.method().word())
             && (certificate.verdict() != Verdict.CERTIFIED
                 || (terms != null
-                    && terms.epsilon() == VerifyJob.figure(certificate.epsilon())
+                    && terms.epsilon() == Verification.figure(certificate.epsilon())
                     && isDelta(terms.delta())
-                    && terms.rho() == VerifyJob.figure(certificate.rho()))),
+                    && terms.rho() == Verification.figure(certificate.rho()))),
         "id, method, epsilon, delta, rho");
     check(
         "featurizer policy is the request's",
@@ -356,7 +336,7 @@ final class Recomputation {
   private boolean isDelta(double requested) {
     return certificate.mechanism() == Mechanism.GAMMA_RADIUS_OUTPUT_NOISE
         ? requested == 0
-        : requested == VerifyJob.figure(certificate.delta());
+        : requested == Verification.figure(certificate.delta());
   }
 
   /**
@@ -367,7 +347,7 @@ final class Recomputation {
     Set<String> known = new TreeSet<>(String.CASE_INSENSITIVE_ORDER);
     known.addAll(reference.featurizer().readColumns());
     known.add(reference.linear().featuresColumn());
-    return RequestedChange.removedFeatures(request, String.valueOf(options.request())).stream()
+    return RequestedChange.removedFeatures(request, given.requestName()).stream()
         .filter(feature -> reference != published || known.contains(feature.column()))
         .toList();
   }
@@ -462,12 +442,10 @@ final class Recomputation {
         format(
             "%.3e, recorded %.3e; rounding %.1e, recorded %.1e",
             norm, recorded.gradientNorm(), rounding, recorded.roundingBound()));
-    if (perturbation != null) {
+    if (given.secret() != null) {
+      double r = given.secret().perturbation().residual();
       double residual = measured.measurement().residualBound();
-      check(
-          "residual is at most r",
-          residual <= perturbation.residual(),
-          format("%.3e <= r = %s", residual, perturbation.residual()));
+      check("residual is at most r", residual <= r, format("%.3e <= r = %s", residual, r));
     }
     distance(objective, measured, norm + rounding);
   }
@@ -484,7 +462,7 @@ final class Recomputation {
       return;
     }
     if (certificate.verdict() == Verdict.CERTIFIED) {
-      double rho = VerifyJob.figure(certificate.rho());
+      double rho = Verification.figure(certificate.rho());
       check(
           "distance to the minimiser",
           proven.distance() <= rho,

@@ -77,9 +77,9 @@ final class Release implements AutoCloseable {
     ModelStore.save(model, staged(MODEL));
   }
 
-  /** The model as it was saved, which must be this one. */
-  LoadedModel reload(SparkSession spark, double[] parameters) {
-    return ModelStore.readBack(spark, staged(MODEL), parameters, out);
+  /** Reads the model that was saved, which must be this one. */
+  void requireReadable(SparkSession spark, double[] parameters) {
+    ModelStore.readBack(spark, staged(MODEL), parameters, out);
   }
 
   ModelDigest modelDigest() throws IOException {

@@ -17,7 +17,7 @@ import dev.lethe.spark.certificate.Software;
 import dev.lethe.spark.certificate.VaultKey;
 import dev.lethe.spark.data.ExampleTable;
 import dev.lethe.spark.data.Snapshots;
-import dev.lethe.spark.data.TableSource;
+import dev.lethe.spark.data.Table;
 import dev.lethe.spark.ml.LinearModel;
 import dev.lethe.spark.request.Request;
 import java.time.Instant;
@@ -26,17 +26,14 @@ import java.util.Locale;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
-import org.apache.spark.sql.SparkSession;
 import org.jspecify.annotations.Nullable;
 
 /** Words the certificate and the evidence of one release. */
 record ReleaseDocuments(
-    SparkSession spark,
-    UnlearnOptions options,
+    ModelCorrection correction,
     CorrectedProblem problem,
     RequestedChange change,
     Snapshots.@Nullable Difference difference,
-    LoadedModel model,
     String label,
     UnlearningResult unlearning,
     Progress progress) {
@@ -49,7 +46,7 @@ record ReleaseDocuments(
         claim,
         scope(),
         digest,
-        Software.running(BuildInfo.version(), spark.version()));
+        Software.running(BuildInfo.version(), correction.spark().version()));
   }
 
   Certificate conditional(LossPerturbation perturbation, ModelDigest digest) {
@@ -60,7 +57,7 @@ record ReleaseDocuments(
         perturbation,
         scope(),
         digest,
-        Software.running(BuildInfo.version(), spark.version()));
+        Software.running(BuildInfo.version(), correction.spark().version()));
   }
 
   Certificate notCertified(Reason reason, ModelDigest digest) {
@@ -71,13 +68,18 @@ record ReleaseDocuments(
         reason,
         scope(),
         digest,
-        Software.running(BuildInfo.version(), spark.version()));
+        Software.running(BuildInfo.version(), correction.spark().version()));
+  }
+
+  /** The model with the featurizer that is published. */
+  private LoadedModel model() {
+    return change.model();
   }
 
   private Scope scope() {
     return FeaturizerScope.of(
         change.request().featurizer(),
-        model,
+        model(),
         change.request().method().word(),
         problem.removed().stream().boxed().toList(),
         problem.objective().size());
@@ -86,16 +88,16 @@ record ReleaseDocuments(
   /**
    * The evidence; one or two passes for the digests.
    *
-   * @param begin {@link System#nanoTime} when the job began
+   * @param seconds that the release has taken
    */
   Evidence evidence(
       Certificate certificate,
       VaultKey key,
       Evidence.@Nullable Metrics before,
       Evidence.@Nullable Metrics after,
-      long begin) {
+      double seconds) {
     Request request = change.request();
-    LinearModel linear = model.linear();
+    LinearModel linear = model().linear();
     Objective objective = problem.objective();
     Objective.Measured end = unlearning.end();
     return new Evidence(
@@ -105,7 +107,7 @@ record ReleaseDocuments(
         Evidence.Digests.of(
             Evidence.Digests.ofRequest(request.canonicalBytes(), key),
             Evidence.Digests.ofCertificate(certificate, key),
-            ModelDigest.of(spark.sparkContext().hadoopConfiguration(), options.model()),
+            correction.model().digest(correction.spark()),
             original(key),
             digest(problem.examples().blocks(), key)),
         new Evidence.Objective(
@@ -119,7 +121,7 @@ record ReleaseDocuments(
             objective.size(),
             problem.statistics().totalWeight()),
         request.method().word(),
-        problem.solver(options.solver()).toString().toLowerCase(Locale.ROOT),
+        problem.solver(correction.solver()).toString().toLowerCase(Locale.ROOT),
         end.point(),
         problem.fixedCoordinates(),
         change.removedEarlier().stream().toArray(),
@@ -131,10 +133,7 @@ record ReleaseDocuments(
             unlearning.bound().statement(),
             request.certificate() == null ? null : request.certificate().rho()),
         unlearning.steps().stream().map(ReleaseDocuments::step).toList(),
-        new Evidence.Totals(
-            objective.passes(),
-            objective.hessianVectorProducts(),
-            (System.nanoTime() - begin) / 1e9),
+        new Evidence.Totals(objective.passes(), objective.hessianVectorProducts(), seconds),
         before,
         after,
         rowChanges(difference),
@@ -152,30 +151,30 @@ record ReleaseDocuments(
     @Nullable String data = null;
     @Nullable String corrected = null;
     Evidence.@Nullable Join join = null;
-    GivenTables given = options.tables();
-    TableSource first = given.tables().get(0);
+    GivenTables given = correction.tables();
+    Table first = given.tables().get(0);
     if (given instanceof GivenTables.Corrected) {
       corrected = first.path();
     } else {
       data = first.path();
     }
     if (given instanceof GivenTables.Snapshots tables) {
-      TableSource second = tables.corrected();
+      Table second = tables.corrected();
       corrected = second.path();
       join = new Evidence.Join(tables.key(), null, second.format(), second.options());
     } else if (given instanceof GivenTables.Overwritten tables) {
-      TableSource second = tables.corrections();
+      Table second = tables.corrections();
       join = new Evidence.Join(tables.key(), second.path(), second.format(), second.options());
     }
     return new Evidence.Inputs(
-        options.model(),
+        correction.model().path(),
         data,
         corrected,
         first.format(),
         first.options(),
         join,
         label,
-        model.linear().weightColumn(),
+        model().linear().weightColumn(),
         problem.examples().partitions());
   }
 
@@ -203,20 +202,21 @@ record ReleaseDocuments(
     }
     return digest(
         ExampleTable.blocks(
-            ExampleTable.examples(rows, model.columns(label)),
-            model.linear().features(),
+            ExampleTable.examples(rows, model().columns(label)),
+            model().linear().features(),
             new BitSet()),
         key);
   }
 
   private DataDigest digest(JavaRDD<ExampleBlock> examples, VaultKey key) {
     progress.phase("keyed digest of the data");
-    spark.sparkContext().setJobDescription(progress.description());
+    correction.spark().sparkContext().setJobDescription(progress.description());
     try {
       return SparkFailures.sanitized(
-          options.place(), () -> DataDigest.of(spark, examples, model.linear().features(), key));
+          correction.place(),
+          () -> DataDigest.of(correction.spark(), examples, model().linear().features(), key));
     } finally {
-      spark.sparkContext().setJobDescription(null);
+      correction.spark().sparkContext().setJobDescription(null);
     }
   }
 }

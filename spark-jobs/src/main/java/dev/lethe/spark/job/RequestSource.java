@@ -12,6 +12,7 @@ import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.apache.hadoop.fs.FileStatus;
@@ -72,7 +73,7 @@ public record RequestSource(List<String> paths, @Nullable TableSource table, @Nu
    * @throws InvalidInputException if something does not exist or is not a request, if requests
    *     contradict each other, or if there may be many and no id is given
    */
-  Request read(SparkSession spark) {
+  public Request read(SparkSession spark) {
     if (table == null && paths.size() == 1 && !isDirectory(spark, paths.get(0))) {
       return read(spark, paths.get(0));
     }
@@ -83,12 +84,21 @@ public record RequestSource(List<String> paths, @Nullable TableSource table, @Nu
               + ": is a directory, a table or several files of requests, so --id is required: the"
               + " certificate names the merged request by it");
     }
+    return readAll(spark);
+  }
+
+  /**
+   * Merges the requests, of which there may be one.
+   *
+   * @throws InvalidInputException as above
+   */
+  public Request readAll(SparkSession spark) {
     List<MergedRequest.Named> requests =
         table == null ? files(spark) : rows(table, table.read(spark));
     if (requests.isEmpty()) {
       throw new InvalidInputException("--request " + this + ": has no request");
     }
-    return MergedRequest.of(toString(), id, requests);
+    return MergedRequest.of(toString(), Objects.requireNonNull(id), requests);
   }
 
   private static Request read(SparkSession spark, String file) {

@@ -9,7 +9,7 @@ import dev.lethe.spark.SparkErrors;
 import dev.lethe.spark.TableColumns;
 import dev.lethe.spark.certificate.Evidence;
 import dev.lethe.spark.data.ExampleTable;
-import dev.lethe.spark.data.TableSource;
+import dev.lethe.spark.data.Table;
 import dev.lethe.spark.ml.LinearModel;
 import dev.lethe.spark.operator.DistributedExamples;
 import java.util.ArrayList;
@@ -42,8 +42,7 @@ final class TestMetrics {
    * @throws InvalidInputException if the model cannot score the table, it has no rows, or a label
    *     is not one of the loss
    */
-  static Evidence.Metrics of(
-      SparkSession spark, LoadedModel model, String label, TableSource test) {
+  static Evidence.Metrics of(SparkSession spark, LoadedModel model, String label, Table test) {
     String place = test.name();
     ExampleTable.Columns columns = model.columns(label);
     Dataset<Row> featurized = featurized(model.transformer(), test.read(spark), place);

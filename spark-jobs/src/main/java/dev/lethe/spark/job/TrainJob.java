@@ -2,18 +2,13 @@ package dev.lethe.spark.job;
 
 import dev.lethe.core.certify.OutputNoise;
 import dev.lethe.core.linalg.Vectors;
-import dev.lethe.core.objective.Objective;
-import dev.lethe.core.solver.LinearSolver;
 import dev.lethe.core.solver.NewtonSolver;
-import dev.lethe.core.solver.NewtonStep;
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.certificate.AtomicPublication;
 import dev.lethe.spark.certificate.Evidence;
 import dev.lethe.spark.certificate.ModelDigest;
 import dev.lethe.spark.certificate.Perturbation;
 import dev.lethe.spark.certificate.Vault;
-import dev.lethe.spark.data.ExampleTable;
-import dev.lethe.spark.request.Request;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.BitSet;
@@ -21,7 +16,6 @@ import java.util.List;
 import java.util.Objects;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.ml.PipelineStage;
-import org.apache.spark.ml.Transformer;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -33,9 +27,6 @@ import org.jspecify.annotations.Nullable;
  * from scratch that unlearning is compared with.
  */
 public final class TrainJob {
-  /** Training proves no distance. */
-  private static final double NO_RHO = -1;
-
   private final TrainOptions options;
   private final SparkSession spark;
 
@@ -85,100 +76,84 @@ public final class TrainJob {
         AtomicPublication.begin(configuration(), options.out(), options.sources())) {
       double @Nullable [] compared = compared();
       @Nullable Vault vault = vault();
-      Dataset<Row> table = options.table().read(spark);
-      LoadedModel model;
-      Dataset<Row> featurized;
-      BitSet removed = new BitSet();
-      List<Transformer> stages;
-      String label;
-      if (options.like() != null) {
-        model = LoadedModel.load(spark, "--like", options.like());
-        requireNotPerturbed(model);
-        label = model.tableLabel(options.label());
-        BitSet earlier =
-            EarlierRelease.of(spark, options.like(), options.modelCertificate()).removedSlots();
-        if (options.request() == null) {
-          FeatureChange kept = FeatureChange.of(model, table, List.of(), earlier, label, place());
-          featurized = kept.featurized(table);
-          removed = kept.removedSlots();
-          stages = kept.publishedStages();
-        } else {
-          Request request = options.request().read(spark);
-          RequestedChange change =
-              RequestedChange.of(
-                  spark,
-                  request,
-                  options.request().toString(),
-                  model,
-                  earlier,
-                  new GivenTables.Original(options.table()),
-                  label);
-          change.inspect(progress, place());
-          change = change.refitted(progress, options.partitions(), place());
-          model = change.model();
-          featurized = change.corrected();
-          removed = change.removedSlots();
-          stages = change.publishedStages();
-        }
-      } else {
-        String given = Objects.requireNonNull(options.label());
-        label = given;
-        PipelineStage pipeline =
-            options.pipeline() == null
-                ? TrainingPipeline.ofRawColumns(options, given, table)
-                : ModelStore.loadPipeline(spark, "--pipeline", options.pipeline());
-        model =
-            LoadedModel.of(
-                SparkFailures.sanitized(
-                    place(), () -> TrainingPipeline.fit(options, given, table, pipeline)),
-                "--data",
-                options.table().path());
-        featurized = model.featurizer().transform(table);
-        stages = model.featurizer().stages();
+      Training training = options.like() == null ? anew() : like(options.like(), progress);
+      requireSameSize(compared, training.model());
+      Training.Trained trained =
+          training.run(
+              new Training.Settings(
+                  options.gradientNorm(),
+                  options.solver(),
+                  options.maxSteps(),
+                  options.maxCgIterations(),
+                  options.partitions()),
+              progress);
+      Evidence.@Nullable Metrics metrics = null;
+      if (trained.model() != null) {
+        ModelStore.save(trained.model(), publication.staging());
+        LoadedModel saved =
+            ModelStore.readBack(spark, publication.staging(), trained.parameters(), options.out());
+        metrics = metrics(saved, training.label());
+        commit(publication, vault, training.perturbation());
       }
-      requireSameSize(compared, model);
-      ExampleTable.Columns columns = model.columns(label);
-      double @Nullable [] b = perturbation(model);
-      try (CorrectedProblem problem =
-          CorrectedProblem.open(
-              featurized,
-              columns,
-              model.linear(),
-              removed,
-              b,
-              NO_RHO,
-              options.partitions(),
-              progress,
-              place())) {
-        NewtonSolver.Result<Objective.Measured> fit = minimize(problem, progress);
-        Objective.Measured end = fit.evaluation();
-        double weight = problem.statistics().totalWeight();
-        Evidence.@Nullable Metrics metrics = null;
-        if (fit.converged()) {
-          Transformer trained =
-              model.featurizer().publish(stages, model.linear().withParameters(end.point()));
-          ModelStore.save(trained, publication.staging());
-          LoadedModel saved =
-              ModelStore.readBack(spark, publication.staging(), end.point(), options.out());
-          metrics = metrics(saved, label);
-          commit(publication, vault, b);
-        }
-        return new Result(
-            fit.converged(),
-            end.point(),
-            Vectors.norm(end.gradient()) / weight,
-            Vectors.norm(end.gradient()),
-            Vectors.norm(end.measurement().gradientError()),
-            problem.statistics().rows(),
-            model.linear().features(),
-            removed.cardinality(),
-            fit.steps(),
-            problem.objective().passes(),
-            (System.nanoTime() - begin) / 1e9,
-            compared == null ? null : Vectors.distance(end.point(), compared),
-            metrics);
-      }
+      return new Result(
+          trained.model() != null,
+          trained.parameters(),
+          trained.gradientNorm(),
+          trained.gradientNormSum(),
+          trained.roundingBound(),
+          trained.rows(),
+          training.model().linear().features(),
+          training.removed().cardinality(),
+          trained.steps(),
+          trained.passes(),
+          (System.nanoTime() - begin) / 1e9,
+          compared == null ? null : Vectors.distance(trained.parameters(), compared),
+          metrics);
     }
+  }
+
+  private Training like(String directory, Progress progress) {
+    LoadedModel model = LoadedModel.load(spark, "--like", directory);
+    if (model.linear().isPerturbed()) {
+      throw new InvalidInputException(
+          "--like "
+              + directory
+              + ": was trained with loss perturbation; a retraining draws its own b, so train it"
+              + " with --mechanism loss-perturbation");
+    }
+    return Training.like(
+        spark,
+        model,
+        EarlierRelease.of(spark, directory, options.modelCertificate()),
+        new GivenTables.Original(options.table()),
+        options.label(),
+        options.request() == null ? null : options.request().read(spark),
+        String.valueOf(options.request()),
+        options.partitions(),
+        progress);
+  }
+
+  private Training anew() {
+    Dataset<Row> table = options.table().read(spark);
+    String label = Objects.requireNonNull(options.label());
+    PipelineStage pipeline =
+        options.pipeline() == null
+            ? TrainingPipeline.ofRawColumns(options, label, table)
+            : ModelStore.loadPipeline(spark, "--pipeline", options.pipeline());
+    LoadedModel model =
+        LoadedModel.of(
+            SparkFailures.sanitized(
+                place(), () -> TrainingPipeline.fit(options, label, table, pipeline)),
+            "--data",
+            options.table().path());
+    return new Training(
+        model,
+        model.featurizer().transform(table),
+        new BitSet(),
+        perturbation(model),
+        model.featurizer().stages(),
+        label,
+        place());
   }
 
   /** The vault of a perturbed training; null for another. */
@@ -190,16 +165,6 @@ public final class TrainJob {
     forbidden.addAll(List.of(options.sources()));
     return Vault.open(
         configuration(), options.perturbation().vault(), forbidden.toArray(String[]::new));
-  }
-
-  private void requireNotPerturbed(LoadedModel model) {
-    if (model.linear().isPerturbed()) {
-      throw new InvalidInputException(
-          "--like "
-              + options.like()
-              + ": was trained with loss perturbation; a retraining draws its own b, so train it"
-              + " with --mechanism loss-perturbation");
-    }
   }
 
   /** b, drawn anew; null without perturbation. */
@@ -238,25 +203,6 @@ public final class TrainJob {
 
   private String place() {
     return options.table().name();
-  }
-
-  private NewtonSolver.Result<Objective.Measured> minimize(
-      CorrectedProblem problem, Progress progress) {
-    Objective objective = problem.objective();
-    LinearSolver solver = problem.solver(options.solver());
-    double target = options.gradientNorm() * problem.statistics().totalWeight();
-    NewtonSolver<Objective.Measured> newton =
-        new NewtonSolver<>(
-            options.maxSteps(),
-            new NewtonStep(solver, options.maxCgIterations(), progress),
-            (step, measured) -> progress.training(step, Vectors.norm(measured.gradient()), target));
-    return SparkFailures.sanitized(
-        place(),
-        () ->
-            newton.minimize(
-                objective,
-                objective.origin(),
-                measured -> Vectors.norm(measured.gradient()) <= target));
   }
 
   private Evidence.@Nullable Metrics metrics(LoadedModel model, String label) {

@@ -89,7 +89,7 @@ final class Documents {
         Evidence.Digests.of(
             SHA,
             SHA,
-            new ModelDigest(ModelDigest.ALGORITHM, SHA),
+            new ModelDigest(ModelDigest.OF_FILES, SHA),
             new DataDigest(SHA, 768),
             new DataDigest(SHA, 760)),
         new Evidence.Objective(

@@ -1,0 +1,205 @@
+package dev.lethe.spark.job;
+
+import dev.lethe.core.certify.OutputMechanism;
+import dev.lethe.core.certify.PublicationGrid;
+import dev.lethe.core.linalg.Vectors;
+import dev.lethe.core.model.ParameterLayout;
+import dev.lethe.core.solver.LinearSolver;
+import dev.lethe.core.unlearn.UnlearningResult;
+import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.certificate.Evidence;
+import dev.lethe.spark.certificate.Perturbation;
+import dev.lethe.spark.data.ExampleTable;
+import dev.lethe.spark.data.Table;
+import dev.lethe.spark.request.CertificateTerms;
+import dev.lethe.spark.request.Method;
+import dev.lethe.spark.request.Request;
+import java.util.ArrayList;
+import java.util.List;
+import org.apache.spark.sql.SparkSession;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Changes a model as if it had been trained on the corrected data, in memory: what {@code lethe
+ * unlearn} and the Java API do.
+ *
+ * <ol>
+ *   <li>check the request, the model and the tables;
+ *   <li>fit the featurizer again, if the request says so;
+ *   <li>read the corrected rows into blocks, one pass;
+ *   <li>update the parameters until their distance to the minimiser on the corrected data is proven
+ *       to be at most rho;
+ *   <li>add noise, if a certificate is asked for.
+ * </ol>
+ *
+ * <p>A model that was trained with loss perturbation is updated until its residual is proven to be
+ * at most r, and gets no noise.
+ *
+ * @param model the model before
+ * @param earlier what an earlier release removed from it
+ * @param perturbation of the model's loss; null for an ordinary model
+ * @param tables the data, before or after or both
+ * @param label the table's label column, or null for the one that the model was fitted with
+ * @param request what to forget
+ * @param requestName names the request, for messages
+ * @param test test data, or null
+ * @param solver of the Newton systems, or null to choose by the number of coordinates
+ * @param maxSteps of the refinement
+ * @param maxCgIterations in one Newton step
+ * @param partitions 0 for the source's own
+ */
+public record ModelCorrection(
+    SparkSession spark,
+    LoadedModel model,
+    EarlierRelease earlier,
+    @Nullable Perturbation perturbation,
+    GivenTables tables,
+    @Nullable String label,
+    Request request,
+    String requestName,
+    @Nullable Table test,
+    @Nullable LinearSolver solver,
+    int maxSteps,
+    int maxCgIterations,
+    int partitions) {
+
+  /** Names the data, for messages. */
+  String place() {
+    return tables.name();
+  }
+
+  /**
+   * Runs; the result keeps the corrected examples in Spark's cache until it is closed.
+   *
+   * @throws InvalidInputException if something given cannot be used
+   */
+  public CorrectedModel run(Progress progress) {
+    long begin = System.nanoTime();
+    requirePerturbation();
+    String column = model.tableLabel(label);
+    RequestedChange requested =
+        RequestedChange.of(
+            spark, request, requestName, model, earlier.removedSlots(), tables, column);
+    requireGridFits(kept(requested), noisy(requested));
+    CorrectedRows.Found found = requested.inspect(progress, place());
+    Evidence.@Nullable Metrics before = metrics(model, column);
+    RequestedChange change = requested.refitted(progress, partitions, place());
+    ExampleTable.Columns columns = change.model().columns(column);
+    CorrectedProblem problem =
+        CorrectedProblem.open(
+            change.corrected(),
+            columns,
+            change.model().linear(),
+            change.removedSlots(),
+            perturbation == null ? null : perturbation.b(),
+            ModelUpdate.rho(request),
+            partitions,
+            progress,
+            place());
+    try {
+      UnlearningResult unlearning =
+          new ModelUpdate(this, problem, change, columns, change.model(), progress).run();
+      requireResidual(unlearning);
+      ReleaseDocuments documents =
+          new ReleaseDocuments(
+              this, problem, change, found.difference(), column, unlearning, progress);
+      return CorrectedModel.of(documents, before, notes(found.unchecked()), begin);
+    } catch (RuntimeException e) {
+      problem.close();
+      throw e;
+    }
+  }
+
+  private void requirePerturbation() {
+    if (perturbation == null && model.linear().isPerturbed()) {
+      throw new InvalidInputException(
+          "model: was trained with loss perturbation, and the secret term of its objective is in a"
+              + " vault; lethe unlearn takes it from there");
+    }
+  }
+
+  /** Refuses to publish what its mechanism does not cover, so that b is not used up for nothing. */
+  private void requireResidual(UnlearningResult unlearning) {
+    if (perturbation == null
+        || unlearning.end().measurement().residualBound() <= perturbation.residual()) {
+      return;
+    }
+    String remedy =
+        request.method() != Method.REFINED
+            ? "one step is not repeated; use method: refined"
+            : unlearning.outcome() == UnlearningResult.Outcome.ROUNDING_LIMITED
+                ? "rounding allows no less; train with a larger --residual"
+                : "raise --max-steps or --max-cg-iterations, or try --solver cholesky";
+    throw new InvalidInputException(
+        requestName
+            + ": the residual on the corrected data was not brought to r = "
+            + perturbation.residual()
+            + ", that of the model's training, so nothing was published and b is not used up: "
+            + remedy);
+  }
+
+  private List<String> notes(List<String> uncheckedConditions) {
+    List<String> notes = new ArrayList<>();
+    if (earlier.note() != null) {
+      notes.add(earlier.note());
+    }
+    for (String place : uncheckedConditions) {
+      notes.add(
+          place
+              + " was not checked on the corrected table: it lacks a column that the condition"
+              + " reads, or the request sets one");
+    }
+    return notes;
+  }
+
+  /** The coordinates that carry noise, as far as the request tells before the data are read. */
+  private int noisy(RequestedChange change) {
+    ParameterLayout layout = model.linear().layout();
+    return layout.size() - layout.margins() * change.removedSlots().cardinality();
+  }
+
+  /** The old parameters without those that leave. */
+  private double[] kept(RequestedChange change) {
+    return model.linear().layout().without(change.removedSlots(), model.linear().parameters());
+  }
+
+  /**
+   * Refuses terms whose noise the grid of the published parameters would not hide, before any pass.
+   */
+  void requireGridFits(double[] theta, int noisy) {
+    CertificateTerms terms = request.certificate();
+    if (terms == null) {
+      return;
+    }
+    double deviation = mechanism(terms, theta.length, noisy).noise().deviation();
+    double largest = Vectors.maxAbs(theta);
+    if (!(deviation >= PublicationGrid.SMALLEST_SIGMA
+        && PublicationGrid.of(deviation).fits(largest))) {
+      throw new InvalidInputException(
+          requestName
+              + ": certificate.rho = "
+              + terms.rho()
+              + ": its noise, sigma = "
+              + deviation
+              + ", is below 100 steps of the grid that hides the last bits of a published double."
+              + " The smallest rho for this epsilon, delta and model is "
+              + PublicationGrid.smallestRho(deviation / terms.rho(), largest));
+    }
+  }
+
+  /**
+   * @param noisy how many parameters get noise
+   */
+  OutputMechanism mechanism(CertificateTerms terms, int parameters, int noisy) {
+    try {
+      return OutputMechanism.calibrate(
+          terms.epsilon(), terms.delta(), terms.rho(), parameters, noisy);
+    } catch (IllegalArgumentException e) {
+      throw new InvalidInputException(requestName + ": certificate: " + e.getMessage(), e);
+    }
+  }
+
+  Evidence.@Nullable Metrics metrics(LoadedModel scored, String labelColumn) {
+    return test == null ? null : TestMetrics.of(spark, scored, labelColumn, test);
+  }
+}

@@ -1,0 +1,40 @@
+package dev.lethe.spark.job;
+
+import dev.lethe.spark.InvalidInputException;
+import org.apache.spark.sql.SparkSession;
+
+/**
+ * The caller's session while Lethe works in it: coalescing of shuffle partitions is off, so that
+ * partitions are the same from run to run; what was set before is set again afterwards.
+ */
+public final class SessionSettings implements AutoCloseable {
+  private static final String COALESCE = "spark.sql.adaptive.coalescePartitions.enabled";
+  private static final String CASE_SENSITIVE = "spark.sql.caseSensitive";
+
+  private final SparkSession spark;
+  private final String coalesce;
+
+  private SessionSettings(SparkSession spark) {
+    this.spark = spark;
+    this.coalesce = spark.conf().get(COALESCE);
+    spark.conf().set(COALESCE, "false");
+  }
+
+  /**
+   * Pins the settings.
+   *
+   * @throws InvalidInputException if case counts in the session's names of columns
+   */
+  public static SessionSettings pin(SparkSession spark) {
+    if (Boolean.parseBoolean(spark.conf().get(CASE_SENSITIVE))) {
+      throw new InvalidInputException(
+          CASE_SENSITIVE + " is true; it must be false: case does not count in Lethe's columns");
+    }
+    return new SessionSettings(spark);
+  }
+
+  @Override
+  public void close() {
+    spark.conf().set(COALESCE, coalesce);
+  }
+}
