@@ -67,8 +67,9 @@ final class RequestedTable {
             + (data == null ? "none" : "both (unless --key says how their rows are joined)"));
   }
 
-  @Nullable TableSource optional(String option, @Nullable String path) {
-    return table.optional(option, path);
+  /** The test table, read like {@code --data} unless it says otherwise. */
+  @Nullable TableSource beside(TestTable test) {
+    return test.source(table.source("--data", ""));
   }
 
   int partitions() {

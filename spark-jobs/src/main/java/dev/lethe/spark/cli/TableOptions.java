@@ -4,7 +4,6 @@ import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.data.TableSource;
 import java.util.LinkedHashMap;
 import java.util.Map;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
 /** How a table is read. */
@@ -36,10 +35,6 @@ final class TableOptions {
 
   TableSource source(String option, String path) {
     return new TableSource(option, path, format, options);
-  }
-
-  @Nullable TableSource optional(String option, @Nullable String path) {
-    return path == null ? null : source(option, path);
   }
 
   int partitions() {

@@ -1,6 +1,7 @@
 package dev.lethe.spark.cli;
 
 import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.data.TableSource;
 import dev.lethe.spark.job.LetheSession;
 import dev.lethe.spark.job.Summary;
 import dev.lethe.spark.job.TrainJob;
@@ -134,11 +135,7 @@ final class TrainCommand implements Callable<Integer> {
               + " stops at about 1e-6)")
   private double gradientNorm;
 
-  @Option(
-      names = "--test",
-      paramLabel = "PATH",
-      description = "Test data in the same format: prints metrics")
-  private @Nullable String test;
+  @Mixin private TestTable test;
 
   @Option(
       names = "--evidence",
@@ -156,9 +153,10 @@ final class TrainCommand implements Callable<Integer> {
   @Override
   public Integer call() throws Exception {
     check();
+    TableSource source = table.source("--data", data);
     TrainOptions options =
         new TrainOptions(
-            table.source("--data", data),
+            source,
             label,
             out,
             like,
@@ -173,7 +171,7 @@ final class TrainCommand implements Callable<Integer> {
             weight,
             perturbation.perturbation(like, fitted(), regParam()),
             gradientNorm,
-            table.optional("--test", test),
+            test.source(source),
             evidence,
             solver.solver(),
             solver.maxSteps(),

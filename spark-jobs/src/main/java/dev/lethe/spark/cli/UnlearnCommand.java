@@ -82,11 +82,7 @@ final class UnlearnCommand implements Callable<Integer> {
       description = "Where the confidential evidence goes; never below OUT or the model")
   private String vault;
 
-  @Option(
-      names = "--test",
-      paramLabel = "PATH",
-      description = "Test data in the same format: metrics before and after go into the evidence")
-  private @Nullable String test;
+  @Mixin private TestTable test;
 
   @Mixin private SolverOptions solver;
 
@@ -105,7 +101,7 @@ final class UnlearnCommand implements Callable<Integer> {
             requestTable.source(request, id),
             out,
             vault,
-            table.optional("--test", test),
+            table.beside(test),
             solver.solver(),
             solver.maxSteps(),
             solver.maxCgIterations(),

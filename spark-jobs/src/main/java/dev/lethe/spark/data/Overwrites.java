@@ -1,5 +1,6 @@
 package dev.lethe.spark.data;
 
+import static org.apache.spark.sql.functions.coalesce;
 import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.count;
 import static org.apache.spark.sql.functions.count_if;
@@ -12,6 +13,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.TreeMap;
+import java.util.function.Function;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -174,6 +176,27 @@ public final class Overwrites {
     return counts.getLong(0);
   }
 
+  /**
+   * Refuses new values of a column; a Spark job over the corrections, none if they lack the column.
+   *
+   * @param column of the table
+   * @param fault true where the value of the column that the SQL names is refused
+   * @param complaint what is wrong then
+   * @throws InvalidInputException if a row of the corrections has such a value
+   */
+  public void refuse(String column, Function<String, Column> fault, String complaint) {
+    String theirs = columns.get(column);
+    if (theirs == null) {
+      return;
+    }
+    Column wrong = coalesce(fault.apply(TableColumns.quoted(theirs)), lit(true));
+    long rows = corrections.agg(count_if(wrong)).head().getLong(0);
+    if (rows > 0) {
+      throw new InvalidInputException(
+          name + ": column '" + column + "': " + complaint + " in " + rows + " row(s)");
+    }
+  }
+
   private void requireNone(long keys, String place, String complaint) {
     if (keys > 0) {
       throw new InvalidInputException(
@@ -198,7 +221,7 @@ public final class Overwrites {
     List<Column> selected = new ArrayList<>();
     Column same = lit(true);
     for (int i = 0; i < key.size(); i++) {
-      String part = mark + "Key" + i;
+      String part = TableColumns.unused(mark + "Key" + i, rows.schema());
       selected.add(TableColumns.column(key.get(i)).as(part));
       same = same.and(TableColumns.column(key.get(i)).equalTo(col(part)));
     }

@@ -129,7 +129,7 @@ public final class Snapshots {
   /**
    * Joins the rows and counts.
    *
-   * @throws InvalidInputException if a key is NULL or occurs twice in a table, or no row differs
+   * @throws InvalidInputException if a key is NULL or occurs twice in a table
    */
   public Difference difference() {
     Column isNull = key(0).isNull();
@@ -151,14 +151,23 @@ public final class Snapshots {
     requireNone(counts.getLong(1), correctedName, "NULL");
     requireNone(counts.getLong(2), originalName, "not unique");
     requireNone(counts.getLong(3), correctedName, "not unique");
-    Difference difference = new Difference(counts.getLong(4), counts.getLong(5), counts.getLong(6));
+    return new Difference(counts.getLong(4), counts.getLong(5), counts.getLong(6));
+  }
+
+  /**
+   * The same, where rows must differ.
+   *
+   * @throws InvalidInputException if a key is NULL or occurs twice in a table, or no row differs
+   */
+  public Difference someDifference() {
+    Difference difference = difference();
     if (difference.equals(new Difference(0, 0, 0))) {
       throw new InvalidInputException(
           originalName
               + " and "
               + correctedName
-              + ": no row differs in what the model reads, so that no row is to be unlearned; are"
-              + " these the right versions?");
+              + ": no row differs in what the model reads, and the request removes no feature, so"
+              + " that nothing is to be unlearned; are these the right versions?");
     }
     return difference;
   }

@@ -32,6 +32,7 @@ public record ApplyOptions(
   String[] sources() {
     List<String> sources = new ArrayList<>();
     tables.tables().forEach(table -> table.place().ifPresent(sources::add));
+    sources.addAll(request.places());
     if (model != null) {
       sources.add(model);
     }

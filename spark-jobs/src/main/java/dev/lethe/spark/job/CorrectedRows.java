@@ -1,10 +1,14 @@
 package dev.lethe.spark.job;
 
+import static org.apache.spark.sql.functions.expr;
+import static org.apache.spark.sql.functions.not;
+
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.TableColumns;
 import dev.lethe.spark.data.Overwrites;
 import dev.lethe.spark.data.Snapshots;
 import dev.lethe.spark.data.Table;
+import dev.lethe.spark.request.Change;
 import dev.lethe.spark.request.Corrections;
 import dev.lethe.spark.request.LabelDomain;
 import dev.lethe.spark.request.Request;
@@ -47,7 +51,7 @@ sealed interface CorrectedRows {
   /**
    * Joins two tables by the key, in a Spark job; null without a key.
    *
-   * @throws InvalidInputException if the key does not identify rows, or no row differs
+   * @throws InvalidInputException if the key does not identify rows
    */
   default Snapshots.@Nullable Difference difference() {
     return null;
@@ -99,7 +103,8 @@ sealed interface CorrectedRows {
               corrected,
               tables.key(),
               counts(model, label)),
-          checked(spark, request, file, model, label, corrected, true));
+          checked(spark, request, file, model, label, corrected, true),
+          request.changes().stream().anyMatch(Change.RemoveFeatures.class::isInstance));
     }
     Corrections corrections = checked(spark, request, file, model, label, table, false);
     if (given instanceof GivenTables.Overwritten tables) {
@@ -107,7 +112,9 @@ sealed interface CorrectedRows {
       return new Changed(
           table,
           corrections,
-          Overwrites.of(tables.data(), table, source, source.read(spark), tables.key()));
+          Overwrites.of(tables.data(), table, source, source.read(spark), tables.key()),
+          label,
+          model.linear().weightColumn());
     }
     if (request.changes().isEmpty()) {
       throw new InvalidInputException(
@@ -115,7 +122,7 @@ sealed interface CorrectedRows {
               + ": the key 'changes' is missing; a request without changes needs a table that says"
               + " what changes: --corrected or --corrections");
     }
-    return new Changed(table, corrections, null);
+    return new Changed(table, corrections, null, label, model.linear().weightColumn());
   }
 
   private static Corrections checked(
@@ -168,7 +175,12 @@ sealed interface CorrectedRows {
   }
 
   /** The original table, which the request and perhaps corrected rows change. */
-  record Changed(Dataset<Row> original, Corrections corrections, @Nullable Overwrites overwrites)
+  record Changed(
+      Dataset<Row> original,
+      Corrections corrections,
+      @Nullable Overwrites overwrites,
+      String label,
+      @Nullable String weight)
       implements CorrectedRows {
     @Override
     public Dataset<Row> corrected() {
@@ -211,7 +223,21 @@ sealed interface CorrectedRows {
           corrections.hasRowChanges()
               ? Long.valueOf(corrections.inspect(original, labels).touchedRows())
               : null;
+      if (overwrites != null) {
+        requireLegal(overwrites, labels);
+      }
       return new Found(touched, List.of(), difference());
+    }
+
+    private void requireLegal(Overwrites rows, LabelDomain labels) {
+      rows.refuse(label, labels::violated, "the new label is not " + labels.description());
+      if (weight != null) {
+        rows.refuse(
+            weight,
+            // in Spark's order NaN is above every number, infinity included
+            sql -> not(expr(sql).gt(0).and(expr(sql).lt(Double.POSITIVE_INFINITY))),
+            "the new weight is not greater than 0 and finite");
+      }
     }
 
     @Override
@@ -269,8 +295,13 @@ sealed interface CorrectedRows {
     }
   }
 
-  /** The table before and after. */
-  record Joined(Snapshots snapshots, Corrections corrections) implements CorrectedRows {
+  /**
+   * The table before and after.
+   *
+   * @param removesFeatures whether the request does, so that no row needs to differ
+   */
+  record Joined(Snapshots snapshots, Corrections corrections, boolean removesFeatures)
+      implements CorrectedRows {
     @Override
     public Dataset<Row> corrected() {
       return snapshots.corrected();
@@ -299,7 +330,8 @@ sealed interface CorrectedRows {
     @Override
     public Found inspect(LabelDomain labels) {
       List<String> unchecked = corrections.requireCorrected(snapshots.corrected());
-      return new Found(null, unchecked, difference());
+      return new Found(
+          null, unchecked, removesFeatures ? difference() : snapshots.someDifference());
     }
 
     @Override

@@ -61,6 +61,11 @@ public record RequestSource(List<String> paths, @Nullable TableSource table, @Nu
     return new RequestSource(paths, table, other);
   }
 
+  /** Where on file systems it is read from. */
+  List<String> places() {
+    return table == null ? paths : table.place().stream().toList();
+  }
+
   /** Names the request, for messages. */
   @Override
   public String toString() {

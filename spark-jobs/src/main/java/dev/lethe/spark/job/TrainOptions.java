@@ -66,6 +66,9 @@ public record TrainOptions(
     if (like != null) {
       sources.add(like);
     }
+    if (request != null) {
+      sources.addAll(request.places());
+    }
     if (pipeline != null) {
       sources.add(pipeline);
     }

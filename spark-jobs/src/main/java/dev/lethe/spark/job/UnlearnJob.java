@@ -2,6 +2,7 @@ package dev.lethe.spark.job;
 
 import dev.lethe.core.unlearn.UnlearningResult;
 import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.certificate.AtomicPublication;
 import dev.lethe.spark.certificate.Certificate;
 import dev.lethe.spark.certificate.Evidence;
 import dev.lethe.spark.certificate.ModelDigest;
@@ -51,6 +52,10 @@ public final class UnlearnJob {
           "--id " + id + ": a single request has its own id, here " + request.id());
     }
     Progress progress = Progress.onTerminal("Lethe unlearn " + request.id());
+    AtomicPublication.check(
+        spark.sparkContext().hadoopConfiguration(),
+        options.out(),
+        options.request().places().toArray(String[]::new));
     try (Release release = Release.open(spark, options.out(), options.vault(), options.sources())) {
       LoadedModel model = LoadedModel.load(spark, "--model", options.model());
       ModelCorrection correction =

@@ -76,12 +76,12 @@ public final class LabelDomain {
   }
 
   /** What a message says is allowed. */
-  String description() {
+  public String description() {
     return description;
   }
 
   /** True where the label that {@code sql} yields is outside the domain. */
-  Column violated(String sql) {
+  public Column violated(String sql) {
     return functions.not(functions.coalesce(legal.apply(sql), functions.lit(false)));
   }
 }

@@ -50,6 +50,7 @@ class ArrivalRefusalTest {
     requestTables(cases);
     snapshots(cases);
     corrections(cases);
+    places(cases);
     return cases;
   }
 
@@ -207,6 +208,20 @@ class ArrivalRefusalTest {
         message);
   }
 
+  private static void places(List<Case> cases) {
+    cases.add(
+        new Case(
+            "a place to publish among the requests",
+            dir -> directory(dir, REMOVE).with("--out", dir.resolve("in/out")),
+            "out: ",
+            "which is read"));
+    cases.add(
+        new Case(
+            "an option for test data alone",
+            dir -> unlearn(dir, "id: r\n" + REMOVE).with("--test-option", "header=true"),
+            "--test-format and --test-option: need --test"));
+  }
+
   private static void snapshots(List<Case> cases) {
     cases.add(
         new Case(
@@ -336,6 +351,30 @@ class ArrivalRefusalTest {
             "user_id, CAST(hours AS BIGINT) AS hours",
             "age > 50",
             "column 'hours' has type bigint, the table's is int"));
+    cases.add(
+        corrections(
+            "an unknown label",
+            "user_id, label + 1 AS label",
+            "label = 1",
+            "column 'label': the new label is not an integer from 0 to 1 in "));
+    cases.add(
+        corrections(
+            "a label that is NULL",
+            "user_id, CAST(NULL AS DOUBLE) AS label",
+            "age > 60",
+            "column 'label': the new label is not an integer from 0 to 1 in "));
+    for (String weight : List.of("0D", "-1D", "CAST('NaN' AS DOUBLE)", "CAST(NULL AS DOUBLE)")) {
+      cases.add(
+          new Case(
+              "corrected rows with weight " + weight,
+              dir ->
+                  unlearn(dir, "id: r\n")
+                      .with("--model", People.model())
+                      .with("--corrections", rows("user_id, " + weight + " AS weight", "age > 60"))
+                      .with("--key", "user_id"),
+              "--corrections",
+              "column 'weight': the new weight is not greater than 0 and finite in "));
+    }
     cases.add(
         new Case(
             "corrected rows of a key that the table has twice",

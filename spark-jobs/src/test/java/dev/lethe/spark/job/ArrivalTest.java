@@ -293,6 +293,61 @@ class ArrivalTest {
     assertThat(other.evidence().get("rowChanges").isNull()).isTrue();
   }
 
+  /** Snapshots that do not differ, and a feature that leaves. */
+  @Test
+  void unlearn_snapshotsAlikeAndAFeature_givesTheThetaOfTheRequestFile() {
+    Path place = Places.directory("alike");
+    Path terms = new Case(place, "", "refined").write("terms.yaml", "all", REMOVE_RACE);
+    Path vault = place.resolve("vault");
+
+    Outcome outcome =
+        Invocation.unlearn(People.model(), People.table(), terms, place.resolve("out"), vault)
+            .with("--corrected", People.table())
+            .with("--key", "user_id")
+            .run();
+
+    assertThat(outcome.code()).as("%s", outcome).isZero();
+    Release alike = new Release(People.model(), People.table(), terms, place.resolve("out"), vault);
+    Release file =
+        Releases.unlearn(
+            People.model(), People.table(), "id: all\n" + request(REMOVE_RACE, "refined"), 0);
+    assertThat(alike.parameters()).containsExactly(file.parameters(), within(SAME));
+    assertThat(alike.evidence().get("rowChanges").toString())
+        .isEqualTo("{\"added\":0,\"removed\":0,\"changed\":0}");
+  }
+
+  /** Columns of the table with the names that a join by key would give its own. */
+  @Test
+  void apply_tableWithColumnsNamedLikeTheJoins_writesThem() {
+    Path place = Places.directory("names");
+    Dataset<Row> people =
+        People.dataset()
+            .withColumn("corrected", expr("age"))
+            .withColumn("corrected_Key0", expr("hours"))
+            .withColumn("correctedKey0", expr("hours"));
+    Path table = People.write(people, "parquet", "table");
+    Path corrections =
+        People.write(
+            People.dataset().where("user_id = 'u-4711'").selectExpr("user_id", "age + 1 AS age"),
+            "parquet",
+            "rows");
+    Path out = place.resolve("out");
+
+    Outcome outcome =
+        Invocation.apply(
+                table, "label", Places.write(place.resolve("request.yaml"), "id: r\n"), out)
+            .with("--corrections", corrections)
+            .with("--key", "user_id")
+            .run();
+
+    assertThat(outcome.code()).as("%s", outcome).isZero();
+    Dataset<Row> expected = people.withColumn("age", expr("IF(user_id = 'u-4711', age + 1, age)"));
+    Dataset<Row> written = LocalSpark.session().read().parquet(out.toString());
+    assertThat(written.columns()).containsExactly(people.columns());
+    assertThat(written.exceptAll(expected).count()).isZero();
+    assertThat(written.count()).isEqualTo(People.COUNT);
+  }
+
   /** What the model does not read makes no row a changed one, and one of the tables may lack it. */
   @Test
   void unlearn_snapshotsThatDifferElsewhere_countsWhatTheModelReads() {
