@@ -1,7 +1,6 @@
 package dev.lethe.spark.api;
 
 import dev.lethe.core.model.ParameterLayout;
-import dev.lethe.core.solver.LinearSolver;
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.certificate.Certificate;
 import dev.lethe.spark.certificate.Check;
@@ -29,7 +28,6 @@ import org.apache.spark.ml.param.IntParam;
 import org.apache.spark.ml.param.JavaParams;
 import org.apache.spark.ml.param.Param;
 import org.apache.spark.ml.param.ParamMap;
-import org.apache.spark.ml.param.ParamValidators;
 import org.apache.spark.ml.util.Identifiable$;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.SparkSession;
@@ -70,11 +68,7 @@ public final class Unlearner extends JavaParams {
   private final String uid;
   private final Param<String> labelCol;
   private final Param<String> weightCol;
-  private final Param<String> solver;
-  private final IntParam maxSteps;
-  private final IntParam maxCgIterations;
-  private final IntParam partitions;
-  private final DoubleParam gradientNorm;
+  private final SolverParams solving;
 
   /** With a random uid. */
   public Unlearner() {
@@ -98,42 +92,8 @@ public final class Unlearner extends JavaParams {
             this,
             "weightCol",
             "the data's weight column, for correctedData without a model; a model has its own");
-    solver =
-        new Param<>(
-            this,
-            "solver",
-            "of the Newton systems: auto (cholesky up to "
-                + LinearSolver.AUTO_CHOLESKY_LIMIT
-                + " parameters, cg beyond), cg or cholesky",
-            ParamValidators.inArray(List.of("auto", "cg", "cholesky")));
-    maxSteps = new IntParam(this, "maxSteps", "Newton steps at most, >= 1", atLeast(1));
-    maxCgIterations =
-        new IntParam(
-            this,
-            "maxCgIterations",
-            "conjugate gradient iterations in one step at most, >= 1",
-            atLeast(1));
-    partitions =
-        new IntParam(
-            this,
-            "partitions",
-            "partitions of the cached data, >= 0; 0: the data's own, at least the cores",
-            atLeast(0));
-    gradientNorm =
-        new DoubleParam(
-            this,
-            "gradientNorm",
-            "mean-form gradient norm that retrain has to reach, > 0",
-            ParamValidators.gt(0));
-    setDefault(solver, "auto");
-    setDefault(maxSteps, 50);
-    setDefault(maxCgIterations, 1000);
-    setDefault(partitions, 0);
-    setDefault(gradientNorm, 1e-9);
-  }
-
-  private static scala.Function1<Object, Object> atLeast(int least) {
-    return ParamValidators.gtEq(least);
+    solving = SolverParams.of(this, "retrain");
+    solving.setDefaults(this);
   }
 
   @Override
@@ -158,27 +118,27 @@ public final class Unlearner extends JavaParams {
 
   /** {@return how the Newton systems are solved; default {@code auto}} */
   public Param<String> solver() {
-    return solver;
+    return solving.solver();
   }
 
   /** {@return Newton steps at most; default 50} */
   public IntParam maxSteps() {
-    return maxSteps;
+    return solving.maxSteps();
   }
 
   /** {@return conjugate gradient iterations in one step at most; default 1000} */
   public IntParam maxCgIterations() {
-    return maxCgIterations;
+    return solving.maxCgIterations();
   }
 
   /** {@return partitions of the cached data; default 0, the data's own, at least the cores} */
   public IntParam partitions() {
-    return partitions;
+    return solving.partitions();
   }
 
   /** {@return mean-form gradient norm that {@link #retrain} has to reach; default 1e-9} */
   public DoubleParam gradientNorm() {
-    return gradientNorm;
+    return solving.gradientNorm();
   }
 
   /**
@@ -209,7 +169,7 @@ public final class Unlearner extends JavaParams {
    * @throws InvalidInputException if it is none of auto, cg and cholesky
    */
   public Unlearner setSolver(String value) {
-    return with(solver, value);
+    return with(solving.solver(), value);
   }
 
   /**
@@ -220,7 +180,7 @@ public final class Unlearner extends JavaParams {
    * @throws InvalidInputException if it is below 1
    */
   public Unlearner setMaxSteps(int value) {
-    return with(maxSteps, value);
+    return with(solving.maxSteps(), value);
   }
 
   /**
@@ -231,7 +191,7 @@ public final class Unlearner extends JavaParams {
    * @throws InvalidInputException if it is below 1
    */
   public Unlearner setMaxCgIterations(int value) {
-    return with(maxCgIterations, value);
+    return with(solving.maxCgIterations(), value);
   }
 
   /**
@@ -242,7 +202,7 @@ public final class Unlearner extends JavaParams {
    * @throws InvalidInputException if it is below 0
    */
   public Unlearner setPartitions(int value) {
-    return with(partitions, value);
+    return with(solving.partitions(), value);
   }
 
   /**
@@ -253,7 +213,7 @@ public final class Unlearner extends JavaParams {
    * @throws InvalidInputException if it is not positive
    */
   public Unlearner setGradientNorm(double value) {
-    return with(gradientNorm, value);
+    return with(solving.gradientNorm(), value);
   }
 
   /** {@return the label column that is set; empty for the model's} */
@@ -268,27 +228,27 @@ public final class Unlearner extends JavaParams {
 
   /** {@return the solver} */
   public String getSolver() {
-    return getOrDefault(solver);
+    return getOrDefault(solving.solver());
   }
 
   /** {@return Newton steps at most} */
   public int getMaxSteps() {
-    return (int) getOrDefault(maxSteps);
+    return (int) getOrDefault(solving.maxSteps());
   }
 
   /** {@return conjugate gradient iterations in one step at most} */
   public int getMaxCgIterations() {
-    return (int) getOrDefault(maxCgIterations);
+    return (int) getOrDefault(solving.maxCgIterations());
   }
 
   /** {@return partitions of the cached data, or 0} */
   public int getPartitions() {
-    return (int) getOrDefault(partitions);
+    return (int) getOrDefault(solving.partitions());
   }
 
   /** {@return the gradient norm of {@link #retrain}} */
   public double getGradientNorm() {
-    return (double) getOrDefault(gradientNorm);
+    return (double) getOrDefault(solving.gradientNorm());
   }
 
   /**
@@ -348,7 +308,7 @@ public final class Unlearner extends JavaParams {
                   request.request(),
                   request.name(),
                   data.test(),
-                  linearSolver(),
+                  solving.linearSolver(this),
                   getMaxSteps(),
                   getMaxCgIterations(),
                   getPartitions());
@@ -545,14 +505,7 @@ public final class Unlearner extends JavaParams {
                       request == null ? "" : request.name(),
                       getPartitions(),
                       progress)
-                  .run(
-                      new Training.Settings(
-                          getGradientNorm(),
-                          linearSolver(),
-                          getMaxSteps(),
-                          getMaxCgIterations(),
-                          getPartitions()),
-                      progress);
+                  .run(solving.settings(this), progress);
           return new RetrainedModel(
               Optional.ofNullable(trained.model()),
               trained.parameters(),
@@ -588,23 +541,12 @@ public final class Unlearner extends JavaParams {
             .allMatch(margin -> theta[layout.coefficient(margin, slot)] == 0);
   }
 
-  private @Nullable LinearSolver linearSolver() {
-    return switch (getSolver()) {
-      case "cg" -> LinearSolver.CG;
-      case "cholesky" -> LinearSolver.CHOLESKY;
-      default -> null;
-    };
-  }
-
   private @Nullable String valueOf(Param<String> param) {
     return isDefined(param) ? getOrDefault(param) : null;
   }
 
   private <T> Unlearner with(Param<T> param, T value) {
-    if (!(boolean) param.isValid().apply(value)) {
-      throw new InvalidInputException(
-          param.name() + " " + value + " is not allowed: " + param.doc());
-    }
+    SolverParams.requireAllowed(param, value);
     set(param, value);
     return this;
   }

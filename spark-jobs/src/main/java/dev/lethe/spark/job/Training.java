@@ -6,9 +6,12 @@ import dev.lethe.core.solver.LinearSolver;
 import dev.lethe.core.solver.NewtonSolver;
 import dev.lethe.core.solver.NewtonStep;
 import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.TableColumns;
+import dev.lethe.spark.ml.TrainableLoss;
 import dev.lethe.spark.request.Request;
 import java.util.BitSet;
 import java.util.List;
+import org.apache.spark.ml.Model;
 import org.apache.spark.ml.Transformer;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -128,6 +131,30 @@ public record Training(
         null,
         change.publishedStages(),
         column,
+        place);
+  }
+
+  /**
+   * The training of a model on featurized rows.
+   *
+   * @param place names the rows, for messages
+   * @throws InvalidInputException if there is no row, or a multinomial label is no class
+   */
+  public static Training anew(
+      TrainableLoss loss, TrainableLoss.Params params, Dataset<Row> rows, String place) {
+    TableColumns.require(rows.schema(), params.featuresColumn(), "featuresCol");
+    TableColumns.require(rows.schema(), params.labelColumn(), "labelCol");
+    if (params.weight() != null) {
+      TableColumns.require(rows.schema(), params.weight(), "weightCol");
+    }
+    Model<?> untrained = TrainingPipeline.untrained(loss, params, rows, place);
+    return new Training(
+        LoadedModel.of(untrained, "loss", loss.word()),
+        rows,
+        new BitSet(),
+        null,
+        List.of(),
+        params.labelColumn(),
         place);
   }
 

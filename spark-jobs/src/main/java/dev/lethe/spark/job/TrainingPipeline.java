@@ -54,18 +54,27 @@ final class TrainingPipeline {
     Dataset<Row> featurized = featurizer.transform(table);
     List<Transformer> leaves = Featurizer.leaves(featurizer);
     String featuresColumn = lastVectorColumn(leaves, featurized);
+    return append(options, featurizer, featurized, featuresColumn, labelOf(leaves, label));
+  }
+
+  /**
+   * A predictor with zero coefficients for featurized rows.
+   *
+   * @param place names the rows, for messages
+   */
+  static Model<?> untrained(
+      TrainableLoss loss, TrainableLoss.Params params, Dataset<Row> rows, String place) {
     // After the stages: one that skips invalid rows may drop the first of the table.
-    List<Row> first = featurized.select(featuresColumn).takeAsList(1);
+    List<Row> first = rows.select(params.featuresColumn()).takeAsList(1);
     if (first.isEmpty()) {
       throw new InvalidInputException(
-          options.table().option()
-              + " "
-              + options.table().path()
+          place
               + ": there is no row to learn from: the table is empty, or the stages skip every row");
     }
     int features = first.get(0).<Vector>getAs(0).size();
-    return append(
-        options, featurizer, featurized, features, featuresColumn, labelOf(leaves, label));
+    int classes =
+        loss == TrainableLoss.MULTINOMIAL ? classes(loss, rows, params.labelColumn(), place) : 2;
+    return loss.untrained(params, features, classes);
   }
 
   /** What the one StringIndexer of the label makes of it, or the label itself without one. */
@@ -112,7 +121,6 @@ final class TrainingPipeline {
       TrainOptions options,
       PipelineModel featurizer,
       Dataset<Row> featurized,
-      int features,
       String featuresColumn,
       String labelColumn) {
     TrainableLoss.Params params =
@@ -124,9 +132,7 @@ final class TrainingPipeline {
             labelColumn,
             options.weight(),
             options.perturbation() != null);
-    int classes =
-        options.loss() == TrainableLoss.MULTINOMIAL ? classes(options, featurized, labelColumn) : 2;
-    Model<?> model = options.loss().untrained(params, features, classes);
+    Model<?> model = untrained(options.loss(), params, featurized, options.table().name());
     List<Transformer> stages = new ArrayList<>(Arrays.asList(featurizer.stages()));
     stages.add(model);
     return new PipelineModel(
@@ -135,12 +141,13 @@ final class TrainingPipeline {
   }
 
   /** The greatest label plus one: one pass, as Spark ML makes it. */
-  private static int classes(TrainOptions options, Dataset<Row> featurized, String labelColumn) {
-    Row row = featurized.agg(max(TableColumns.column(labelColumn).cast("double"))).first();
+  private static int classes(
+      TrainableLoss loss, Dataset<Row> rows, String labelColumn, String place) {
+    Row row = rows.agg(max(TableColumns.column(labelColumn).cast("double"))).first();
     double greatest = row.isNullAt(0) ? Double.NaN : row.getDouble(0);
     if (!(greatest >= 1 && greatest < MAX_CLASSES && greatest == Math.rint(greatest))) {
       throw new InvalidInputException(
-          options.table().name()
+          place
               + ": column '"
               + labelColumn
               + "': labels of --loss multinomial must be whole numbers from 0, the greatest from 1 to "
