@@ -174,7 +174,7 @@ class LinearEstimatorTest {
         .isInstanceOf(InvalidInputException.class)
         .hasMessageContaining("labelCol")
         .hasMessageContaining("'left'");
-    assertThatThrownBy(() -> hinge().fit(featurized().withColumn("label", featurized().col("age"))))
+    assertThatThrownBy(() -> hinge().fit(featurized().selectExpr("features", "age AS label")))
         .isInstanceOf(InvalidInputException.class)
         .hasMessageContaining("label");
     assertThatThrownBy(() -> hinge().fit(featurized().where("age < 0")))
