@@ -1,6 +1,7 @@
 package dev.lethe.spark.job;
 
 import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.TableColumns;
 import dev.lethe.spark.featurizer.FeatureRemoval;
 import dev.lethe.spark.featurizer.Featurizer;
 import dev.lethe.spark.featurizer.PlaceholderColumns;
@@ -13,6 +14,7 @@ import java.util.TreeSet;
 import org.apache.spark.ml.Transformer;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
+import org.apache.spark.sql.types.StructType;
 
 /**
  * Features that leave a model, and those that an earlier release took out of it: the slots that are
@@ -79,6 +81,7 @@ final class FeatureChange {
       missing.remove(column);
     }
     Dataset<Row> complete = PlaceholderColumns.fill(table, featurizer.stages(), missing);
+    requireColumns(featurizer, complete.schema(), place);
     List<RemovedFeature> all = new ArrayList<>(features);
     Set<String> left = new TreeSet<>(String.CASE_INSENSITIVE_ORDER);
     for (String column : others) {
@@ -109,6 +112,21 @@ final class FeatureChange {
               + " features of the model; leave at least one");
     }
     return change;
+  }
+
+  /** That the table has what the stages read; where that cannot be seen, Spark finds it missing. */
+  private static void requireColumns(Featurizer featurizer, StructType schema, String place) {
+    for (String column : featurizer.tableColumns().orElse(Set.of())) {
+      String outer = column.substring(0, (column + ".").indexOf('.'));
+      if (TableColumns.find(schema, column) == null && TableColumns.find(schema, outer) == null) {
+        throw new InvalidInputException(
+            place
+                + ": the model reads column '"
+                + column
+                + "', which the table does not have; "
+                + TableColumns.list(schema));
+      }
+    }
   }
 
   /** Whether every slot that stems from the column left in an earlier release. */

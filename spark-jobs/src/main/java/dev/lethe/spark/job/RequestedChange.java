@@ -67,8 +67,10 @@ final class RequestedChange {
     }
     CorrectedRows rows = CorrectedRows.of(spark, given, request, requestFile, model, label);
     List<RemovedFeature> removed = removedFeatures(request, requestFile);
+    String corrected =
+        given instanceof GivenTables.Snapshots tables ? tables.corrected().name() : given.name();
     FeatureChange features =
-        FeatureChange.of(model, rows.corrected(), removed, removedEarlier, label, given.name());
+        FeatureChange.of(model, rows.corrected(), removed, removedEarlier, label, corrected);
     FeatureChange originalFeatures = features;
     if (given instanceof GivenTables.Snapshots tables) {
       // the columns that a table lacks differ between the two

@@ -271,7 +271,8 @@ class ArrivalRefusalTest {
         snapshots(
             "a new table without a column that the model reads",
             table -> table.drop("age").where("hours > 12"),
-            "No such struct field `age`"));
+            "--corrected",
+            "the model reads column 'age', which the table does not have"));
     cases.add(
         new Case(
             "an old table without a column that the model reads",
@@ -284,7 +285,7 @@ class ArrivalRefusalTest {
                     .with("--corrected", People.table())
                     .with("--key", "user_id"),
             "--data",
-            "No such struct field `age`"));
+            "the model reads column 'age', which the table does not have"));
     cases.add(
         new Case(
             "a removed row that is left",
