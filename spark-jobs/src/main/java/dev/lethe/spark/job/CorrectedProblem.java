@@ -19,8 +19,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The learning problem on given data: cached examples, their statistics, and the model's objective
- * on them. Coordinates are fixed at 0 where a feature was removed, and where a column is constant
- * and Spark ML gives such a column the coefficient 0.
+ * on them. Coordinates are fixed at 0 where a feature was removed, and where a column is constant:
+ * all of Spark ML's optimisers divide by a column's deviation and leave out those without.
  */
 final class CorrectedProblem implements AutoCloseable {
   private final CachedExamples examples;
@@ -67,7 +67,7 @@ final class CorrectedProblem implements AutoCloseable {
       Penalty penalty = penalty(model, statistics);
       boolean[] fixed = new boolean[penalty.size()];
       for (int j = 0; j < model.features(); j++) {
-        if (isFixed(model, statistics.column(j), removed.get(j))) {
+        if (removed.get(j) || statistics.column(j).isConstant()) {
           for (int k = 0; k < model.layout().margins(); k++) {
             fixed[model.layout().coefficient(k, j)] = true;
           }
@@ -118,11 +118,6 @@ final class CorrectedProblem implements AutoCloseable {
               + model.layout().size()
               + " parameters; it must be that of the model");
     }
-  }
-
-  private static boolean isFixed(LinearModel model, ColumnStatistics column, boolean removed) {
-    return removed
-        || (column.isConstant() && (model.dropsConstantColumns() || column.maxAbs() == 0));
   }
 
   /** Refuses labels for which the objective has no minimiser. */
