@@ -5,6 +5,7 @@ import static dev.lethe.core.linalg.Rounding.up;
 
 import dev.lethe.core.linalg.Rounding;
 import dev.lethe.core.linalg.Vectors;
+import dev.lethe.core.model.ParameterLayout;
 import dev.lethe.core.model.Statistics;
 
 /**
@@ -75,7 +76,7 @@ public final class ResidualBounds {
     this.thirdDerivative = thirdDerivative;
     rows = statistics.rows();
     totalWeight = up(statistics.totalWeight(), 4);
-    columnNorm = new double[p];
+    columnNorm = columnNorms(statistics, start.layout(), start.fixed());
     maxAbs = new double[p];
     this.lambda = new double[p];
     lambdaError = new double[p];
@@ -85,10 +86,7 @@ public final class ResidualBounds {
       if (start.fixed()[j]) {
         continue;
       }
-      boolean feature = j < features;
-      double moment = feature ? statistics.column(j).secondMoment() : statistics.totalWeight();
-      columnNorm[j] = up(Math.sqrt(moment), 8) + Double.MIN_NORMAL;
-      maxAbs[j] = feature ? statistics.column(j).maxAbs() : 1;
+      maxAbs[j] = j < features ? statistics.column(j).maxAbs() : 1;
       this.lambda[j] = lambda[j];
       lambdaError[j] = lambda[j] == 0 ? 0 : up(lambda[j] * lambdaRelativeError[j], 1);
       least = Math.min(least, Math.max(0, lambda[j] - lambdaError[j]));
@@ -96,12 +94,35 @@ public final class ResidualBounds {
     }
     leastLambda = least;
     largestLambda = largest;
-    dataNorm = up(Vectors.norm(columnNorm), p + 4.0);
+    dataNorm = norm(columnNorm);
   }
 
-  /** N, an upper bound of ||W^(1/2) X||_2: the Frobenius norm. */
-  public double dataNorm() {
-    return dataNorm;
+  /**
+   * N, an upper bound of ||W^(1/2) X||_2: the Frobenius norm, of the columns that are not fixed. It
+   * takes no pass, and is the same for every loss.
+   *
+   * @param fixed by parameter; the margins' parameters of one column are fixed alike
+   */
+  public static double dataNorm(Statistics statistics, ParameterLayout layout, boolean[] fixed) {
+    return norm(columnNorms(statistics, layout, fixed));
+  }
+
+  private static double norm(double[] columnNorm) {
+    return up(Vectors.norm(columnNorm), columnNorm.length + 4.0);
+  }
+
+  /** sqrt(sum_i w_i x_ij^2), rounded up; 0 for a fixed column. */
+  private static double[] columnNorms(
+      Statistics statistics, ParameterLayout layout, boolean[] fixed) {
+    double[] norms = new double[layout.stride()];
+    for (int j = 0; j < norms.length; j++) {
+      if (!fixed[layout.coefficient(0, j)]) {
+        double moment =
+            j < layout.features() ? statistics.column(j).secondMoment() : statistics.totalWeight();
+        norms[j] = up(Math.sqrt(moment), 8) + Double.MIN_NORMAL;
+      }
+    }
+    return norms;
   }
 
   /**
