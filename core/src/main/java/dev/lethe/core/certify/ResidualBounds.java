@@ -210,42 +210,4 @@ public final class ResidualBounds {
   private double curvature() {
     return up(secondDerivative * dataNorm * dataNorm + largestLambda, 4);
   }
-
-  /**
-   * The published form of the first-order bound (Warnecke et al., NDSS 2023, theorem 1), with
-   * weights and penalties:
-   *
-   * <pre>
-   *   (1 + tau (gamma W + lambda)) gamma_z M |Z|,   gamma = B2 R^2,   gamma_z = B1 + B2 R ||theta||
-   * </pre>
-   *
-   * It presumes that theta minimises the objective of the original data, that the step is along the
-   * gradient difference, and that changes of features alone are undone. It is for comparison with
-   * the paper: no model that a solver left satisfies the first.
-   *
-   * @param tau the rate
-   * @param firstDerivative B1 &gt;= |l'|
-   * @param secondDerivative B2 &gt;= l''
-   * @param rowNorm R, of original and corrected rows
-   * @param totalWeight W of the corrected data
-   * @param largestLambda of the penalties
-   * @param thetaNorm ||theta||_2
-   * @param change M, the sum over the changed features of their largest absolute change
-   * @param changedWeight |Z|, the total weight of the changed rows
-   */
-  public static double publishedFirstOrder(
-      double tau,
-      double firstDerivative,
-      double secondDerivative,
-      double rowNorm,
-      double totalWeight,
-      double largestLambda,
-      double thetaNorm,
-      double change,
-      double changedWeight) {
-    double gamma = secondDerivative * rowNorm * rowNorm;
-    double gammaZ = firstDerivative + secondDerivative * rowNorm * thetaNorm;
-    return up(
-        (1 + tau * (gamma * totalWeight + largestLambda)) * gammaZ * change * changedWeight, 16);
-  }
 }
