@@ -150,6 +150,12 @@ final class CorrectedProblem implements AutoCloseable {
               + loss.name()
               + " allows; no finite parameters are best for them");
     }
+    if (!Double.isFinite(label.secondMoment())) {
+      throw new InvalidInputException(
+          column
+              + ": the labels of the corrected data are too large to be squared, so value and penalty"
+              + " are not finite; scale the labels, and look for outliers in the table");
+    }
     if (label.isConstant() && model.penaltyRule().label() != PenaltyRule.Deviation.NONE) {
       throw new InvalidInputException(
           column
@@ -161,7 +167,8 @@ final class CorrectedProblem implements AutoCloseable {
   /**
    * lambda on these data.
    *
-   * @throws InvalidInputException if standardization needs a variance that is not finite
+   * @throws InvalidInputException if it needs a variance that is not finite, or divides by one that
+   *     is 0
    */
   static Penalty penalty(LinearModel model, Statistics statistics) {
     for (int j = 0; model.standardization() && j < statistics.features(); j++) {
@@ -176,6 +183,16 @@ final class CorrectedProblem implements AutoCloseable {
                 + ", which standardization needs, is not finite: its values are too large to be"
                 + " squared. Scale the column, and look for outliers in the table");
       }
+    }
+    double label = statistics.label().variance();
+    if (model.penaltyRule().label() != PenaltyRule.Deviation.NONE
+        && !(label > 0 && label < Double.POSITIVE_INFINITY)) {
+      throw new InvalidInputException(
+          "column '"
+              + model.labelColumn()
+              + "': the variance of the labels, by whose root the penalty is divided, is 0 or not"
+              + " finite: all labels are the same, or their squares underflow or overflow. Scale the"
+              + " labels, and look for outliers in the table");
     }
     return model.penaltyRule().on(statistics, model.layout());
   }
