@@ -156,6 +156,13 @@ final class CorrectedProblem implements AutoCloseable {
               + ": the labels of the corrected data are too large to be squared, so value and penalty"
               + " are not finite; scale the labels, and look for outliers in the table");
     }
+    if (label.isConstant() && loss.scalars() > 0) {
+      throw new InvalidInputException(
+          column
+              + ": all labels of the corrected data are the same; the scale that "
+              + loss.name()
+              + " estimates would be 0, so they must differ");
+    }
     if (label.isConstant() && model.penaltyRule().label() != PenaltyRule.Deviation.NONE) {
       throw new InvalidInputException(
           column
@@ -247,6 +254,19 @@ final class CorrectedProblem implements AutoCloseable {
   int[] fixedCoordinates() {
     boolean[] fixed = objective.fixed();
     return IntStream.range(0, fixed.length).filter(j -> fixed[j]).toArray();
+  }
+
+  /**
+   * theta, but a scale that noise has made 0 or negative, where no loss is defined, at the
+   * origin's.
+   */
+  double[] admissible(double[] theta) {
+    double[] admissible = theta.clone();
+    for (int i = 0; i < objective.layout().scalars(); i++) {
+      int j = objective.layout().scalar(i);
+      admissible[j] = theta[j] > 0 ? theta[j] : objective.origin()[j];
+    }
+    return admissible;
   }
 
   /** theta with 0 at the fixed coordinates. */

@@ -405,6 +405,13 @@ class BadInputTest {
                 .with("--data", labels("1e-200D * age")),
         "column 'label': the variance of the labels",
         "0 or not finite");
+    cases.add(
+        "equal labels under a loss with a scale",
+        dir -> usual(dir).with("--model", regression("huber")).with("--data", labels("3D")),
+        "--data",
+        "column 'label'",
+        "all labels of the corrected data are the same",
+        "the scale that huber estimates would be 0");
     cases.data(
         "feature infinite",
         dir -> People.tableWith("age", Double.POSITIVE_INFINITY),
