@@ -80,6 +80,11 @@ public enum TrainableLoss {
     return !List.of(BINOMIAL, POISSON, GAMMA).contains(this);
   }
 
+  /** Where none is given: 0 as in GeneralizedLinearRegression, else one that proofs can rest on. */
+  public double defaultRegParam() {
+    return standardizes() ? 1e-3 : 0;
+  }
+
   /**
    * A model with zero coefficients that carries the params.
    *

@@ -15,10 +15,14 @@ import org.apache.spark.ml.classification.LogisticRegression;
 import org.apache.spark.ml.classification.LogisticRegressionModel;
 import org.apache.spark.ml.feature.StringIndexer;
 import org.apache.spark.ml.feature.VectorAssembler;
+import org.apache.spark.ml.regression.GeneralizedLinearRegression;
+import org.apache.spark.ml.regression.GeneralizedLinearRegressionModel;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /**
  * {@code lethe train}: what the model learns from, seen by the gradient of Spark ML's objective.
@@ -144,6 +148,36 @@ class TrainJobTest {
     PipelineModel model = load(fromPipeline(table, "label", pipeline, 0));
 
     assertMinimises(model, table.where("age IS NOT NULL"), "label");
+  }
+
+  /** Spark ML's default, and the only value that binomial has an objective for. */
+  @ParameterizedTest
+  @CsvSource({"binomial, binomial, label", "poisson, poisson, hours", "gamma, gamma, age"})
+  void run_generalizedLossWithoutRegParam_hasNoPenalty(String loss, String family, String label) {
+    Path out = Places.unused("trained");
+    String feature = label.equals("age") ? "hours" : "age";
+    Outcome outcome =
+        Invocation.train(People.table(), label, out)
+            .with("--features", feature)
+            .with("--loss", loss)
+            .run();
+    assertThat(outcome.code()).as("%s", outcome).isZero();
+    PipelineModel model = load(out);
+    GeneralizedLinearRegressionModel trained = (GeneralizedLinearRegressionModel) model.stages()[1];
+    GeneralizedLinearRegressionModel fitted =
+        new GeneralizedLinearRegression()
+            .setFamily(family)
+            .setLink(loss.equals("binomial") ? "logit" : "log")
+            .setLabelCol(label)
+            .setFeaturesCol(trained.getFeaturesCol())
+            .setTol(1e-12)
+            .fit(
+                new PipelineModel("f", Arrays.copyOf(model.stages(), 1))
+                    .transform(People.dataset()));
+    assertThat(trained.getRegParam()).isZero();
+    assertThat(trained.coefficients().apply(0))
+        .isCloseTo(fitted.coefficients().apply(0), within(1e-8));
+    assertThat(trained.intercept()).isCloseTo(fitted.intercept(), within(1e-6));
   }
 
   @Test
