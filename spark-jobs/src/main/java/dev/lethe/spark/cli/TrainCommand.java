@@ -102,7 +102,9 @@ final class TrainCommand implements Callable<Integer> {
           "logistic (default), multinomial, squared, huber, smoothed-hinge, squared-hinge, binomial,"
               + " poisson or gamma: the Spark ML model that is saved is a LogisticRegressionModel for"
               + " the first two, a LinearRegressionModel for the next two, a LinearSVCModel for the"
-              + " hinges, and a GeneralizedLinearRegressionModel for the others")
+              + " hinges, and a GeneralizedLinearRegressionModel for the others. Or"
+              + " one-vs-rest-logistic, one-vs-rest-smoothed-hinge or one-vs-rest-squared-hinge: a"
+              + " OneVsRestModel of these, labels 0, 1, 2...")
   private @Nullable String loss;
 
   @Option(

@@ -124,8 +124,7 @@ final class TrainingPipeline {
             labelColumn,
             options.weight(),
             options.perturbation() != null);
-    int classes =
-        options.loss() == TrainableLoss.MULTINOMIAL ? classes(options, featurized, labelColumn) : 2;
+    int classes = options.loss().countsClasses() ? classes(options, featurized, labelColumn) : 2;
     Model<?> model = options.loss().untrained(params, features, classes);
     List<Transformer> stages = new ArrayList<>(Arrays.asList(featurizer.stages()));
     stages.add(model);
@@ -143,7 +142,9 @@ final class TrainingPipeline {
           options.table().name()
               + ": column '"
               + labelColumn
-              + "': labels of --loss multinomial must be whole numbers from 0, the greatest from 1 to "
+              + "': labels of --loss "
+              + options.loss().word()
+              + " must be whole numbers from 0, the greatest from 1 to "
               + (MAX_CLASSES - 1));
     }
     return (int) greatest + 1;
