@@ -65,11 +65,6 @@ public record Composition(double squaredMu, double pureEpsilon, long coordinates
         sum(squaredMu, Math.nextUp(mu * mu)), pureEpsilon, coordinates + parameters);
   }
 
-  /** As {@link #and(double, OutputNoise, int)}. */
-  public Composition and(OutputMechanism mechanism, int parameters) {
-    return and(mechanism.rho(), mechanism.noise(), parameters);
-  }
-
   private static double sum(double a, double b) {
     return a == 0 ? b : Math.nextUp(a + b);
   }

@@ -5,6 +5,7 @@ import static dev.lethe.core.linalg.Rounding.up;
 
 import dev.lethe.core.linalg.Rounding;
 import dev.lethe.core.linalg.Vectors;
+import dev.lethe.core.model.ParameterLayout;
 import dev.lethe.core.model.Statistics;
 
 /**
@@ -75,7 +76,7 @@ public final class ResidualBounds {
     this.thirdDerivative = thirdDerivative;
     rows = statistics.rows();
     totalWeight = up(statistics.totalWeight(), 4);
-    columnNorm = new double[p];
+    columnNorm = columnNorms(statistics, start.layout(), start.fixed());
     maxAbs = new double[p];
     this.lambda = new double[p];
     lambdaError = new double[p];
@@ -85,10 +86,7 @@ public final class ResidualBounds {
       if (start.fixed()[j]) {
         continue;
       }
-      boolean feature = j < features;
-      double moment = feature ? statistics.column(j).secondMoment() : statistics.totalWeight();
-      columnNorm[j] = up(Math.sqrt(moment), 8) + Double.MIN_NORMAL;
-      maxAbs[j] = feature ? statistics.column(j).maxAbs() : 1;
+      maxAbs[j] = j < features ? statistics.column(j).maxAbs() : 1;
       this.lambda[j] = lambda[j];
       lambdaError[j] = lambda[j] == 0 ? 0 : up(lambda[j] * lambdaRelativeError[j], 1);
       least = Math.min(least, Math.max(0, lambda[j] - lambdaError[j]));
@@ -96,12 +94,35 @@ public final class ResidualBounds {
     }
     leastLambda = least;
     largestLambda = largest;
-    dataNorm = up(Vectors.norm(columnNorm), p + 4.0);
+    dataNorm = norm(columnNorm);
   }
 
-  /** N, an upper bound of ||W^(1/2) X||_2: the Frobenius norm. */
-  public double dataNorm() {
-    return dataNorm;
+  /**
+   * N, an upper bound of ||W^(1/2) X||_2: the Frobenius norm, of the columns that are not fixed. It
+   * takes no pass, and is the same for every loss.
+   *
+   * @param fixed by parameter; the margins' parameters of one column are fixed alike
+   */
+  public static double dataNorm(Statistics statistics, ParameterLayout layout, boolean[] fixed) {
+    return norm(columnNorms(statistics, layout, fixed));
+  }
+
+  private static double norm(double[] columnNorm) {
+    return up(Vectors.norm(columnNorm), columnNorm.length + 4.0);
+  }
+
+  /** sqrt(sum_i w_i x_ij^2), rounded up; 0 for a fixed column. */
+  private static double[] columnNorms(
+      Statistics statistics, ParameterLayout layout, boolean[] fixed) {
+    double[] norms = new double[layout.stride()];
+    for (int j = 0; j < norms.length; j++) {
+      if (!fixed[layout.coefficient(0, j)]) {
+        double moment =
+            j < layout.features() ? statistics.column(j).secondMoment() : statistics.totalWeight();
+        norms[j] = up(Math.sqrt(moment), 8) + Double.MIN_NORMAL;
+      }
+    }
+    return norms;
   }
 
   /**
@@ -188,43 +209,5 @@ public final class ResidualBounds {
   /** B2 N^2 + max lambda, an upper bound of every Hessian's largest eigenvalue. */
   private double curvature() {
     return up(secondDerivative * dataNorm * dataNorm + largestLambda, 4);
-  }
-
-  /**
-   * The published form of the first-order bound (Warnecke et al., NDSS 2023, theorem 1), with
-   * weights and penalties:
-   *
-   * <pre>
-   *   (1 + tau (gamma W + lambda)) gamma_z M |Z|,   gamma = B2 R^2,   gamma_z = B1 + B2 R ||theta||
-   * </pre>
-   *
-   * It presumes that theta minimises the objective of the original data, that the step is along the
-   * gradient difference, and that changes of features alone are undone. It is for comparison with
-   * the paper: no model that a solver left satisfies the first.
-   *
-   * @param tau the rate
-   * @param firstDerivative B1 &gt;= |l'|
-   * @param secondDerivative B2 &gt;= l''
-   * @param rowNorm R, of original and corrected rows
-   * @param totalWeight W of the corrected data
-   * @param largestLambda of the penalties
-   * @param thetaNorm ||theta||_2
-   * @param change M, the sum over the changed features of their largest absolute change
-   * @param changedWeight |Z|, the total weight of the changed rows
-   */
-  public static double publishedFirstOrder(
-      double tau,
-      double firstDerivative,
-      double secondDerivative,
-      double rowNorm,
-      double totalWeight,
-      double largestLambda,
-      double thetaNorm,
-      double change,
-      double changedWeight) {
-    double gamma = secondDerivative * rowNorm * rowNorm;
-    double gammaZ = firstDerivative + secondDerivative * rowNorm * thetaNorm;
-    return up(
-        (1 + tau * (gamma * totalWeight + largestLambda)) * gammaZ * change * changedWeight, 16);
   }
 }

@@ -63,9 +63,21 @@ public final class NewtonSolver<E extends ConvexFunction.Evaluation> {
     }
   }
 
-  /** Told of the start (step 0) and of every step taken. */
+  /** Told of every point before the pass that evaluates it, and of the points that are taken. */
   public interface Listener<E> {
+    /** The start (step 0), or a step taken. */
     void evaluated(int step, E evaluation);
+
+    /**
+     * A step that is about to be evaluated, and taken if it improves.
+     *
+     * @param step 1-based
+     * @param from where it starts
+     * @param point where it ends
+     * @param length the fraction of the Newton direction
+     * @param residualNorm ||H s + g||_2 of the Newton direction s
+     */
+    default void proposed(int step, E from, double[] point, double length, double residualNorm) {}
   }
 
   private final int maxSteps;
@@ -125,6 +137,7 @@ public final class NewtonSolver<E extends ConvexFunction.Evaluation> {
       E next = null;
       for (int k = 0; k < MAX_BACKTRACKS; k++, length /= 2) {
         double[] point = Vectors.add(current.point(), length, direction.direction());
+        listener.proposed(steps.size() + 1, current, point, length, direction.residualNorm());
         E trial = function.evaluate(point);
         boolean gradientFell =
             preconditionedNorm(preconditioner, trial.gradient()) <= SUFFICIENT_FALL * norm;

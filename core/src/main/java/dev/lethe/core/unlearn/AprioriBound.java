@@ -6,7 +6,7 @@ import java.util.OptionalDouble;
  * A bound of the residual that the first step leaves, ||grad L(theta+; D')||_2, from what was known
  * before the pass that measured it; or why there is none.
  *
- * @param dataNorm an upper bound of ||W^(1/2) X'||_2; infinite if there is none
+ * @param dataNorm an upper bound of ||W^(1/2) X'||_2, known before the first pass of the update
  * @param residual the bound, rounded up; empty if there is none
  * @param rule the formula, or why none applies: fixed text
  */

@@ -29,6 +29,7 @@ import org.jspecify.annotations.Nullable;
 public final class Unlearning {
   private final Objective objective;
   private final double rho;
+  private final double dataNorm;
   private final Listener listener;
 
   /** Told of the start (step 0) and of every step. */
@@ -47,6 +48,8 @@ public final class Unlearning {
     }
     this.objective = objective;
     this.rho = rho;
+    this.dataNorm =
+        ResidualBounds.dataNorm(objective.statistics(), objective.layout(), objective.fixed());
     this.listener = listener;
   }
 
@@ -67,7 +70,7 @@ public final class Unlearning {
             measured,
             bounds ->
                 AprioriBound.firstOrder(
-                    bounds.dataNorm(), bounds.firstOrder(step.rate(), direction, step.theta())));
+                    dataNorm, bounds.firstOrder(step.rate(), direction, step.theta())));
     return recorder.end(objective.evaluate(step.theta()), true, apriori);
   }
 
@@ -84,7 +87,7 @@ public final class Unlearning {
             measured,
             bounds ->
                 AprioriBound.secondOrder(
-                    bounds.dataNorm(),
+                    dataNorm,
                     bounds.secondOrder(1, direction, step.solve().residualNorm(), step.theta())));
     return recorder.end(objective.evaluate(step.theta()), step.solve().solved(), apriori);
   }
@@ -100,20 +103,15 @@ public final class Unlearning {
   public UnlearningResult refined(double[] start, NewtonStep step, int maxSteps) {
     Recorder recorder = new Recorder();
     NewtonSolver.Result<Objective.Measured> result =
-        new NewtonSolver<Objective.Measured>(maxSteps, step, (k, measured) -> {})
-            .minimize(
-                objective, start, measured -> isFinished(measured, recorder.record(measured)));
+        new NewtonSolver<Objective.Measured>(maxSteps, step, recorder)
+            .minimize(objective, start, measured -> isFinished(measured, recorder.bound()));
     Objective.Measured end = result.evaluation();
     DistanceBound bound = recorder.bound();
     if (!result.converged()) {
       bound = conclude(end, bound, result.reason() == NewtonSolver.StopReason.STAGNATED);
     }
     return new UnlearningResult(
-        end,
-        bound,
-        recorder.steps,
-        outcome(bound, result.reason()),
-        recorder.apriori(result.steps()));
+        end, bound, recorder.steps, outcome(bound, result.reason()), recorder.apriori());
   }
 
   /**
@@ -126,7 +124,7 @@ public final class Unlearning {
       double[] start, NewtonStep step, int maxSteps, double residual) {
     Recorder recorder = new Recorder();
     NewtonSolver.Result<Objective.Measured> result =
-        new NewtonSolver<Objective.Measured>(maxSteps, step, (k, m) -> recorder.record(m))
+        new NewtonSolver<Objective.Measured>(maxSteps, step, recorder)
             .minimize(objective, start, m -> m.measurement().residualBound() <= residual);
     Outcome outcome =
         switch (result.reason()) {
@@ -136,18 +134,14 @@ public final class Unlearning {
           case LINEAR_SOLVER_FAILED -> Outcome.LINEAR_SOLVER_FAILED;
         };
     return new UnlearningResult(
-        result.evaluation(),
-        recorder.bound(),
-        recorder.steps,
-        outcome,
-        recorder.apriori(result.steps()));
+        result.evaluation(), recorder.bound(), recorder.steps, outcome, recorder.apriori());
   }
 
   /** The bound of the first step; none where the loss's outputs are not one margin a row. */
   private AprioriBound apriori(
       Objective.Measured start, Function<ResidualBounds, AprioriBound> bound) {
     if (!(objective.loss() instanceof MarginLoss loss)) {
-      return AprioriBound.none(Double.POSITIVE_INFINITY, "the loss has several outputs a row");
+      return AprioriBound.none(dataNorm, "the loss has several outputs a row");
     }
     return bound.apply(
         new ResidualBounds(
@@ -209,21 +203,18 @@ public final class Unlearning {
     }
   }
 
-  /** Certifies every measurement and reports it. */
-  private final class Recorder {
+  /** Certifies every measurement and reports it; bounds the first step before it is measured. */
+  private final class Recorder implements NewtonSolver.Listener<Objective.Measured> {
     private final List<Step> steps = new ArrayList<>();
-    private final List<Objective.Measured> ends = new ArrayList<>(); // of step 0 and step 1
     private @Nullable DistanceBound bound;
+    private @Nullable AprioriBound apriori;
     private long begin = System.nanoTime();
     private int passes = objective.passes();
     private int products = objective.hessianVectorProducts();
 
-    DistanceBound record(Objective.Measured measured) {
+    private DistanceBound record(Objective.Measured measured) {
       DistanceBound bound = objective.distanceBound(measured, rho);
       this.bound = bound;
-      if (ends.size() < 2) {
-        ends.add(measured);
-      }
       long now = System.nanoTime();
       Step step =
           new Step(
@@ -246,20 +237,30 @@ public final class Unlearning {
       return Objects.requireNonNull(bound);
     }
 
-    /** Of the first Newton step as it was taken. */
-    AprioriBound apriori(List<NewtonSolver.Step> taken) {
-      if (taken.isEmpty()) {
-        return AprioriBound.none(Double.POSITIVE_INFINITY, "no step was taken");
+    @Override
+    public void evaluated(int step, Objective.Measured measured) {
+      record(measured);
+    }
+
+    @Override
+    public void proposed(
+        int step, Objective.Measured from, double[] point, double length, double residualNorm) {
+      if (step == 1) { // where it backtracks, the last proposal is the step that is taken
+        apriori =
+            Unlearning.this.apriori(
+                from,
+                bounds ->
+                    AprioriBound.secondOrder(
+                        dataNorm,
+                        bounds.secondOrder(length, from.gradient(), residualNorm, point)));
       }
-      Objective.Measured start = ends.get(0);
-      NewtonSolver.Step step = taken.get(0);
-      return Unlearning.this.apriori(
-          start,
-          bounds ->
-              AprioriBound.secondOrder(
-                  bounds.dataNorm(),
-                  bounds.secondOrder(
-                      step.length(), start.gradient(), step.residualNorm(), ends.get(1).point())));
+    }
+
+    /** Of the first Newton step. */
+    AprioriBound apriori() {
+      return apriori == null || steps.size() < 2
+          ? AprioriBound.none(dataNorm, "no step was taken")
+          : apriori;
     }
 
     UnlearningResult end(Objective.Measured measured, boolean solved, AprioriBound apriori) {

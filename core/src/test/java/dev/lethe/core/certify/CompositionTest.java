@@ -17,9 +17,13 @@ class CompositionTest {
     Composition composition = Composition.NONE;
     for (int i = 0; i < releases; i++) {
       double rho = 1e-8 * (i + 1); // sigma follows: only the ratio counts
-      composition = composition.and(GaussianMechanism.calibrate(epsilon, delta, rho, P), P);
+      composition = and(composition, GaussianMechanism.calibrate(epsilon, delta, rho, P));
     }
     return composition;
+  }
+
+  private static Composition and(Composition composition, OutputMechanism release) {
+    return composition.and(release.rho(), release.noise(), P);
   }
 
   @ParameterizedTest
@@ -28,7 +32,7 @@ class CompositionTest {
     Composition one = gaussian(1, epsilon, delta);
     assertThat(one.epsilon(delta)).isCloseTo(epsilon, withinPercentage(1e-5));
     assertThat(one.delta(epsilon)).isCloseTo(delta, withinPercentage(1e-5));
-    Composition pure = Composition.NONE.and(GammaRadiusMechanism.calibrate(epsilon, 1e-6, P), P);
+    Composition pure = and(Composition.NONE, GammaRadiusMechanism.calibrate(epsilon, 1e-6, P));
     assertThat(pure.epsilon(1e-4)).isCloseTo(epsilon, withinPercentage(1e-10));
     assertThat(pure.epsilon(1e-4)).isLessThanOrEqualTo(epsilon);
   }
@@ -92,7 +96,7 @@ class CompositionTest {
 
   @Test
   void epsilon_anyDelta_isTheSmallestThatIsProven() {
-    Composition all = gaussian(3, 0.2, 1e-5).and(GammaRadiusMechanism.calibrate(0.3, 1e-7, P), P);
+    Composition all = and(gaussian(3, 0.2, 1e-5), GammaRadiusMechanism.calibrate(0.3, 1e-7, P));
     for (double delta : new double[] {1e-7, 1e-5, 1e-3}) {
       double epsilon = all.epsilon(delta);
       assertThat(epsilon).isGreaterThan(0.3 * (1 - 1e-12));
@@ -104,7 +108,7 @@ class CompositionTest {
   @Test
   void and_everyRelease_onlyAdds() {
     Composition one = gaussian(1, 0.1, 1e-4);
-    Composition two = one.and(GammaRadiusMechanism.calibrate(0.1, 1e-8, P), P);
+    Composition two = and(one, GammaRadiusMechanism.calibrate(0.1, 1e-8, P));
     assertThat(two.mu()).isEqualTo(one.mu());
     assertThat(two.epsilon(1e-4)).isCloseTo(0.2, withinPercentage(1e-3));
     assertThat(two.coordinates()).isEqualTo(2 * P);

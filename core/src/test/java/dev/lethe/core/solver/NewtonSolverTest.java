@@ -2,6 +2,7 @@ package dev.lethe.core.solver;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.within;
 
 import dev.lethe.core.linalg.LinearOperator;
 import dev.lethe.core.linalg.SymmetricMatrix;
@@ -166,6 +167,45 @@ class NewtonSolverTest {
     assertThat(Vectors.norm(result.evaluation().point())).isLessThan(1e-9);
     assertThat(result.steps().get(0).length()).isLessThan(1);
     assertThat(result.steps()).allSatisfy(s -> assertThat(s.length()).isPositive());
+  }
+
+  @Test
+  void minimize_fullStepRunsAway_proposesEveryPointBeforeItIsEvaluated() {
+    ConvexFunction<ConvexFunction.Evaluation> function = pseudoHuber(2);
+    double[] start = {3, -5};
+    List<double[]> proposed = new ArrayList<>();
+    List<String> heard = new ArrayList<>();
+    NewtonSolver.Listener<ConvexFunction.Evaluation> listener =
+        new NewtonSolver.Listener<>() {
+          @Override
+          public void evaluated(int step, ConvexFunction.Evaluation evaluation) {
+            if (step > 0) {
+              assertThat(evaluation.point()).isEqualTo(proposed.get(proposed.size() - 1));
+            }
+            heard.add("evaluated " + step);
+          }
+
+          @Override
+          public void proposed(
+              int step,
+              ConvexFunction.Evaluation from,
+              double[] point,
+              double length,
+              double residualNorm) {
+            // H = diag((1 + x^2)^(-3/2)), g = x / sqrt(1 + x^2): the Newton direction is -x - x^3
+            double x = from.point()[0];
+            assertThat(point[0]).isCloseTo(x - length * (x + x * x * x), within(1e-9));
+            assertThat(residualNorm).isLessThan(1e-9);
+            proposed.add(point);
+            heard.add("proposed " + step + ", " + length);
+          }
+        };
+    new NewtonSolver<ConvexFunction.Evaluation>(
+            1, new NewtonStep(LinearSolver.CHOLESKY, 1, (k, r, all) -> {}), listener)
+        .minimize(function, start, e -> false);
+    assertThat(heard)
+        .startsWith("evaluated 0", "proposed 1, 1.0", "proposed 1, 0.5")
+        .endsWith("evaluated 1");
   }
 
   @Test

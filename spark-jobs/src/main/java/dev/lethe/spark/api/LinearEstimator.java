@@ -67,7 +67,11 @@ public final class LinearEstimator extends Estimator {
             ParamValidators.inArray(List.of(TrainableLoss.words().split(", "))));
     regParam =
         new DoubleParam(
-            this, "regParam", "regularization, on the mean form, >= 0", ParamValidators.gtEq(0));
+            this,
+            "regParam",
+            "regularization, on the mean form, >= 0; where it is not set 0.001, and for binomial,"
+                + " poisson and gamma 0",
+            ParamValidators.gtEq(0));
     standardization =
         new BooleanParam(
             this,
@@ -80,7 +84,6 @@ public final class LinearEstimator extends Estimator {
     weightCol = new Param<>(this, "weightCol", "weight column; none where it is not set");
     solving = SolverParams.of(this, "fit");
     setDefault(loss, TrainableLoss.LOGISTIC.word());
-    setDefault(regParam, 1e-3);
     setDefault(standardization, true);
     setDefault(fitIntercept, true);
     setDefault(featuresCol, "features");
@@ -148,7 +151,7 @@ public final class LinearEstimator extends Estimator {
 
   private TrainableLoss.Params objective() {
     return new TrainableLoss.Params(
-        (double) getOrDefault(regParam),
+        isDefined(regParam) ? (double) getOrDefault(regParam) : trainable().defaultRegParam(),
         (boolean) getOrDefault(standardization),
         (boolean) getOrDefault(fitIntercept),
         column(featuresCol),
@@ -180,7 +183,10 @@ public final class LinearEstimator extends Estimator {
     return with(loss, value);
   }
 
-  /** {@return regularization, on the mean form; default 1e-3} */
+  /**
+   * {@return regularization, on the mean form; where it is not set 1e-3, and for binomial, poisson
+   * and gamma 0}
+   */
   public DoubleParam regParam() {
     return regParam;
   }

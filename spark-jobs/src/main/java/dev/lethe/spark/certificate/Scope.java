@@ -84,7 +84,7 @@ public record Scope(
       int parameters) {
     List<String> covers = new ArrayList<>();
     covers.add("one observer of this release alone");
-    covers.add("the parameters of the model (coefficients and intercept)");
+    covers.add("the parameters of the model (coefficients, intercept, scale)");
     covers.addAll(moreCovered);
     notCovered.add("hyperparameters: kept, even if they were chosen on the original data");
     notCovered.add("earlier releases and copies of the old model");

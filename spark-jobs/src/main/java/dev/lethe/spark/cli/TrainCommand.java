@@ -21,11 +21,13 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "train",
     description = {
-      "Trains a generalised linear model to a stated gradient norm and saves it as Spark ML does.",
+      "Trains a linear model to a stated gradient norm and saves it as Spark ML does.",
       "",
-      "The objective is Spark ML's own: (1/W) sum_i w_i l_i + regParam/2 sum_j (s_j theta_j)^2. With"
-          + " --like MODEL --request FILE it is the retraining from scratch on the corrected data that"
-          + " unlearning is compared with."
+      "The objective is (1/W) sum_i w_i l_i + regParam/2 sum_j c_j theta_j^2, c_j as Spark ML has it"
+          + " for the loss: the column's variance, or 1 with --no-standardization; for squared divided"
+          + " by the label's deviation; for gamma 1, for poisson the mean label. The losses are Spark"
+          + " ML's, but for the two hinges, which are smooth. With --like MODEL --request FILE it is the"
+          + " retraining from scratch on the corrected data that unlearning is compared with."
     },
     footerHeading = "%n",
     footer = {
@@ -101,18 +103,24 @@ final class TrainCommand implements Callable<Integer> {
           "logistic (default), multinomial, squared, huber, smoothed-hinge, squared-hinge, binomial,"
               + " poisson or gamma: the Spark ML model that is saved is a LogisticRegressionModel for"
               + " the first two, a LinearRegressionModel for the next two, a LinearSVCModel for the"
-              + " hinges, and a GeneralizedLinearRegressionModel for the others")
+              + " hinges, and a GeneralizedLinearRegressionModel for the others. Or"
+              + " one-vs-rest-logistic, one-vs-rest-smoothed-hinge or one-vs-rest-squared-hinge: a"
+              + " OneVsRestModel of these, labels 0, 1, 2...")
   private @Nullable String loss;
 
   @Option(
       names = "--reg-param",
       paramLabel = "LAMBDA",
-      description = "Spark ML's regParam, on the mean loss (default: 0.001)")
+      description =
+          "Spark ML's regParam, on the mean loss (default: 0.001; for binomial, poisson and gamma 0)."
+              + " binomial, and poisson without intercept, allow 0 only")
   private @Nullable Double regParam;
 
   @Option(
       names = "--no-standardization",
-      description = "Penalise theta_j itself, not s_j theta_j (Spark ML's standardization = false)")
+      description =
+          "Penalise theta_j itself, not s_j theta_j (Spark ML's standardization = false); without"
+              + " effect for binomial, poisson and gamma, which never standardise")
   private boolean noStandardization;
 
   @Option(names = "--no-intercept", description = "No intercept (Spark ML's fitIntercept = false)")
@@ -185,7 +193,7 @@ final class TrainCommand implements Callable<Integer> {
   }
 
   private double regParam() {
-    return regParam == null ? 1e-3 : regParam;
+    return regParam == null ? fitted().defaultRegParam() : regParam;
   }
 
   private TrainableLoss fitted() {

@@ -110,15 +110,6 @@ public final class FeatureRemoval {
     return removedSlots.clone();
   }
 
-  /** The number of removed slots. */
-  public int removedCount() {
-    int count = 0;
-    for (boolean removed : removedSlots) {
-      count += removed ? 1 : 0;
-    }
-    return count;
-  }
-
   /**
    * The featurizer stages of the published model, one for one with {@link Featurizer#stages}: the
    * same objects, but for FeatureHashers that must not read a removed column any more. Corrected

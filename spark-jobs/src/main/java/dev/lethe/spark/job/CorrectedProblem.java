@@ -19,8 +19,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The learning problem on given data: cached examples, their statistics, and the model's objective
- * on them. Coordinates are fixed at 0 where a feature was removed, and where a column is constant
- * and Spark ML gives such a column the coefficient 0.
+ * on them. Coordinates are fixed at 0 where a feature was removed, and where a column is constant:
+ * all of Spark ML's optimisers divide by a column's deviation and leave out those without.
  */
 final class CorrectedProblem implements AutoCloseable {
   private final CachedExamples examples;
@@ -67,7 +67,7 @@ final class CorrectedProblem implements AutoCloseable {
       Penalty penalty = penalty(model, statistics);
       boolean[] fixed = new boolean[penalty.size()];
       for (int j = 0; j < model.features(); j++) {
-        if (isFixed(model, statistics.column(j), removed.get(j))) {
+        if (removed.get(j) || statistics.column(j).isConstant()) {
           for (int k = 0; k < model.layout().margins(); k++) {
             fixed[model.layout().coefficient(k, j)] = true;
           }
@@ -120,11 +120,6 @@ final class CorrectedProblem implements AutoCloseable {
     }
   }
 
-  private static boolean isFixed(LinearModel model, ColumnStatistics column, boolean removed) {
-    return removed
-        || (column.isConstant() && (model.dropsConstantColumns() || column.maxAbs() == 0));
-  }
-
   /** Refuses labels for which the objective has no minimiser. */
   private static void requireSolvable(LinearModel model, Statistics statistics, String column) {
     LossFunction loss = model.loss();
@@ -155,6 +150,19 @@ final class CorrectedProblem implements AutoCloseable {
               + loss.name()
               + " allows; no finite parameters are best for them");
     }
+    if (!Double.isFinite(label.secondMoment())) {
+      throw new InvalidInputException(
+          column
+              + ": the labels of the corrected data are too large to be squared, so value and penalty"
+              + " are not finite; scale the labels, and look for outliers in the table");
+    }
+    if (label.isConstant() && loss.scalars() > 0) {
+      throw new InvalidInputException(
+          column
+              + ": all labels of the corrected data are the same; the scale that "
+              + loss.name()
+              + " estimates would be 0, so they must differ");
+    }
     if (label.isConstant() && model.penaltyRule().label() != PenaltyRule.Deviation.NONE) {
       throw new InvalidInputException(
           column
@@ -166,7 +174,8 @@ final class CorrectedProblem implements AutoCloseable {
   /**
    * lambda on these data.
    *
-   * @throws InvalidInputException if standardization needs a variance that is not finite
+   * @throws InvalidInputException if it needs a variance that is not finite, or divides by one that
+   *     is 0
    */
   static Penalty penalty(LinearModel model, Statistics statistics) {
     for (int j = 0; model.standardization() && j < statistics.features(); j++) {
@@ -181,6 +190,16 @@ final class CorrectedProblem implements AutoCloseable {
                 + ", which standardization needs, is not finite: its values are too large to be"
                 + " squared. Scale the column, and look for outliers in the table");
       }
+    }
+    double label = statistics.label().variance();
+    if (model.penaltyRule().label() != PenaltyRule.Deviation.NONE
+        && !(label > 0 && label < Double.POSITIVE_INFINITY)) {
+      throw new InvalidInputException(
+          "column '"
+              + model.labelColumn()
+              + "': the variance of the labels, by whose root the penalty is divided, is 0 or not"
+              + " finite: all labels are the same, or their squares underflow or overflow. Scale the"
+              + " labels, and look for outliers in the table");
     }
     return model.penaltyRule().on(statistics, model.layout());
   }
@@ -235,6 +254,19 @@ final class CorrectedProblem implements AutoCloseable {
   int[] fixedCoordinates() {
     boolean[] fixed = objective.fixed();
     return IntStream.range(0, fixed.length).filter(j -> fixed[j]).toArray();
+  }
+
+  /**
+   * theta, but a scale that noise has made 0 or negative, where no loss is defined, at the
+   * origin's.
+   */
+  double[] admissible(double[] theta) {
+    double[] admissible = theta.clone();
+    for (int i = 0; i < objective.layout().scalars(); i++) {
+      int j = objective.layout().scalar(i);
+      admissible[j] = theta[j] > 0 ? theta[j] : objective.origin()[j];
+    }
+    return admissible;
   }
 
   /** theta with 0 at the fixed coordinates. */

@@ -72,7 +72,7 @@ record ModelUpdate(
     Objective objective = problem.objective();
     Request request = change.request();
     double rho = rho(request);
-    double[] theta = model.linear().parameters();
+    double[] theta = problem.admissible(model.linear().parameters());
     double[] start = problem.restricted(theta);
     Perturbation perturbation = correction.perturbation();
     Unlearning unlearning = new Unlearning(objective, rho, step -> report(step, rho));

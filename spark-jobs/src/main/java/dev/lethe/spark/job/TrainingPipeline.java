@@ -72,8 +72,7 @@ final class TrainingPipeline {
               + ": there is no row to learn from: the table is empty, or the stages skip every row");
     }
     int features = first.get(0).<Vector>getAs(0).size();
-    int classes =
-        loss == TrainableLoss.MULTINOMIAL ? classes(loss, rows, params.labelColumn(), place) : 2;
+    int classes = loss.countsClasses() ? classes(loss, rows, params.labelColumn(), place) : 2;
     return loss.untrained(params, features, classes);
   }
 
@@ -150,7 +149,9 @@ final class TrainingPipeline {
           place
               + ": column '"
               + labelColumn
-              + "': labels of --loss multinomial must be whole numbers from 0, the greatest from 1 to "
+              + "': labels of --loss "
+              + loss.word()
+              + " must be whole numbers from 0, the greatest from 1 to "
               + (MAX_CLASSES - 1));
     }
     return (int) greatest + 1;

@@ -111,11 +111,6 @@ final class GeneralizedModel extends LinearModel {
   }
 
   @Override
-  public boolean dropsConstantColumns() {
-    return fitIntercept();
-  }
-
-  @Override
   public double[] parameters() {
     return join(model.coefficients().toArray(), model.intercept());
   }

@@ -114,14 +114,6 @@ public abstract class LinearModel {
     return penaltyRule.features() != PenaltyRule.Deviation.NONE;
   }
 
-  /**
-   * Whether a constant column has the coefficient 0: Spark ML's optimisers divide by the column's
-   * deviation and leave out those without; others cannot tell the column from the intercept.
-   */
-  public boolean dropsConstantColumns() {
-    return true;
-  }
-
   public String featuresColumn() {
     return text(model, "featuresCol");
   }

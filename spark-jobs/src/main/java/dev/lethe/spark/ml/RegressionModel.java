@@ -59,11 +59,6 @@ final class RegressionModel extends LinearModel {
   }
 
   @Override
-  public boolean dropsConstantColumns() {
-    return fitIntercept() || !usesNormalEquations(model) || isHuber(model);
-  }
-
-  @Override
   public double[] parameters() {
     double[] theta = join(model.coefficients().toArray(), model.intercept());
     if (layout().scalars() > 0) {

@@ -7,8 +7,14 @@ import java.util.Locale;
 import java.util.UUID;
 import java.util.stream.Collectors;
 import org.apache.spark.ml.Model;
+import org.apache.spark.ml.PipelineStage;
+import org.apache.spark.ml.attribute.NominalAttribute;
+import org.apache.spark.ml.classification.ClassificationModel;
+import org.apache.spark.ml.classification.LinearSVC;
 import org.apache.spark.ml.classification.LinearSVCModel;
+import org.apache.spark.ml.classification.LogisticRegression;
 import org.apache.spark.ml.classification.LogisticRegressionModel;
+import org.apache.spark.ml.classification.OneVsRestModel;
 import org.apache.spark.ml.linalg.Matrices;
 import org.apache.spark.ml.linalg.Vectors;
 import org.apache.spark.ml.regression.GeneralizedLinearRegressionModel;
@@ -34,7 +40,21 @@ public enum TrainableLoss {
   /** GeneralizedLinearRegressionModel, Poisson with the log link. */
   POISSON,
   /** GeneralizedLinearRegressionModel, Gamma with the log link. */
-  GAMMA;
+  GAMMA,
+  /** OneVsRestModel of binary models, each a class against the others. */
+  ONE_VS_REST_LOGISTIC(LOGISTIC),
+  ONE_VS_REST_SMOOTHED_HINGE(SMOOTHED_HINGE),
+  ONE_VS_REST_SQUARED_HINGE(SQUARED_HINGE);
+
+  private final @Nullable TrainableLoss binary;
+
+  TrainableLoss() {
+    this(null);
+  }
+
+  TrainableLoss(@Nullable TrainableLoss binary) {
+    this.binary = binary;
+  }
 
   /**
    * What an estimator would be given.
@@ -70,9 +90,9 @@ public enum TrainableLoss {
         .orElse(null);
   }
 
-  /** Whether labels are class numbers. */
-  public boolean classifies() {
-    return List.of(LOGISTIC, MULTINOMIAL, SMOOTHED_HINGE, SQUARED_HINGE).contains(this);
+  /** Whether the labels say how many classes there are. */
+  public boolean countsClasses() {
+    return this == MULTINOMIAL || binary != null;
   }
 
   /** Whether its Spark ML estimator can standardise the penalty. */
@@ -80,12 +100,20 @@ public enum TrainableLoss {
     return !List.of(BINOMIAL, POISSON, GAMMA).contains(this);
   }
 
+  /** Where none is given: 0 as in GeneralizedLinearRegression, else one that proofs can rest on. */
+  public double defaultRegParam() {
+    return standardizes() ? 1e-3 : 0;
+  }
+
   /**
    * A model with zero coefficients that carries the params.
    *
-   * @param classes of a multinomial model
+   * @param classes of a multinomial or one-vs-rest model
    */
   public Model<?> untrained(Params params, int features, int classes) {
+    if (binary != null) {
+      return oneVsRest(binary, params, features, classes);
+    }
     Model<?> model =
         switch (this) {
           case LOGISTIC ->
@@ -106,14 +134,12 @@ public enum TrainableLoss {
           case SQUARED_HINGE -> supportVector(HingeLoss.SQUARED, features);
           case BINOMIAL, POISSON, GAMMA ->
               new GeneralizedLinearRegressionModel(uid("glm_lethe_"), Vectors.zeros(features), 0);
+          case ONE_VS_REST_LOGISTIC, ONE_VS_REST_SMOOTHED_HINGE, ONE_VS_REST_SQUARED_HINGE ->
+              throw new AssertionError(this);
         };
+    setColumns(model, params);
     set(model, "regParam", params.regParam());
     set(model, "fitIntercept", params.fitIntercept());
-    set(model, "labelCol", params.labelColumn());
-    set(model, "featuresCol", params.featuresColumn());
-    if (params.weight() != null) {
-      set(model, "weightCol", params.weight());
-    }
     if (standardizes()) {
       set(model, "standardization", params.standardization());
     }
@@ -122,10 +148,10 @@ public enum TrainableLoss {
       case MULTINOMIAL -> set(model, "family", "multinomial");
       case SQUARED -> set(model, "solver", "l-bfgs");
       case HUBER -> set(model, "loss", "huber");
-      case SMOOTHED_HINGE, SQUARED_HINGE -> {}
       case BINOMIAL -> setFamily(model, "binomial", "logit");
       case POISSON -> setFamily(model, "poisson", "log");
       case GAMMA -> setFamily(model, "gamma", "log");
+      default -> {}
     }
     return model;
   }
@@ -134,13 +160,40 @@ public enum TrainableLoss {
     return new LinearSVCModel(uid(SupportVectorModel.uidPrefix(loss)), Vectors.zeros(features), 0);
   }
 
+  private static OneVsRestModel oneVsRest(
+      TrainableLoss binary, Params params, int features, int classes) {
+    ClassificationModel<?, ?>[] models = new ClassificationModel<?, ?>[classes];
+    Arrays.setAll(models, k -> (ClassificationModel<?, ?>) binary.untrained(params, features, 2));
+    // Spark ML saves the estimator with the model, and does not load it without one.
+    PipelineStage estimator = binary == LOGISTIC ? new LogisticRegression() : new LinearSVC();
+    for (String name : List.of("regParam", "fitIntercept", "standardization")) {
+      set(estimator, name, models[0].getOrDefault(models[0].getParam(name)));
+    }
+    OneVsRestModel model =
+        new OneVsRestModel(
+            uid("oneVsRest_lethe_"),
+            NominalAttribute.defaultAttr().withName("label").withNumValues(classes).toMetadata(),
+            models);
+    set(model, "classifier", estimator);
+    setColumns(model, params);
+    return model;
+  }
+
+  private static void setColumns(Model<?> model, Params params) {
+    set(model, "labelCol", params.labelColumn());
+    set(model, "featuresCol", params.featuresColumn());
+    if (params.weight() != null) {
+      set(model, "weightCol", params.weight());
+    }
+  }
+
   private static void setFamily(Model<?> model, String family, String link) {
     set(model, "family", family);
     set(model, "link", link);
   }
 
-  private static void set(Model<?> model, String name, Object value) {
-    model.set(name, value);
+  private static void set(PipelineStage stage, String name, Object value) {
+    stage.set(name, value);
   }
 
   private static String uid(String prefix) {

@@ -26,6 +26,7 @@ import org.apache.spark.ml.feature.VectorAssembler;
 import org.apache.spark.ml.linalg.Matrices;
 import org.apache.spark.ml.linalg.Vector;
 import org.apache.spark.ml.linalg.Vectors;
+import org.apache.spark.ml.regression.LinearRegressionModel;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
@@ -371,6 +372,46 @@ class BadInputTest {
         "column 'features': the values of slot 0 are too large to be squared",
         "not finite",
         "scale the column");
+    cases.add(
+        "label too large to be squared",
+        dir ->
+            usual(dir)
+                .with("--model", regression("squaredError"))
+                .with("--data", People.tableWith("label", 1e300)),
+        "--data",
+        "column 'label'",
+        "too large to be squared",
+        "scale the labels");
+    cases.add(
+        "label of an erased row too large to be squared",
+        dir ->
+            usual(dir)
+                .with("--model", regression("squaredError"))
+                .with("--data", People.tableWith("label", 1e300))
+                .with(
+                    "--request",
+                    requestFile(
+                        dir,
+                        "id: r-1\nmethod: second-order\nchanges:\n"
+                            + "  - removeRows: {where: \"user_id = 'u-4700'\"}\n"
+                            + CERTIFICATE)),
+        "column 'label': the variance of the labels",
+        "0 or not finite");
+    cases.add(
+        "labels too small to be squared",
+        dir ->
+            usual(dir)
+                .with("--model", regression("squaredError"))
+                .with("--data", labels("1e-200D * age")),
+        "column 'label': the variance of the labels",
+        "0 or not finite");
+    cases.add(
+        "equal labels under a loss with a scale",
+        dir -> usual(dir).with("--model", regression("huber")).with("--data", labels("3D")),
+        "--data",
+        "column 'label'",
+        "all labels of the corrected data are the same",
+        "the scale that huber estimates would be 0");
     cases.data(
         "feature infinite",
         dir -> People.tableWith("age", Double.POSITIVE_INFINITY),
@@ -1249,6 +1290,19 @@ class BadInputTest {
     LogisticRegressionModel predictor = People.predictor(2);
     predictor.set(predictor.standardization(), false);
     return People.smallModelWith(predictor);
+  }
+
+  private static Path regression(String loss) {
+    LinearRegressionModel predictor =
+        new LinearRegressionModel("linreg_given", Vectors.zeros(2), 0, 1);
+    predictor.set("regParam", 0.01);
+    predictor.set("loss", loss);
+    return People.smallModelWith(predictor);
+  }
+
+  private static Path labels(String expression) {
+    return People.write(
+        People.dataset().withColumn("label", functions.expr(expression)), "parquet", "people");
   }
 
   private static Invocation like(Path dir) {

@@ -11,14 +11,20 @@ import java.util.List;
 import org.apache.spark.ml.Pipeline;
 import org.apache.spark.ml.PipelineModel;
 import org.apache.spark.ml.PipelineStage;
+import org.apache.spark.ml.classification.LinearSVCModel;
 import org.apache.spark.ml.classification.LogisticRegression;
 import org.apache.spark.ml.classification.LogisticRegressionModel;
+import org.apache.spark.ml.classification.OneVsRestModel;
 import org.apache.spark.ml.feature.StringIndexer;
 import org.apache.spark.ml.feature.VectorAssembler;
+import org.apache.spark.ml.regression.GeneralizedLinearRegression;
+import org.apache.spark.ml.regression.GeneralizedLinearRegressionModel;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /**
  * {@code lethe train}: what the model learns from, seen by the gradient of Spark ML's objective.
@@ -144,6 +150,69 @@ class TrainJobTest {
     PipelineModel model = load(fromPipeline(table, "label", pipeline, 0));
 
     assertMinimises(model, table.where("age IS NOT NULL"), "label");
+  }
+
+  /** Spark ML's default, and the only value that binomial has an objective for. */
+  @ParameterizedTest
+  @CsvSource({"binomial, binomial, label", "poisson, poisson, hours", "gamma, gamma, age"})
+  void run_generalizedLossWithoutRegParam_hasNoPenalty(String loss, String family, String label) {
+    Path out = Places.unused("trained");
+    String feature = label.equals("age") ? "hours" : "age";
+    Outcome outcome =
+        Invocation.train(People.table(), label, out)
+            .with("--features", feature)
+            .with("--loss", loss)
+            .run();
+    assertThat(outcome.code()).as("%s", outcome).isZero();
+    PipelineModel model = load(out);
+    GeneralizedLinearRegressionModel trained = (GeneralizedLinearRegressionModel) model.stages()[1];
+    GeneralizedLinearRegressionModel fitted =
+        new GeneralizedLinearRegression()
+            .setFamily(family)
+            .setLink(loss.equals("binomial") ? "logit" : "log")
+            .setLabelCol(label)
+            .setFeaturesCol(trained.getFeaturesCol())
+            .setTol(1e-12)
+            .fit(
+                new PipelineModel("f", Arrays.copyOf(model.stages(), 1))
+                    .transform(People.dataset()));
+    assertThat(trained.getRegParam()).isZero();
+    assertThat(trained.coefficients().apply(0))
+        .isCloseTo(fitted.coefficients().apply(0), within(1e-8));
+    assertThat(trained.intercept()).isCloseTo(fitted.intercept(), within(1e-6));
+  }
+
+  /** The binary models are those of a training on one class against the others. */
+  @Test
+  void run_oneVsRestOfHinges_isOneModelAClass() {
+    Dataset<Row> table = People.dataset().withColumn("third", expr("double(int(hours) % 3)"));
+    Path out = Places.unused("trained");
+    Outcome outcome =
+        Invocation.train(People.write(table, "parquet", "table"), "third", out)
+            .with("--features", "age,hours")
+            .with("--loss", "one-vs-rest-smoothed-hinge")
+            .run();
+    assertThat(outcome.code()).as("%s", outcome).isZero();
+    OneVsRestModel reduction = (OneVsRestModel) load(out).stages()[1];
+    assertThat(reduction.models()).hasSize(3);
+    for (int k = 0; k < 3; k++) {
+      Path single = Places.unused("binary");
+      Dataset<Row> one = table.withColumn("third", expr("double(third = " + k + ")"));
+      Outcome alone =
+          Invocation.train(People.write(one, "parquet", "table"), "third", single)
+              .with("--features", "age,hours")
+              .with("--loss", "smoothed-hinge")
+              .run();
+      assertThat(alone.code()).as("%s", alone).isZero();
+      LinearSVCModel expected = (LinearSVCModel) load(single).stages()[1];
+      LinearSVCModel binary = (LinearSVCModel) reduction.models()[k];
+      // both to a gradient of 1e-9, mean form, under a penalty of 1e-3 times variances above 100
+      for (int j = 0; j < 2; j++) {
+        assertThat(binary.coefficients().apply(j))
+            .isCloseTo(expected.coefficients().apply(j), within(1e-6));
+      }
+      assertThat(binary.intercept()).isCloseTo(expected.intercept(), within(1e-4));
+    }
   }
 
   @Test

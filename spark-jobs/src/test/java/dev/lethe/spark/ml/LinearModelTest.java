@@ -26,9 +26,6 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 /** Spark ML predictors as parameters and objective, and back; which are refused, and why. */
 class LinearModelTest {
-  private static final TrainableLoss.Params PARAMS =
-      new TrainableLoss.Params(0.1, true, true, "f", "y", "w", false);
-
   private static LogisticRegressionModel binary(String uid) {
     return new LogisticRegressionModel(uid, Vectors.dense(1, 2), 0.5);
   }
@@ -60,11 +57,11 @@ class LinearModelTest {
   @ParameterizedTest
   @EnumSource(TrainableLoss.class)
   void withParameters_everyLoss_roundTripsParametersAndParams(TrainableLoss loss) {
-    Model<?> model = loss.untrained(PARAMS, 3, 4);
     double regParam = loss == TrainableLoss.BINOMIAL ? 0 : 0.1; // it has no penalised objective
-    model.set("regParam", regParam);
+    Model<?> model =
+        loss.untrained(new TrainableLoss.Params(regParam, true, true, "f", "y", "w", false), 3, 4);
     LinearModel linear = LinearModel.of(model, "test");
-    assertThat(linear.loss().margins()).isEqualTo(loss == TrainableLoss.MULTINOMIAL ? 4 : 1);
+    assertThat(linear.loss().margins()).isEqualTo(loss.countsClasses() ? 4 : 1);
     double[] theta = new SplittableRandom(3).doubles(linear.layout().size(), 0.5, 2).toArray();
     theta[1] = 0;
     Model<?> changed = linear.withParameters(theta);

@@ -95,6 +95,14 @@ class ModelsDocumentTest {
         line("GeneralizedLinearRegressionModel, poisson", trainable(TrainableLoss.POISSON)));
     expected.add(line("GeneralizedLinearRegressionModel, gamma", trainable(TrainableLoss.GAMMA)));
     expected.add(line("OneVsRestModel of a LogisticRegressionModel", oneVsRest()));
+    expected.add(
+        line(
+            "OneVsRestModel of a LinearSVCModel, smoothed hinge",
+            trainable(TrainableLoss.ONE_VS_REST_SMOOTHED_HINGE)));
+    expected.add(
+        line(
+            "OneVsRestModel of a LinearSVCModel, squared hinge",
+            trainable(TrainableLoss.ONE_VS_REST_SQUARED_HINGE)));
     List<String> documented =
         Files.readAllLines(document()).stream()
             .filter(text -> text.startsWith("| ") && text.contains("`lambda_j"))
