@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.catchThrowableOfType;
 import dev.lethe.core.aggregate.GradientAggregator;
 import dev.lethe.core.aggregate.GramAggregator;
 import dev.lethe.core.aggregate.HessianVectorAggregator;
+import dev.lethe.core.aggregate.MarginCurvatureAggregator;
 import dev.lethe.core.aggregate.MeasurementAggregator;
 import dev.lethe.core.aggregate.Point;
 import dev.lethe.core.aggregate.StatisticsAggregator;
@@ -279,6 +280,7 @@ class RefinedTest {
   private static final class CountingSums implements ExampleSums {
     private final ExampleSums sums;
     private int grams;
+    private int marginCurvatures;
 
     CountingSums(ExampleSums sums) {
       this.sums = sums;
@@ -313,6 +315,12 @@ class RefinedTest {
     public GramAggregator gram(Point point) {
       grams++;
       return sums.gram(point);
+    }
+
+    @Override
+    public MarginCurvatureAggregator marginCurvature(Point point) {
+      marginCurvatures++;
+      return sums.marginCurvature(point);
     }
   }
 }
