@@ -1,5 +1,6 @@
 package dev.lethe.core.certify;
 
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.OptionalDouble;
 import java.util.stream.Stream;
@@ -47,11 +48,19 @@ public sealed interface DistanceBound {
     STRONG_CONVEXITY("every coordinate is penalised: H >= Lambda everywhere"),
 
     /**
-     * N = (1 - eps_c) (Lambda + h (mu, 1)(mu, 1)') with mu = c / h, for a free intercept: the
+     * N = (1 - delta) (Lambda + h (mu, 1)(mu, 1)') with mu = c / h, for a free intercept: the
      * curvature h of the loss determines it once the features are centred.
      */
     SELF_CONCORDANCE_CENTRED(
         "free intercept, self-concordant loss: H >= Lambda + h (mu, 1)(mu, 1)' at theta"),
+
+    /**
+     * The same for margins that share their curvature A: N = (1 - delta) (Lambda + m (V, I)' D (V,
+     * I)) with m D &lt;= A and V, about A^{-1} C, centring the intercepts together.
+     */
+    SELF_CONCORDANCE_JOINTLY_CENTRED(
+        "free intercepts of margins with a joint curvature A, self-concordant loss:"
+            + " H >= Lambda + (V, I)' A (V, I) at theta, V = A^-1 C"),
 
     /** N = m D, D a power-of-four diagonal, m a certified lower eigenvalue of the scaled H. */
     SELF_CONCORDANCE_EIGENVALUE(
@@ -84,6 +93,11 @@ public sealed interface DistanceBound {
     /** The premise in one line, the same for all data. */
     public String statement() {
       return statement;
+    }
+
+    /** Whether a text is the {@link #statement} of a rule. */
+    public static boolean isStatement(String text) {
+      return Arrays.stream(values()).anyMatch(rule -> rule.statement.equals(text));
     }
   }
 
@@ -124,7 +138,14 @@ public sealed interface DistanceBound {
             + " parameters is not formed",
         false),
 
-    /** h = 0: every margin is saturated. */
+    /**
+     * One pass proves nothing for margins that share their curvature; a second pass for it might,
+     * but was not made at this point.
+     */
+    MARGIN_CURVATURE_NEEDED(
+        "the margins share their curvature, and one pass does not separate their intercepts", true),
+
+    /** h = 0, or A is singular beyond rounding: margins are saturated. */
     NO_CURVATURE("the loss has no measurable curvature along the intercept", true),
 
     /** The relative error of h and c leaves nothing of the centred Hessian. */
@@ -196,7 +217,17 @@ public sealed interface DistanceBound {
   }
 
   /**
-   * The smallest bound that one pass or the Hessian proves.
+   * The bound from one pass and, for margins that share it, their curvature.
+   *
+   * @throws IllegalArgumentException as above, or if the curvature is of other margins
+   */
+  static DistanceBound of(Measurement m, MarginCurvature curvature) {
+    return DistanceProof.of(m).byCentring(curvature);
+  }
+
+  /**
+   * The smallest bound that one pass or the Hessian proves; the latter holds the margins'
+   * curvature, too.
    *
    * @param hessian H(theta; D') with the penalty, p x p; the triangle k &gt;= j of {@code hessian[j
    *     * p + k]} is read
@@ -206,7 +237,12 @@ public sealed interface DistanceBound {
    */
   static DistanceBound of(Measurement m, double[] hessian, double hessianRelativeError) {
     DistanceProof proof = DistanceProof.of(m);
-    return smaller(proof.fromOnePass(), proof.byEigenvalue(hessian, hessianRelativeError));
+    DistanceBound byEigenvalue = proof.byEigenvalue(hessian, hessianRelativeError);
+    DistanceBound centred =
+        proof.needsMarginCurvature()
+            ? proof.byCentring(MarginCurvature.of(m.layout(), hessian, hessianRelativeError))
+            : proof.fromOnePass();
+    return smaller(centred, byEigenvalue);
   }
 
   private static DistanceBound smaller(DistanceBound a, DistanceBound b) {

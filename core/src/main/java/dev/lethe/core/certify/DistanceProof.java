@@ -5,15 +5,19 @@ import dev.lethe.core.certify.DistanceBound.Proven;
 import dev.lethe.core.certify.DistanceBound.Rule;
 import dev.lethe.core.certify.DistanceBound.Unproven;
 import dev.lethe.core.model.ParameterLayout;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.stream.IntStream;
 
 /**
  * The rules of {@link DistanceBound} in floating point, every quantity rounded up.
  *
- * <p>All sums are of p non-negative terms with fewer than 32 roundings in each, so the exact value
- * is below the computed one times (1 + u)^(p + 31) &lt;= 1 + (p + 32) 2^-52 - {@link #up}. A square
- * that underflows is covered by the smallest normal number that {@link #square} adds.
+ * <p>All sums are of p non-negative terms with fewer than K + 32 roundings in each, K the margins,
+ * so the exact value is below the computed one times (1 + u)^(p + K + 31) &lt;= 1 + (p + K + 32)
+ * 2^-52 - {@link #up}. A square that underflows is covered by the smallest normal number that
+ * {@link #square} adds.
  */
 final class DistanceProof {
   private final Measurement m;
@@ -50,7 +54,8 @@ final class DistanceProof {
         requireNotNegative("gradientError[" + j + "]", m.gradientError()[j]);
       }
       requireNotNegative("lambda[" + j + "]", m.lambda()[j]);
-      boolean centred = m.separable() && m.layout().feature(j) == m.layout().features();
+      boolean centred =
+          (m.separable() || m.couplesMargins()) && m.layout().feature(j) == m.layout().features();
       if (!centred || m.lambda()[j] > 0) {
         smallestPenalty = Math.min(smallestPenalty, m.lambda()[j]);
       }
@@ -65,10 +70,38 @@ final class DistanceProof {
     if (!(smallestPenalty > 0)) {
       return new Unproven(withoutPenalty(), "smallest penalty " + smallestPenalty);
     }
-    boolean freeIntercept =
-        IntStream.of(free)
-            .anyMatch(j -> m.layout().feature(j) == m.layout().features() && m.lambda()[j] == 0);
-    return freeIntercept ? byCentring() : byStrongConvexity();
+    if (!hasFreeIntercept()) {
+      return byStrongConvexity();
+    }
+    if (!m.boundsCurvature()) {
+      return new Unproven(Cause.NO_RULE, "the intercept is not penalised");
+    }
+    if (m.separable()) {
+      List<MarginCurvature> margins =
+          IntStream.range(0, m.layout().margins()).mapToObj(this::ownCurvature).toList();
+      return byCentring(rule(true), margins);
+    }
+    return new Unproven(withoutMarginCurvature(), "the margins' curvature is not separate");
+  }
+
+  private boolean hasFreeIntercept() {
+    return IntStream.of(free)
+        .anyMatch(j -> m.layout().feature(j) == m.layout().features() && m.lambda()[j] == 0);
+  }
+
+  /** Whether the curvature between margins would prove what one pass does not. */
+  boolean needsMarginCurvature() {
+    return isFinite() && m.couplesMargins() && smallestPenalty > 0 && hasFreeIntercept();
+  }
+
+  private Cause withoutMarginCurvature() {
+    if (m.size() <= DistanceBound.MAX_HESSIAN_SIZE) {
+      return Cause.HESSIAN_NEEDED;
+    }
+    long sums = MarginCurvature.size(m.layout().margins(), m.layout().features());
+    return sums > MarginCurvature.MAX_SUMS
+        ? Cause.TOO_MANY_PARAMETERS
+        : Cause.MARGIN_CURVATURE_NEEDED;
   }
 
   /** What is left to try for an unpenalised coordinate other than the intercept. */
@@ -93,54 +126,161 @@ final class DistanceProof {
     return conclude(Rule.STRONG_CONVEXITY, gradient, rounding, 0, 1 / smallestPenalty);
   }
 
+  /** The curvature of one margin of a separable loss: h and c. */
+  private MarginCurvature ownCurvature(int k) {
+    ParameterLayout layout = m.layout();
+    int features = layout.features();
+    double[] sums =
+        Arrays.copyOfRange(m.curvatureMoment(), layout.coefficient(k, 0), layout.intercept(k) + 1);
+    sums[features] = m.curvature()[k];
+    return new MarginCurvature(1, features, sums, m.curvatureRelativeError());
+  }
+
+  /** As {@link #fromOnePass}, with the curvature between the margins where it is needed. */
+  DistanceBound byCentring(MarginCurvature curvature) {
+    ParameterLayout layout = m.layout();
+    requireLength("features of curvature", curvature.features(), layout.features());
+    requireLength("margins of curvature", curvature.margins(), layout.margins());
+    if (!needsMarginCurvature()) {
+      return fromOnePass();
+    }
+    int stride = layout.stride();
+    double sum = 0; // NaN unless every summand is finite
+    for (int s = 0; s < curvature.sums().length; s++) {
+      sum += m.fixed()[s % stride] ? 0 : 0 * curvature.sums()[s];
+    }
+    return sum == 0
+        ? byCentring(Rule.SELF_CONCORDANCE_JOINTLY_CENTRED, List.of(curvature))
+        : new Unproven(Cause.NOT_FINITE, "the curvature between the margins");
+  }
+
   /**
-   * N = (1 - eps_c) (Lambda + h (mu, 1)(mu, 1)') for every margin, in the coordinates (beta, t = b
-   * + mu'beta) where it is diagonal. eps_c = 3 (kappa + u) (sqrt(h) R_Lambda + 1) covers that h and
-   * mu are computed. A separable loss's Hessian has one block for each margin: nu^2 adds up, the
+   * N = (1 - delta) diag(Lambda, m D) in the coordinates (B, tau = t + V B) for each group of
+   * margins that share their curvature. The groups are blocks of the Hessian: nu^2 adds up, the
    * other constants are the largest of any.
    */
-  private DistanceBound byCentring() {
-    if (!m.boundsCurvature()) {
-      return new Unproven(Cause.NO_RULE, "the intercept is not penalised");
+  private DistanceBound byCentring(Rule rule, List<MarginCurvature> groups) {
+    double kappa = groups.get(0).relativeError();
+    if (!(kappa <= 0.125)) {
+      return new Unproven(Cause.INACCURATE_CURVATURE, "kappa = " + kappa);
     }
-    ParameterLayout layout = m.layout();
-    double kappa = m.curvatureRelativeError() + 0x1p-53;
+    double error = 1.5 * (kappa + 0x1p-53);
     double gradient = 0;
     double rounding = 0;
     double row = 0;
     double width = 0;
-    double centring = 0;
-    for (int k = 0; k < layout.margins(); k++) {
-      double h = m.curvature()[k];
-      if (!(h > 0)) {
-        return new Unproven(Cause.NO_CURVATURE, "h = " + h);
+    double missed = 0;
+    int first = 0;
+    for (MarginCurvature curvature : groups) {
+      Optional<CentredMargins> margins = CentredMargins.of(curvature, error);
+      if (margins.isEmpty()) {
+        return new Unproven(Cause.NO_CURVATURE, "from margin " + first);
       }
-      int intercept = layout.intercept(k);
-      double g0 = m.gradient()[intercept];
-      double e0 = m.gradientError()[intercept];
-      gradient += square(Math.abs(g0) + e0) / h;
-      rounding += square(e0) / h;
-      double centre = 0;
-      for (int j = layout.coefficient(k, 0); j < intercept; j++) {
-        if (!m.fixed()[j]) {
-          double mu = m.curvatureMoment()[j] / h;
-          double root = Math.sqrt(m.lambda()[j]);
-          double g = Math.abs(Math.fma(-g0, mu, m.gradient()[j]));
-          double error = m.gradientError()[j] + e0 * Math.abs(mu);
-          gradient += square((g + error) / root);
-          rounding += square(error / root);
-          centre += square(mu / root);
+      Constants constants = constants(margins.get(), first, error);
+      gradient += constants.gradient;
+      rounding += constants.rounding;
+      row = Math.max(row, constants.row);
+      width = Math.max(width, constants.width);
+      missed = Math.max(missed, up(constants.missed));
+      first += curvature.margins();
+    }
+    if (!(missed <= 0.5)) {
+      return new Unproven(Cause.INACCURATE_CURVATURE, "delta = " + missed);
+    }
+    double keep = 1 - missed;
+    return conclude(rule, gradient / keep, rounding / keep, row / keep, width / keep);
+  }
+
+  /**
+   * Of one group: nu^2, the same for g = 0, R_N^2 and omega_N for N_0; and delta.
+   *
+   * @param missed delta
+   */
+  private record Constants(
+      double gradient, double rounding, double row, double width, double missed) {}
+
+  /**
+   * @param first the group's first margin
+   * @param error 3/2 (kappa + u)
+   */
+  private Constants constants(CentredMargins margins, int first, double error) {
+    ParameterLayout layout = m.layout();
+    int n = margins.size();
+    double eigenvalue = margins.eigenvalue();
+    double gradient = 0;
+    double rounding = 0;
+    double smallestScale = Double.POSITIVE_INFINITY;
+    for (int k = 0; k < n; k++) {
+      int t = layout.intercept(first + k);
+      double root = margins.root(k);
+      gradient += square((Math.abs(m.gradient()[t]) + m.gradientError()[t]) / root) / eigenvalue;
+      rounding += square(m.gradientError()[t] / root) / eigenvalue;
+      smallestScale = Math.min(smallestScale, root * root);
+    }
+    double[] v = new double[n];
+    double[] gram = new double[n * n]; // V Lambda^-1 V', lower triangle
+    double residual = 0;
+    int coefficients = 0;
+    for (int l = 0; l < n; l++) {
+      for (int feature = 0; feature < layout.features(); feature++) {
+        int j = layout.coefficient(first + l, feature);
+        if (m.fixed()[j]) {
+          continue;
         }
+        coefficients++;
+        double lambda = m.lambda()[j];
+        residual += margins.centre(l, feature, v) / lambda;
+        double g = m.gradient()[j];
+        double terms = Math.abs(g);
+        double gradientError = m.gradientError()[j];
+        for (int k = 0; k < n; k++) {
+          int t = layout.intercept(first + k);
+          g = Math.fma(-m.gradient()[t], v[k], g);
+          terms += Math.abs(m.gradient()[t] * v[k]);
+          gradientError += m.gradientError()[t] * Math.abs(v[k]);
+          for (int q = 0; q <= k; q++) {
+            gram[k * n + q] += v[k] * v[q] / lambda;
+          }
+        }
+        double cancelled = (n - 1) * 0x1p-52 * terms; // of all multiply-adds but the last
+        double root = Math.sqrt(lambda);
+        gradient += square((Math.abs(g) + gradientError + cancelled) / root);
+        rounding += square(gradientError / root);
       }
-      centring = Math.max(centring, up(3 * kappa * (Math.sqrt(h) * m.scaledRowNorm() + 1)));
-      row = Math.max(row, square(m.scaledRowNorm() + Math.sqrt(centre)) + 1 / h);
-      width = Math.max(width, 1 / smallestPenalty + 1 / h + centre);
     }
-    if (!(centring <= 0.5)) {
-      return new Unproven(Cause.INACCURATE_CURVATURE, "eps_c = " + centring);
+    double centre = normBound(gram, n, coefficients);
+    double intercepts = 1 / eigenvalue / smallestScale;
+    double trace = margins.trace();
+    double rows = Math.sqrt(square(m.scaledRowNorm()) * trace + coefficients);
+    double missed =
+        error
+                * Math.sqrt(margins.scaledTrace() / eigenvalue)
+                * (rows + Math.sqrt(trace) * Math.sqrt(centre))
+            + Math.sqrt(residual / eigenvalue);
+    return new Constants(
+        gradient,
+        rounding,
+        square(m.scaledRowNorm() + Math.sqrt(centre)) + intercepts,
+        1 / smallestPenalty + intercepts + centre,
+        missed);
+  }
+
+  /**
+   * A bound of ||V Lambda^{-1/2}||_2^2, the norm of its Gram matrix: the largest row sum of
+   * absolute values. What the sums of the entries lose is below 2^-52 (terms + 8) times the trace.
+   */
+  private static double normBound(double[] gram, int n, int terms) {
+    double largest = 0;
+    double trace = 0;
+    for (int k = 0; k < n; k++) {
+      double sum = 0;
+      for (int q = 0; q < n; q++) {
+        sum += Math.abs(gram[Math.max(k, q) * n + Math.min(k, q)]);
+      }
+      largest = Math.max(largest, sum);
+      trace += gram[k * n + k];
     }
-    double keep = 1 - centring;
-    return conclude(rule(true), gradient / keep, rounding / keep, row / keep, width / keep);
+    return largest + (terms + 8) * 0x1p-52 * trace + (double) n * terms * Double.MIN_NORMAL;
   }
 
   private Rule rule(boolean centred) {
@@ -253,7 +393,7 @@ final class DistanceProof {
   }
 
   private double up(double value) {
-    return value * (1 + (free.length + 32) * 0x1p-52);
+    return value * (1 + (free.length + m.layout().margins() + 32) * 0x1p-52);
   }
 
   private static double square(double value) {

@@ -59,6 +59,11 @@ public record Measurement(
     return selfConcordance < Double.POSITIVE_INFINITY || radius >= 0;
   }
 
+  /** Whether the loss is self-concordant with margins only, whose curvature is not separate. */
+  boolean couplesMargins() {
+    return !separable && layout.scalars() == 0 && selfConcordance < Double.POSITIVE_INFINITY;
+  }
+
   /**
    * A proven bound on ||grad L_b(theta; D')||_2, sum form: the norm as computed, plus that of its
    * error bounds, rounded up.

@@ -44,6 +44,9 @@ final class SmallestEigenvalue {
     if (!(lower < upper) || !isPositiveDefinite(s, n, lower)) {
       return 0;
     }
+    if (n == 1) {
+      return (upper - error) * (1 - 0x1p-50);
+    }
     for (int step = 0; step < STEPS; step++) {
       double shift = Math.sqrt(lower) * Math.sqrt(upper);
       if (isPositiveDefinite(s, n, shift)) {

@@ -3,6 +3,7 @@ package dev.lethe.core.objective;
 import dev.lethe.core.aggregate.GradientAggregator;
 import dev.lethe.core.aggregate.GramAggregator;
 import dev.lethe.core.aggregate.HessianVectorAggregator;
+import dev.lethe.core.aggregate.MarginCurvatureAggregator;
 import dev.lethe.core.aggregate.MeasurementAggregator;
 import dev.lethe.core.aggregate.Point;
 import dev.lethe.core.aggregate.StatisticsAggregator;
@@ -30,4 +31,7 @@ public interface ExampleSums {
 
   /** The Hessian. */
   GramAggregator gram(Point point);
+
+  /** The Hessian's rows of the intercepts. */
+  MarginCurvatureAggregator marginCurvature(Point point);
 }

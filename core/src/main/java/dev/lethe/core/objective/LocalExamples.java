@@ -4,6 +4,7 @@ import dev.lethe.core.aggregate.Aggregator;
 import dev.lethe.core.aggregate.GradientAggregator;
 import dev.lethe.core.aggregate.GramAggregator;
 import dev.lethe.core.aggregate.HessianVectorAggregator;
+import dev.lethe.core.aggregate.MarginCurvatureAggregator;
 import dev.lethe.core.aggregate.MeasurementAggregator;
 import dev.lethe.core.aggregate.Point;
 import dev.lethe.core.aggregate.StatisticsAggregator;
@@ -55,6 +56,11 @@ public final class LocalExamples implements ExampleSums {
   @Override
   public GramAggregator gram(Point point) {
     return sum(new GramAggregator(point));
+  }
+
+  @Override
+  public MarginCurvatureAggregator marginCurvature(Point point) {
+    return sum(new MarginCurvatureAggregator(point));
   }
 
   private <A extends Aggregator<A>> A sum(A aggregator) {

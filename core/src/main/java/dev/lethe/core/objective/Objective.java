@@ -1,9 +1,11 @@
 package dev.lethe.core.objective;
 
 import dev.lethe.core.aggregate.GramAggregator;
+import dev.lethe.core.aggregate.MarginCurvatureAggregator;
 import dev.lethe.core.aggregate.MeasurementAggregator;
 import dev.lethe.core.aggregate.Point;
 import dev.lethe.core.certify.DistanceBound;
+import dev.lethe.core.certify.MarginCurvature;
 import dev.lethe.core.certify.Measurement;
 import dev.lethe.core.linalg.LinearOperator;
 import dev.lethe.core.linalg.Rounding;
@@ -410,17 +412,44 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
   }
 
   /**
+   * The Hessian's rows of the intercepts: one pass.
+   *
+   * @throws DataChangedException if the pass saw other data than the statistics
+   */
+  public MarginCurvature marginCurvature(double[] theta) {
+    passes++;
+    MarginCurvatureAggregator curvature = examples.marginCurvature(at(theta));
+    requireSameData(curvature.rows(), curvature.checksum());
+    double[] sums = curvature.sums();
+    int stride = layout.features() + 1;
+    if (isOpen(layout.features())) {
+      double open = openCurvature(layout.features());
+      for (int entry = stride - 1; entry < sums.length; entry += stride) {
+        sums[entry] += open;
+      }
+    }
+    return new MarginCurvature(
+        layout.margins(), layout.features(), sums, curvature.relativeError() + 4 * Rounding.UNIT);
+  }
+
+  /**
    * The proven distance of an evaluated point to the minimiser, in units of theta, rounded up.
-   * Where its own pass proves nothing (regParam = 0, or a partly penalised problem), the Hessian is
-   * computed, one more pass, if a rule can use it and p allows it. No estimate decides.
+   * Where its own pass proves nothing (regParam = 0, a partly penalised problem, or free intercepts
+   * of margins that share their curvature), the Hessian is computed, one more pass, if a rule can
+   * use it and p allows it; or, for such intercepts, its rows of them. No estimate decides.
    */
   public DistanceBound prove(Measured evaluation) {
     Measurement m = evaluation.measurement();
     DistanceBound bound = DistanceBound.of(m);
     if (!(bound instanceof DistanceBound.Unproven unproven)
         || unproven.cause() == DistanceBound.Cause.NOT_FINITE
-        || !m.boundsCurvature()
-        || size() > DistanceBound.MAX_HESSIAN_SIZE) {
+        || !m.boundsCurvature()) {
+      return bound;
+    }
+    if (unproven.cause() == DistanceBound.Cause.MARGIN_CURVATURE_NEEDED) {
+      return DistanceBound.of(m, marginCurvature(evaluation.point()));
+    }
+    if (size() > DistanceBound.MAX_HESSIAN_SIZE) {
       return bound;
     }
     Hessian hessian = gram(evaluation.point());
@@ -428,8 +457,8 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
   }
 
   /**
-   * As {@link #prove}, but without the Hessian's pass where the point looks too far for the proof
-   * to matter: for the steps of a solver.
+   * As {@link #prove}, but without the second pass where the point looks too far for the proof to
+   * matter: for the steps of a solver.
    *
    * @param rho the distance of interest
    */

@@ -178,6 +178,50 @@ class LossSumsTest {
     }
   }
 
+  /** The Hessian's rows of the intercepts, within the stated error of the exact ones. */
+  @ParameterizedTest
+  @EnumSource(mode = EnumSource.Mode.EXCLUDE, names = "HUBER")
+  void marginCurvature_everyKindOfRows_isTheExactHessianOfTheIntercepts(LossCase loss) {
+    for (Kind kind : new Kind[] {Kind.GAUSSIAN, Kind.SPARSE, Kind.RANGES, Kind.CANCELLING}) {
+      LossProblem problem = LossProblem.random(loss, kind, 70, 4, true, 800 + kind.ordinal());
+      ParameterLayout layout = problem.layout();
+      BigDecimal[][] exact = problem.exactHessian();
+      for (Layout stored : new Layout[] {Layout.DENSE, Layout.SPARSE, Layout.ALTERNATING}) {
+        MarginCurvatureAggregator sums =
+            sum(new MarginCurvatureAggregator(problem.point()), problem.blocks(stored, 20));
+        assertThat(sums.rows()).isEqualTo(70);
+        if (!loss.isSmooth()) {
+          assertThat(sums.relativeError()).isEqualTo(Double.POSITIVE_INFINITY);
+          continue;
+        }
+        BigDecimal kappa = Exact.of(sums.relativeError());
+        assertThat(sums.relativeError()).isLessThan(kind == Kind.CANCELLING ? 1 : 1e-11);
+        int next = 0;
+        for (int k = 0; k < layout.margins(); k++) {
+          for (int l = 0; l <= k; l++) {
+            for (int j = 0; j < layout.stride(); j++) {
+              int a = layout.intercept(k);
+              int b = layout.coefficient(l, j);
+              BigDecimal scale = exact[a][a].multiply(exact[b][b]).sqrt(MathContext.DECIMAL64);
+              assertThat(Exact.error(sums.sums()[next++], exact[a][b]))
+                  .as("%s, %s, margins %s %s, column %s", kind, stored, k, l, j)
+                  .isLessThanOrEqualTo(scale.multiply(kappa));
+            }
+          }
+        }
+        assertThat(next).isEqualTo(sums.sums().length);
+      }
+    }
+  }
+
+  @Test
+  void marginCurvature_lossWithAScale_isRefused() {
+    LossProblem problem = LossProblem.random(LossCase.HUBER, Kind.GAUSSIAN, 10, 2, true, 1);
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> new MarginCurvatureAggregator(problem.point()))
+        .withMessageContaining("scalars");
+  }
+
   /**
    * In the ball the exact Hessian is above the floor at every point, and near its middle not much
    * above. Coordinates that are held do not widen the ball, however large their columns.
@@ -277,6 +321,9 @@ class LossSumsTest {
     MeasurementAggregator one = sum(new MeasurementAggregator(point), whole);
     double[] gram = sum(new GramAggregator(point), whole).matrix().values();
     double[] product = sum(new HessianVectorAggregator(point, v), whole).product();
+    boolean marginsOnly = loss.loss().scalars() == 0;
+    double[] margins =
+        marginsOnly ? sum(new MarginCurvatureAggregator(point), whole).sums() : new double[0];
     for (int rowsPerBlock : new int[] {1, 7, 64}) {
       MeasurementAggregator measured = new MeasurementAggregator(point);
       GramAggregator grams = new GramAggregator(point);
@@ -293,6 +340,20 @@ class LossSumsTest {
             .isCloseTo(
                 one.gradient()[j], within(measured.gradientError()[j] + one.gradientError()[j]));
         assertThat(products.product()[j]).isCloseTo(product[j], within(1e-12 * scale(product)));
+      }
+      if (marginsOnly) {
+        MarginCurvatureAggregator parts = new MarginCurvatureAggregator(point);
+        for (ExampleBlock block : problem.blocks(Layout.ALTERNATING, rowsPerBlock)) {
+          parts.merge(Serialized.copy(sum(new MarginCurvatureAggregator(point), List.of(block))));
+        }
+        assertThat(parts.checksum())
+            .isEqualTo(
+                problem.blocks(Layout.ALTERNATING, rowsPerBlock).stream()
+                    .mapToLong(ExampleBlock::checksum)
+                    .sum());
+        for (int j = 0; j < margins.length; j++) {
+          assertThat(parts.sums()[j]).isCloseTo(margins[j], within(1e-12 * scale(margins)));
+        }
       }
       double[] merged = grams.matrix().values();
       for (int j = 0; j < gram.length; j++) {

@@ -178,6 +178,51 @@ class LossDistanceTest {
     }
   }
 
+  /**
+   * Free intercepts of the softmax, by the pass for the margins' curvature: labels as they come,
+   * all but one of one class, and classes that the features separate.
+   */
+  @ParameterizedTest
+  @EnumSource(names = {"TWO_CLASSES", "THREE_CLASSES", "SEVEN_CLASSES"})
+  void of_marginCurvatureOfAnyPoint_trueDistanceNeverAboveTheBound(LossCase loss) {
+    int classes = loss.loss().classes();
+    for (int labels = 0; labels < 3; labels++) {
+      int proven = 0;
+      for (int seed = 0; seed < 4; seed++) {
+        LossProblem problem = problem(loss, Setting.FREE_INTERCEPT, 1000 + seed);
+        for (int i = 0; labels > 0 && i < 80; i++) {
+          double[] x = problem.rows().x()[i];
+          int separated = x[0] > 0.2 ? 0 : x[1] > 0 ? 1 : classes - 1;
+          problem.rows().y()[i] = i < classes ? i : labels == 1 ? 0 : separated;
+        }
+        Objective objective = objective(problem, Setting.FREE_INTERCEPT, -1);
+        double[] minimiser = minimiser(objective);
+        SplittableRandom random = new SplittableRandom(seed);
+        for (int trial = 0; trial < 60; trial++) {
+          double distance = Math.pow(10, -9 + 9 * random.nextDouble());
+          Objective.Measured measured = objective.evaluate(near(minimiser, distance, random));
+          double truth = Vectors.distance(measured.point(), minimiser);
+          int passes = objective.passes();
+          DistanceBound bound =
+              DistanceBound.of(measured.measurement(), objective.marginCurvature(measured.point()));
+          assertThat(objective.passes() - passes).isEqualTo(1);
+          if (bound instanceof Proven p) {
+            proven++;
+            assertThat(p.rule()).isEqualTo(Rule.SELF_CONCORDANCE_JOINTLY_CENTRED);
+            // the minimiser itself is known to about 1e-12
+            assertThat(p.distance() + 1e-11)
+                .as("labels %s, seed %s", labels, seed)
+                .isGreaterThanOrEqualTo(truth);
+          } else {
+            assertThat(((Unproven) bound).cause()).isEqualTo(Cause.NOT_CLOSE);
+          }
+        }
+      }
+      // of 240
+      assertThat(proven).as("labels %s", labels).isGreaterThan(80);
+    }
+  }
+
   /** A constant Hessian bounds any distance, strong convexity too. */
   @Test
   void prove_squaredLossFarAway_stillProvesWithinAFactor() {

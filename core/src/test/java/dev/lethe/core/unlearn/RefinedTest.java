@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.catchThrowableOfType;
 import dev.lethe.core.aggregate.GradientAggregator;
 import dev.lethe.core.aggregate.GramAggregator;
 import dev.lethe.core.aggregate.HessianVectorAggregator;
+import dev.lethe.core.aggregate.MarginCurvatureAggregator;
 import dev.lethe.core.aggregate.MeasurementAggregator;
 import dev.lethe.core.aggregate.Point;
 import dev.lethe.core.aggregate.StatisticsAggregator;
@@ -16,6 +17,8 @@ import dev.lethe.core.linalg.Vectors;
 import dev.lethe.core.loss.LogisticLoss;
 import dev.lethe.core.loss.LossFunction;
 import dev.lethe.core.loss.MarginLoss;
+import dev.lethe.core.loss.MultinomialLogisticLoss;
+import dev.lethe.core.model.BlockBuilder;
 import dev.lethe.core.model.ParameterLayout;
 import dev.lethe.core.model.SparseBlock;
 import dev.lethe.core.objective.ExampleSums;
@@ -29,6 +32,7 @@ import dev.lethe.core.testing.Problem.Kind;
 import dev.lethe.core.unlearn.UnlearningResult.Outcome;
 import java.util.Arrays;
 import java.util.List;
+import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -131,6 +135,52 @@ class RefinedTest {
     assertThat(result.steps()).hasSizeLessThanOrEqualTo(6);
     // Without an intercept the estimate takes the mean curvature, which here is every column's.
     assertThat(distanceToLogThree(result)).isLessThanOrEqualTo(1e-8);
+  }
+
+  /** 4503 parameters: three classes, 1500 one-hot columns, free intercepts. */
+  @Test
+  void softmaxOfManyColumns_freeIntercepts_isProvenByTheCurvatureOfItsMargins() {
+    int d = 1500;
+    SplittableRandom random = new SplittableRandom(12);
+    BlockBuilder builder = BlockBuilder.of(d);
+    for (int i = 0; i < 4 * d; i++) {
+      builder.add(i % d, 1);
+      int likely = i % d % 3;
+      builder.endRow(random.nextInt(3) == 0 ? random.nextInt(3) : likely, 1);
+    }
+    LossFunction loss = new MultinomialLogisticLoss(3);
+    LocalExamples local = new LocalExamples(d, List.of(builder.build()));
+    CountingSums sums = new CountingSums(local);
+    Objective objective = softmax(sums, loss, d);
+    UnlearningResult result = refined(objective, 1e-7, 50);
+
+    assertThat(result.outcome()).isEqualTo(Outcome.WITHIN_RHO);
+    DistanceBound.Proven proven = (DistanceBound.Proven) result.bound();
+    assertThat(proven.rule()).isEqualTo(DistanceBound.Rule.SELF_CONCORDANCE_JOINTLY_CENTRED);
+    assertThat(sums.grams).isZero();
+    assertThat(sums.marginCurvatures).isBetween(1, result.steps().size());
+    // a point a hundred times nearer
+    double[] nearer = refined(objective, 1e-9, 50).end().point();
+    assertThat(Vectors.distance(result.end().point(), nearer))
+        .isLessThanOrEqualTo(proven.distance() + 1e-9);
+    // the proof needs the point and the data only
+    assertThat(((DistanceBound.Proven) softmax(local, loss, d).prove(result.end())).distance())
+        .isEqualTo(proven.distance());
+  }
+
+  private static Objective softmax(ExampleSums examples, LossFunction loss, int d) {
+    ParameterLayout layout = new ParameterLayout(d, true, 3, 0);
+    double[] lambda = new double[layout.size()];
+    Arrays.setAll(lambda, j -> layout.feature(j) < d ? 0.5 : 0);
+    return new Objective(
+        examples,
+        examples.statistics(loss).statistics(),
+        loss,
+        layout,
+        new Penalty(lambda, new double[lambda.length]),
+        new double[lambda.length],
+        new boolean[lambda.length],
+        -1);
   }
 
   @Test
@@ -279,6 +329,7 @@ class RefinedTest {
   private static final class CountingSums implements ExampleSums {
     private final ExampleSums sums;
     private int grams;
+    private int marginCurvatures;
 
     CountingSums(ExampleSums sums) {
       this.sums = sums;
@@ -313,6 +364,12 @@ class RefinedTest {
     public GramAggregator gram(Point point) {
       grams++;
       return sums.gram(point);
+    }
+
+    @Override
+    public MarginCurvatureAggregator marginCurvature(Point point) {
+      marginCurvatures++;
+      return sums.marginCurvature(point);
     }
   }
 }

@@ -164,10 +164,7 @@ public final class LinearEstimator extends Estimator {
     return (String) getOrDefault(param);
   }
 
-  /**
-   * {@return one of logistic, multinomial, squared, huber, smoothed-hinge, squared-hinge, binomial,
-   * poisson and gamma; default logistic}
-   */
+  /** {@return the loss, by its name on the command line; default logistic} */
   public Param<String> loss() {
     return loss;
   }

@@ -4,6 +4,7 @@ import dev.lethe.core.aggregate.Aggregator;
 import dev.lethe.core.aggregate.GradientAggregator;
 import dev.lethe.core.aggregate.GramAggregator;
 import dev.lethe.core.aggregate.HessianVectorAggregator;
+import dev.lethe.core.aggregate.MarginCurvatureAggregator;
 import dev.lethe.core.aggregate.MeasurementAggregator;
 import dev.lethe.core.aggregate.Point;
 import dev.lethe.core.aggregate.StatisticsAggregator;
@@ -103,6 +104,11 @@ public final class DistributedExamples implements ExampleSums {
   @Override
   public GramAggregator gram(Point point) {
     return pass("Hessian", point, GramAggregator::new);
+  }
+
+  @Override
+  public MarginCurvatureAggregator marginCurvature(Point point) {
+    return pass("Hessian of the intercepts", point, MarginCurvatureAggregator::new);
   }
 
   private <T extends Serializable, A extends Aggregator<A>> A pass(

@@ -7,6 +7,7 @@ import dev.lethe.core.aggregate.Point;
 import dev.lethe.core.aggregate.StatisticsAggregator;
 import dev.lethe.core.linalg.SymmetricMatrix;
 import dev.lethe.core.loss.LogisticLoss;
+import dev.lethe.core.loss.MultinomialLogisticLoss;
 import dev.lethe.core.model.BlockBuilder;
 import dev.lethe.core.model.ColumnStatistics;
 import dev.lethe.core.model.ExampleBlock;
@@ -112,6 +113,13 @@ class DistributedExamplesTest {
     assertClose(distributed.hessianVector(at, v).product(), local.hessianVector(at, v).product());
     SymmetricMatrix gram = distributed.gram(at).matrix();
     assertClose(gram.values(), local.gram(at).matrix().values());
+    Point classes =
+        new Point(
+            new MultinomialLogisticLoss(3),
+            FEATURES,
+            true,
+            new SplittableRandom(9).doubles(3L * (FEATURES + 1), -1, 1).toArray());
+    assertClose(distributed.marginCurvature(classes).sums(), local.marginCurvature(classes).sums());
     assertClose(
         variances(distributed.statistics(LogisticLoss.INSTANCE)),
         variances(local.statistics(LogisticLoss.INSTANCE)));
