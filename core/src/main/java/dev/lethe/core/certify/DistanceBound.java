@@ -242,7 +242,7 @@ public sealed interface DistanceBound {
    * @param hessian H(theta; D') with the penalty, p x p; the triangle k &gt;= j of {@code hessian[j
    *     * p + k]} is read
    * @param hessianRelativeError kappa_H: every entry is within kappa_H sqrt(H_jj H_kk) of the exact
-   *     one
+   *     one; an intercept's with another coordinate also without the penalties in H_jj and H_kk
    * @throws IllegalArgumentException as above, or if the Hessian is not p x p
    */
   static DistanceBound of(Measurement m, double[] hessian, double hessianRelativeError) {
