@@ -1,8 +1,9 @@
 package dev.lethe.core.certify;
 
-import java.util.Arrays;
 import java.util.Comparator;
+import java.util.EnumSet;
 import java.util.OptionalDouble;
+import java.util.Set;
 import java.util.stream.Stream;
 
 /**
@@ -84,6 +85,9 @@ public sealed interface DistanceBound {
         "H >= m D in a ball around theta that holds the minimiser, m certified by a Cholesky"
             + " factorisation");
 
+    private static final Set<Rule> OF_ONE_HESSIAN =
+        EnumSet.of(SELF_CONCORDANCE_JOINTLY_CENTRED, SELF_CONCORDANCE_EIGENVALUE);
+
     private final String statement;
 
     Rule(String statement) {
@@ -95,9 +99,15 @@ public sealed interface DistanceBound {
       return statement;
     }
 
-    /** Whether a text is the {@link #statement} of a rule. */
-    public static boolean isStatement(String text) {
-      return Arrays.stream(values()).anyMatch(rule -> rule.statement.equals(text));
+    /**
+     * Whether a proof by this rule may have had that {@link #statement} when it was made first: its
+     * own or, as the Hessian of a softmax proves by two rules and rounding may decide which of them
+     * proves less, the other's.
+     */
+    public boolean mayBeRecordedAs(String recorded) {
+      return statement.equals(recorded)
+          || (OF_ONE_HESSIAN.contains(this)
+              && OF_ONE_HESSIAN.stream().anyMatch(rule -> rule.statement.equals(recorded)));
     }
   }
 
@@ -232,7 +242,7 @@ public sealed interface DistanceBound {
    * @param hessian H(theta; D') with the penalty, p x p; the triangle k &gt;= j of {@code hessian[j
    *     * p + k]} is read
    * @param hessianRelativeError kappa_H: every entry is within kappa_H sqrt(H_jj H_kk) of the exact
-   *     one
+   *     one; an intercept's with another coordinate also without the penalties in H_jj and H_kk
    * @throws IllegalArgumentException as above, or if the Hessian is not p x p
    */
   static DistanceBound of(Measurement m, double[] hessian, double hessianRelativeError) {

@@ -251,11 +251,11 @@ final class DistanceProof {
     double centre = normBound(gram, n, coefficients);
     double intercepts = 1 / eigenvalue / smallestScale;
     double trace = margins.trace();
-    double rows = Math.sqrt(square(m.scaledRowNorm()) * trace + coefficients);
     double missed =
         error
                 * Math.sqrt(margins.scaledTrace() / eigenvalue)
-                * (rows + Math.sqrt(trace) * Math.sqrt(centre))
+                * Math.sqrt(trace)
+                * (m.scaledRowNorm() + Math.sqrt(centre))
             + Math.sqrt(residual / eigenvalue);
     return new Constants(
         gradient,

@@ -11,7 +11,8 @@ import dev.lethe.core.model.ParameterLayout;
  * @param features d
  * @param sums at (k (k + 1) / 2 + l) (d + 1) the C_k,lj of features j = 0..d-1, then A_kl; what an
  *     open centre adds to the curvature included
- * @param relativeError kappa: every entry is within kappa sqrt(H_aa H_bb) of the exact Hessian's
+ * @param relativeError kappa: every entry is within kappa sqrt(H_aa H_bb) of the exact one, H_aa of
+ *     its intercept and H_bb of the other coordinate in the Hessian without penalties
  */
 public record MarginCurvature(int margins, int features, double[] sums, double relativeError) {
 

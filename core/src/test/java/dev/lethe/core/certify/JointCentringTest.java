@@ -2,12 +2,15 @@ package dev.lethe.core.certify;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.data.Percentage.withPercentage;
 
 import dev.lethe.core.certify.DistanceBound.Cause;
 import dev.lethe.core.certify.DistanceBound.Proven;
 import dev.lethe.core.certify.DistanceBound.Rule;
 import dev.lethe.core.certify.DistanceBound.Unproven;
 import dev.lethe.core.model.ParameterLayout;
+import java.math.BigDecimal;
+import java.math.MathContext;
 import java.util.Arrays;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
@@ -17,6 +20,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Margins that share their curvature: the minimiser of every problem is known exactly. */
 class JointCentringTest {
+  private static final MathContext WORK = new MathContext(80);
 
   /** What makes a problem hard. */
   private enum Hardness {
@@ -218,7 +222,7 @@ class JointCentringTest {
       assertThat(distance(joint))
           .isCloseTo(
               distance(DistanceBound.of(m, problem.curvature(theta, 0, random))),
-              org.assertj.core.data.Percentage.withPercentage(1e-6));
+              withPercentage(1e-6));
       centred += ((Proven) both).rule() == Rule.SELF_CONCORDANCE_JOINTLY_CENTRED ? 1 : 0;
     }
     assertThat(centred).isBetween(1, 40);
@@ -284,6 +288,44 @@ class JointCentringTest {
     double row = m.scaledRowNorm() + Math.sqrt(centre);
     double q = Math.sqrt((row * row + 1 / h) * nu);
     return Math.sqrt((1 / smallest + 1 / h + centre) * nu) / (1 - q);
+  }
+
+  /** Hilbert's matrix of order 7, condition 5e8: what the computed V misses is bounded, exactly. */
+  @Test
+  void centre_illConditionedCurvature_boundsTheExactResidual() {
+    int n = 7;
+    double worst = 0;
+    for (int seed = 0; seed < 50; seed++) {
+      Random random = new Random(seed);
+      double[] sums = new double[n * (n + 1) / 2 * 2];
+      double[] scale = random.doubles(n, -20, 20).map(e -> Math.pow(2, Math.rint(e))).toArray();
+      for (int k = 0, next = 0; k < n; k++) {
+        for (int l = 0; l <= k; l++) {
+          sums[next++] = scale[k] * scale[l] * random.nextGaussian(); // C, of one feature
+          sums[next++] = scale[k] * scale[l] / (k + l + 1);
+        }
+      }
+      MarginCurvature curvature = new MarginCurvature(n, 1, sums, 0);
+      CentredMargins margins = CentredMargins.of(curvature, 0).orElseThrow();
+      double[] v = new double[n];
+      for (int l = 0; l < n; l++) {
+        double bound = margins.centre(l, 0, v);
+        BigDecimal square = BigDecimal.ZERO;
+        for (int k = 0; k < n; k++) {
+          BigDecimal residual = new BigDecimal(curvature.entry(k, l, 0));
+          for (int q = 0; q < n; q++) {
+            BigDecimal a = new BigDecimal(curvature.entry(k, q, 1));
+            residual = residual.subtract(a.multiply(new BigDecimal(v[q])));
+          }
+          BigDecimal scaled = residual.divide(new BigDecimal(margins.root(k)), WORK);
+          square = square.add(scaled.pow(2));
+        }
+        assertThat(square.doubleValue()).isLessThanOrEqualTo(bound * (1 + 1e-14));
+        worst = Math.max(worst, square.doubleValue() / bound);
+      }
+    }
+    // the bound adds 2 (K + 2) u of the absolute terms: the residual itself is of that size
+    assertThat(worst).isGreaterThan(1e-4);
   }
 
   @Test
@@ -399,6 +441,22 @@ class JointCentringTest {
     assertThatIllegalArgumentException()
         .isThrownBy(
             () -> DistanceBound.of(empty(3, 1), new MarginCurvature(2, 1, new double[6], 0)));
+  }
+
+  @Test
+  void mayBeRecordedAs_rulesOfOneHessian_eitherOfBothAndNoOther() {
+    Rule joint = Rule.SELF_CONCORDANCE_JOINTLY_CENTRED;
+    Rule eigenvalue = Rule.SELF_CONCORDANCE_EIGENVALUE;
+    for (Rule rule : Rule.values()) {
+      for (Rule recorded : Rule.values()) {
+        boolean both =
+            (rule == joint || rule == eigenvalue) && (recorded == joint || recorded == eigenvalue);
+        assertThat(rule.mayBeRecordedAs(recorded.statement()))
+            .as("%s as %s", rule, recorded)
+            .isEqualTo(rule == recorded || both);
+      }
+      assertThat(rule.mayBeRecordedAs("none")).isFalse();
+    }
   }
 
   /** Where it is not needed it changes nothing. */

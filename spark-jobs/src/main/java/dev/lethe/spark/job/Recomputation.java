@@ -1,7 +1,6 @@
 package dev.lethe.spark.job;
 
 import dev.lethe.core.certify.DistanceBound;
-import dev.lethe.core.certify.DistanceBound.Rule;
 import dev.lethe.core.certify.GammaRadiusNoise;
 import dev.lethe.core.certify.GaussianNoise;
 import dev.lethe.core.certify.NoiseTest;
@@ -470,13 +469,12 @@ final class Recomputation {
           format("%.3e <= rho = %s", proven.distance(), rho));
     }
     // The bound is proportional to the gradient plus its rounding, and to 1 / (1 - q) in [1, 2].
-    // Where two rules prove nearly the same, rounding decides which proves less.
     double ratio = gradient / (recorded.gradientNorm() + recorded.roundingBound());
     double slack = 2.1 * Math.max(ratio, 1 / ratio);
     check(
         "distance bound as recorded",
         stated != null
-            && Rule.isStatement(recorded.distanceRule())
+            && proven.rule().mayBeRecordedAs(recorded.distanceRule())
             && proven.distance() <= slack * stated
             && stated <= slack * proven.distance(),
         format("%.3e, recorded %.3e; %s", proven.distance(), stated, recorded.distanceRule()));
