@@ -44,7 +44,10 @@ import org.jspecify.annotations.Nullable;
  * up to rounding.
  */
 public final class FeaturizerRefit {
-  /** The uid that Spark ML gives a Bucketizer; one that a QuantileDiscretizer made has its uid. */
+  /**
+   * The uid that Spark ML gives a Bucketizer; one that a QuantileDiscretizer made has its uid.
+   * PySpark's {@code Bucketizer_} says nothing: its QuantileDiscretizer makes a Bucketizer anew.
+   */
   private static final String GIVEN_BUCKETS = "bucketizer_";
 
   /**
@@ -134,13 +137,12 @@ public final class FeaturizerRefit {
     String reason = null;
     if (refit == StageSupport.Refit.REFUSED) {
       reason = "what a " + stage.getClass().getName() + " learned cannot be fitted again from it";
-    } else if (refit == StageSupport.Refit.KEPT_IF_GIVEN
-        && !stage.uid().startsWith(GIVEN_BUCKETS)) {
+    } else if (refit == StageSupport.Refit.KEPT_IF_GIVEN && !isGiven((Bucketizer) stage)) {
       reason =
           "its splits may come from a QuantileDiscretizer, whose numBuckets and relativeError are"
-              + " not kept (the uid of one made by hand begins with "
+              + " not kept (one made by hand has a uid that begins with "
               + GIVEN_BUCKETS
-              + ")";
+              + ", or splits that begin or end with a finite number)";
     }
     if (reason != null) {
       throw refused(
@@ -151,6 +153,17 @@ public final class FeaturizerRefit {
               + " a new model");
     }
     return refit;
+  }
+
+  /** Whether no QuantileDiscretizer found the splits: those span all numbers. */
+  private static boolean isGiven(Bucketizer buckets) {
+    double[][] splits =
+        buckets.isSet(buckets.splitsArray())
+            ? buckets.getSplitsArray()
+            : new double[][] {buckets.getSplits()};
+    return buckets.uid().startsWith(GIVEN_BUCKETS)
+        || Arrays.stream(splits)
+            .anyMatch(s -> Double.isFinite(s[0]) || Double.isFinite(s[s.length - 1]));
   }
 
   /** Spark ML calls the model of an estimator by its name; they share all params. */

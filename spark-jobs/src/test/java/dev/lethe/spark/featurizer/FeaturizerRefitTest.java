@@ -64,6 +64,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 @ExtendWith(LocalSpark.class)
 class FeaturizerRefitTest {
   private static final String PLACE = "request.yaml";
+  private static final double[] UNBOUNDED = {Double.NEGATIVE_INFINITY, 2, Double.POSITIVE_INFINITY};
 
   private static Dataset<Row> rows() {
     return SmallTable.dataset(SmallTable.rows(60));
@@ -436,7 +437,16 @@ class FeaturizerRefitTest {
     assertRefused(
         "Bucketizer (mine)",
         "numBuckets and relativeError",
-        new Bucketizer("mine").setInputCol("a").setOutputCol("q").setSplits(new double[] {0, 2, 9}),
+        new Bucketizer("mine").setInputCol("a").setOutputCol("q").setSplits(UNBOUNDED),
+        assemble("f", "q", "b"));
+    // as PySpark names those that its QuantileDiscretizer makes, too
+    assertRefused(
+        "Bucketizer (Bucketizer_4f2a9c1b7d3e)",
+        "numBuckets and relativeError",
+        new Bucketizer("Bucketizer_4f2a9c1b7d3e")
+            .setInputCol("a")
+            .setOutputCol("q")
+            .setSplits(UNBOUNDED),
         assemble("f", "q", "b"));
     assertRefused(
         "RFormulaModel",
@@ -447,6 +457,38 @@ class FeaturizerRefitTest {
         "cannot be fitted again",
         new OpaqueStage(),
         assemble("f", "a", "b"));
+  }
+
+  /** Spark's own QuantileDiscretizer never bounds its splits, so bounded ones are not its. */
+  @Test
+  void of_bucketizersWithGivenSplits_areKeptAndNamed() {
+    Bucketizer quantiles =
+        new QuantileDiscretizer()
+            .setInputCols(new String[] {"a", "c", "label"})
+            .setOutputCols(new String[] {"qa", "qc", "ql"})
+            .setNumBuckets(3)
+            .fit(rows());
+    for (double[] splits : quantiles.getSplitsArray()) {
+      assertThat(splits).startsWith(Double.NEGATIVE_INFINITY).endsWith(Double.POSITIVE_INFINITY);
+    }
+    List<Bucketizer> given =
+        List.of(
+            new Bucketizer("bucketizer_4f2a").setSplits(UNBOUNDED),
+            new Bucketizer("Bucketizer_4f2a9c1b7d3e").setSplits(new double[] {0, 2, 9}),
+            new Bucketizer("mine").setSplits(new double[] {Double.NEGATIVE_INFINITY, 2, 9}));
+    for (Bucketizer buckets : given) {
+      Featurizer featurizer =
+          Featurizer.of(
+              SmallTable.fit(
+                  rows(),
+                  "f",
+                  buckets.setInputCol("a").setOutputCol("q"),
+                  assemble("f", "q", "b")));
+      assertThat(refit(featurizer, Set.of()).stages().get(0)).contains(featurizer.stages().get(0));
+      assertThat(FeaturizerRefit.kept(featurizer).stages())
+          .extracting(LearnedState.Stage::uid)
+          .containsExactly(buckets.uid());
+    }
   }
 
   private static void assertRefused(String stage, String reason, PipelineStage... stages) {
