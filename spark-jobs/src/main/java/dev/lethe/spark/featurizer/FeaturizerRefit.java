@@ -22,6 +22,7 @@ import org.apache.spark.ml.PipelineStage;
 import org.apache.spark.ml.Transformer;
 import org.apache.spark.ml.feature.Bucketizer;
 import org.apache.spark.ml.feature.CountVectorizer;
+import org.apache.spark.ml.feature.IndexToString;
 import org.apache.spark.ml.feature.StringIndexerModel;
 import org.apache.spark.ml.param.ParamMap;
 import org.apache.spark.sql.Column;
@@ -82,7 +83,8 @@ public final class FeaturizerRefit {
    *
    * @param removedColumns columns of the table that {@link FeatureRemoval} found removable
    * @param place where the request asks for it, for messages
-   * @throws InvalidInputException if a stage cannot be fitted again
+   * @throws InvalidInputException if a stage cannot be fitted again, or a learned one is out of
+   *     reach: behind the predictor, or in a tuning's estimator
    */
   public static FeaturizerRefit of(
       Featurizer featurizer, Collection<String> removedColumns, String place) {
@@ -109,16 +111,69 @@ public final class FeaturizerRefit {
       }
       steps.add(Optional.of(new Step(stage, target, refit)));
     }
+    for (Transformer stage : featurizer.stagesAfter()) {
+      requireKept(stage, "it stands behind the predictor", place);
+      requireSameInputs(stage, pruning, featurizer.madeColumns(), place);
+    }
+    for (Transformer stage : featurizer.tunedStages()) {
+      requireKept(stage, "it is a fitted stage in the estimator of a tuning", place);
+    }
     return new FeaturizerRefit(featurizer, steps);
   }
 
-  /** Learned stages that a refit leaves as they are: the label's indexers, and given splits. */
+  /**
+   * Stages that learned, or may have, and are left as they are: the label's indexers, given splits
+   * and labels, and all that a refit does not reach.
+   */
   public static LearnedState kept(Featurizer featurizer) {
     List<Transformer> labelStages = List.copyOf(featurizer.labelStages());
     return LearnedState.of(
-        featurizer.stages().stream()
-            .filter(stage -> stage instanceof Bucketizer || labelStages.contains(stage))
+        featurizer.allStages().stream()
+            .filter(
+                stage ->
+                    stage instanceof Bucketizer
+                        || stage instanceof IndexToString
+                        || labelStages.contains(stage)
+                        || !featurizer.stages().contains(stage))
             .toList());
+  }
+
+  /** Refuses a stage that learned where nothing is fitted again. */
+  private static void requireKept(Transformer stage, String where, String place) {
+    StageSupport support = StageSupport.of(stage);
+    if (support == null
+        || support.learned() == StageSupport.Learned.YES
+        || (stage instanceof Bucketizer buckets && !isGiven(buckets))) {
+      throw refused(
+          place,
+          stage,
+          where
+              + " and would be published with what it learned, or may have learned, from the"
+              + " original data; use featurizer: frozen, or a model without it");
+    }
+  }
+
+  /** Refuses a stage behind the predictor whose input columns leave or get other slots. */
+  private static void requireSameInputs(
+      Transformer stage, ColumnPruning pruning, Set<String> made, String place) {
+    List<String> inputs = StageColumns.inputs(stage);
+    if (pruning.keptInputs(stage).length < inputs.size()) {
+      throw refused(
+          place,
+          stage,
+          "it stands behind the predictor and reads a column that the request removes; use"
+              + " featurizer: frozen, or a model without it");
+    }
+    StageSupport support = StageSupport.of(stage);
+    if (support != null
+        && support.refit() == StageSupport.Refit.KEPT_IF_SLOTS_STAY
+        && inputs.stream().anyMatch(input -> made.stream().anyMatch(input::equalsIgnoreCase))) {
+      throw refused(
+          place,
+          stage,
+          "it stands behind the predictor, and its params count the slots of a column that a refit"
+              + " makes anew; use featurizer: frozen, or a model without it");
+    }
   }
 
   private static boolean isFitted(StageSupport.Refit refit) {

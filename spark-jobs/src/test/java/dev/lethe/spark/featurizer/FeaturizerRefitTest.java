@@ -23,7 +23,10 @@ import org.apache.spark.ml.Pipeline;
 import org.apache.spark.ml.PipelineModel;
 import org.apache.spark.ml.PipelineStage;
 import org.apache.spark.ml.Transformer;
+import org.apache.spark.ml.classification.LogisticRegression;
 import org.apache.spark.ml.classification.LogisticRegressionModel;
+import org.apache.spark.ml.evaluation.BinaryClassificationEvaluator;
+import org.apache.spark.ml.feature.Binarizer;
 import org.apache.spark.ml.feature.Bucketizer;
 import org.apache.spark.ml.feature.ChiSqSelector;
 import org.apache.spark.ml.feature.CountVectorizer;
@@ -31,6 +34,7 @@ import org.apache.spark.ml.feature.CountVectorizerModel;
 import org.apache.spark.ml.feature.ElementwiseProduct;
 import org.apache.spark.ml.feature.IDF;
 import org.apache.spark.ml.feature.Imputer;
+import org.apache.spark.ml.feature.IndexToString;
 import org.apache.spark.ml.feature.MaxAbsScaler;
 import org.apache.spark.ml.feature.MinMaxScaler;
 import org.apache.spark.ml.feature.OneHotEncoder;
@@ -52,6 +56,10 @@ import org.apache.spark.ml.feature.Word2Vec;
 import org.apache.spark.ml.linalg.Vector;
 import org.apache.spark.ml.linalg.Vectors;
 import org.apache.spark.ml.param.Param;
+import org.apache.spark.ml.param.ParamMap;
+import org.apache.spark.ml.regression.IsotonicRegression;
+import org.apache.spark.ml.regression.IsotonicRegressionModel;
+import org.apache.spark.ml.tuning.CrossValidatorModel;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -485,14 +493,111 @@ class FeaturizerRefitTest {
                   buckets.setInputCol("a").setOutputCol("q"),
                   assemble("f", "q", "b")));
       assertThat(refit(featurizer, Set.of()).stages().get(0)).contains(featurizer.stages().get(0));
-      assertThat(FeaturizerRefit.kept(featurizer).stages())
-          .extracting(LearnedState.Stage::uid)
-          .containsExactly(buckets.uid());
+      assertThat(FeaturizerRefit.kept(featurizer).names())
+          .containsExactly(Bucketizer.class.getName() + " " + buckets.uid());
     }
   }
 
+  @Test
+  void of_learnedStagesBehindThePredictor_areRefused() {
+    IsotonicRegressionModel calibration =
+        new IsotonicRegression().setFeaturesCol("a").setPredictionCol("calibrated").fit(rows());
+    Transformer scaler = new StandardScaler().setInputCol("v").setOutputCol("scaled").fit(rows());
+    assertRefused(behind(calibration), "IsotonicRegressionModel", "it stands behind the predictor");
+    assertRefused(behind(scaler), "StandardScalerModel", "it stands behind the predictor");
+    assertRefused(behind(new OpaqueStage()), "OpaqueStage", "it stands behind the predictor");
+    assertRefused(
+        behind(bucketizer("quantileDiscretizer_1").setSplits(UNBOUNDED)),
+        "Bucketizer (quantileDiscretizer_1)",
+        "learned, or may have learned");
+    assertRefused(
+        behind(new VectorSlicer().setInputCol("f").setOutputCol("s").setIndices(new int[] {0})),
+        "VectorSlicer",
+        "count the slots of a column that a refit makes anew");
+    Featurizer reader = behind(new Binarizer().setInputCol("b").setOutputCol("high"));
+    assertThatThrownBy(() -> FeaturizerRefit.of(reader, Set.of("B"), PLACE))
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessageContaining("stage Binarizer")
+        .hasMessageContaining("reads a column that the request removes");
+  }
+
+  @Test
+  void of_stagesBehindThePredictorThatLearnedNothing_areKeptAndNamedIfTheyHoldState() {
+    IndexToString labels =
+        new IndexToString()
+            .setInputCol("prediction")
+            .setOutputCol("said")
+            .setLabels(new String[] {"no", "yes"});
+    Bucketizer buckets = bucketizer("bucketizer_1").setSplits(UNBOUNDED);
+    Featurizer featurizer =
+        behind(
+            labels,
+            buckets,
+            new Binarizer().setInputCol("label").setOutputCol("high"),
+            new VectorSlicer()
+                .setInputCol("probability")
+                .setOutputCol("s")
+                .setIndices(new int[] {1}));
+
+    assertThat(refit(featurizer, Set.of()).oldSlots()).containsExactly(0, 1);
+    assertThat(FeaturizerRefit.kept(featurizer).names())
+        .containsExactly(
+            IndexToString.class.getName() + " " + labels.uid(),
+            Bucketizer.class.getName() + " " + buckets.uid());
+  }
+
+  private static Bucketizer bucketizer(String uid) {
+    return new Bucketizer(uid).setInputCol("prediction").setOutputCol("grade");
+  }
+
+  private static Featurizer behind(Transformer... after) {
+    PipelineModel model = SmallTable.fit(rows(), "f", assemble("f", "a", "b"));
+    return Featurizer.of(
+        new PipelineModel(
+            "p",
+            Stream.of(model.stages(), after).flatMap(Arrays::stream).toArray(Transformer[]::new)));
+  }
+
+  @Test
+  void of_tunedEstimatorThatHoldsAFittedStage_isRefused() throws Exception {
+    VectorAssembler assembler = assemble("x", "a", "b");
+    StandardScaler scaler = new StandardScaler().setInputCol("x").setOutputCol("f");
+    Transformer fitted = scaler.fit(assembler.transform(rows()));
+    Featurizer holding = tuned(assembler, fitted);
+    assertThat(LearnedState.of(holding.allStages()).names())
+        .containsExactly(fitted.getClass().getName() + " " + fitted.uid());
+    assertRefused(
+        holding, "StandardScalerModel", "it is a fitted stage in the estimator of a tuning");
+
+    Featurizer unfitted = tuned(assembler, scaler);
+    assertThat(refit(unfitted, Set.of()).oldSlots()).containsExactly(0, 1);
+    assertThat(FeaturizerRefit.kept(unfitted).names()).isEmpty();
+  }
+
+  /** A CrossValidatorModel as it comes from a disk. */
+  private static Featurizer tuned(PipelineStage... stages) throws Exception {
+    PipelineModel best = SmallTable.fit(rows(), "f", stages);
+    Pipeline estimator =
+        new Pipeline()
+            .setStages(
+                Stream.concat(
+                        Arrays.stream(stages),
+                        Stream.of(new LogisticRegression().setFeaturesCol("f")))
+                    .toArray(PipelineStage[]::new));
+    CrossValidatorModel model = new CrossValidatorModel("cv_1", best, new double[] {0.5});
+    model.set(model.estimator(), estimator);
+    model.set(model.estimatorParamMaps(), new ParamMap[] {ParamMap.empty()});
+    model.set(model.evaluator(), new BinaryClassificationEvaluator());
+    String path = java.nio.file.Files.createTempDirectory("tuned").resolve("model").toString();
+    model.write().save(path);
+    return Featurizer.of(CrossValidatorModel.load(path));
+  }
+
   private static void assertRefused(String stage, String reason, PipelineStage... stages) {
-    Featurizer featurizer = Featurizer.of(SmallTable.fit(rows(), "f", stages));
+    assertRefused(Featurizer.of(SmallTable.fit(rows(), "f", stages)), stage, reason);
+  }
+
+  private static void assertRefused(Featurizer featurizer, String stage, String reason) {
     assertThatThrownBy(() -> FeaturizerRefit.of(featurizer, Set.of(), PLACE))
         .isInstanceOf(InvalidInputException.class)
         .hasMessageStartingWith("request.yaml: featurizer: refit: stage " + stage)
