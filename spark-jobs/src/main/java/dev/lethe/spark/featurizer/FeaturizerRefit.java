@@ -17,17 +17,21 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeSet;
 import org.apache.spark.ml.Estimator;
 import org.apache.spark.ml.PipelineStage;
 import org.apache.spark.ml.Transformer;
 import org.apache.spark.ml.feature.Bucketizer;
 import org.apache.spark.ml.feature.CountVectorizer;
 import org.apache.spark.ml.feature.IndexToString;
+import org.apache.spark.ml.feature.OneHotEncoderModel;
 import org.apache.spark.ml.feature.StringIndexerModel;
 import org.apache.spark.ml.param.ParamMap;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
+import org.apache.spark.sql.types.Metadata;
+import org.apache.spark.sql.types.MetadataBuilder;
 import org.apache.spark.sql.types.StructField;
 import org.apache.spark.storage.StorageLevel;
 import org.jspecify.annotations.Nullable;
@@ -50,6 +54,11 @@ public final class FeaturizerRefit {
    * PySpark's {@code Bucketizer_} says nothing: its QuantileDiscretizer makes a Bucketizer anew.
    */
   private static final String GIVEN_BUCKETS = "bucketizer_";
+
+  /** Where Spark ML keeps a column's attributes, the number of its categories among them. */
+  private static final String ATTRIBUTES = "ml_attr";
+
+  private static final String WITHOUT_ATTRIBUTES = "lethe.withoutAttributes";
 
   /**
    * A stage and what becomes of it.
@@ -255,6 +264,43 @@ public final class FeaturizerRefit {
   }
 
   /**
+   * A table without the attributes of the columns that a OneHotEncoder reads: its fit believes the
+   * number of categories that they tell, and they may have been made of rows that are gone. Where a
+   * featurizer is fitted again, the corrected rows have to be seen so.
+   */
+  public static Dataset<Row> withoutCategories(Featurizer featurizer, Dataset<Row> table) {
+    Set<String> encoded = new TreeSet<>(String.CASE_INSENSITIVE_ORDER);
+    for (Transformer stage : featurizer.stages()) {
+      if (stage instanceof OneHotEncoderModel) {
+        encoded.addAll(StageColumns.inputs(stage));
+      }
+    }
+    // a stage that cannot be seen into may hand a column on under another name
+    boolean any = !encoded.isEmpty() && featurizer.tableColumns().isEmpty();
+    Dataset<Row> seen = table;
+    for (StructField field : table.schema().fields()) {
+      if (field.metadata().contains(ATTRIBUTES)
+          && !SlotWalk.isVector(field)
+          && (any || encoded.contains(field.name()))) {
+        Column column = TableColumns.column(field.name());
+        seen =
+            seen.withColumn(
+                field.name(), column.as(field.name(), withoutAttributes(field.metadata())));
+      }
+    }
+    return seen;
+  }
+
+  private static Metadata withoutAttributes(Metadata metadata) {
+    return new MetadataBuilder()
+        .withMetadata(metadata)
+        .remove(ATTRIBUTES)
+        // Spark 3.5 takes empty metadata for none, and gives the new column those of the old one
+        .putBoolean(WITHOUT_ATTRIBUTES, true)
+        .build();
+  }
+
+  /**
    * Fits to the corrected rows: a pass to place them, then those that each estimator makes.
    *
    * @param old rows that the old stages read, for the names of the old slots
@@ -265,9 +311,11 @@ public final class FeaturizerRefit {
    *     counts its slots would count others
    */
   public Fitted fit(Dataset<Row> old, Dataset<Row> corrected, int partitions, String place) {
-    SlotNames oldNames = new SlotNames(old);
+    SlotNames oldNames = new SlotNames(withoutCategories(featurizer, old));
     featurizer.stages().forEach(oldNames::step);
-    Dataset<Row> placed = placed(corrected, partitions).persist(StorageLevel.MEMORY_AND_DISK());
+    Dataset<Row> placed =
+        placed(withoutCategories(featurizer, corrected), partitions)
+            .persist(StorageLevel.MEMORY_AND_DISK());
     try {
       requireSameClasses(placed, place);
       SlotNames names = new SlotNames(placed);

@@ -23,6 +23,7 @@ import org.apache.spark.ml.Pipeline;
 import org.apache.spark.ml.PipelineModel;
 import org.apache.spark.ml.PipelineStage;
 import org.apache.spark.ml.Transformer;
+import org.apache.spark.ml.attribute.NominalAttribute;
 import org.apache.spark.ml.classification.LogisticRegression;
 import org.apache.spark.ml.classification.LogisticRegressionModel;
 import org.apache.spark.ml.evaluation.BinaryClassificationEvaluator;
@@ -38,10 +39,12 @@ import org.apache.spark.ml.feature.IndexToString;
 import org.apache.spark.ml.feature.MaxAbsScaler;
 import org.apache.spark.ml.feature.MinMaxScaler;
 import org.apache.spark.ml.feature.OneHotEncoder;
+import org.apache.spark.ml.feature.OneHotEncoderModel;
 import org.apache.spark.ml.feature.PCA;
 import org.apache.spark.ml.feature.QuantileDiscretizer;
 import org.apache.spark.ml.feature.RFormula;
 import org.apache.spark.ml.feature.RobustScaler;
+import org.apache.spark.ml.feature.SQLTransformer;
 import org.apache.spark.ml.feature.StandardScaler;
 import org.apache.spark.ml.feature.StringIndexer;
 import org.apache.spark.ml.feature.StringIndexerModel;
@@ -63,6 +66,7 @@ import org.apache.spark.ml.tuning.CrossValidatorModel;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
+import org.apache.spark.sql.types.Metadata;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -591,6 +595,57 @@ class FeaturizerRefitTest {
     String path = java.nio.file.Files.createTempDirectory("tuned").resolve("model").toString();
     model.write().save(path);
     return Featurizer.of(CrossValidatorModel.load(path));
+  }
+
+  /** A OneHotEncoder takes the number of categories from its column's attributes if it has any. */
+  @Test
+  void fit_attributesOfTheTable_areNotBelieved() {
+    Dataset<Row> table = rows().withColumn("kind", expr("double(c)"));
+    Metadata four =
+        NominalAttribute.defaultAttr()
+            .withName("kind")
+            .withValues(new String[] {"w", "x", "y", "gone"})
+            .toMetadata();
+    Dataset<Row> described = table.withMetadata("kind", four);
+    OneHotEncoder encoder =
+        new OneHotEncoder()
+            .setInputCols(new String[] {"kind"})
+            .setOutputCols(new String[] {"kv"})
+            .setDropLast(false);
+    VectorAssembler assembler = assemble("f", "kv", "a");
+    PipelineStage[] renamed = {
+      new SQLTransformer().setStatement("SELECT *, kind AS other FROM __THIS__"),
+      encoder.copy(ParamMap.empty()).setInputCols(new String[] {"other"}),
+      assembler
+    };
+    for (PipelineStage[] stages : List.of(new PipelineStage[] {encoder, assembler}, renamed)) {
+      Featurizer featurizer = Featurizer.of(SmallTable.fit(described, "f", stages));
+      Dataset<Row> corrected = described.where("c < 3");
+      PipelineModel truth = SmallTable.fit(table.where("c < 3"), "f", stages);
+
+      FeaturizerRefit.Fitted fitted =
+          FeaturizerRefit.of(featurizer, Set.of(), PLACE).fit(described, corrected, 2, "t");
+
+      assertThat(sizes(featurizer.stages())).containsExactly(4);
+      assertThat(sizes(stages(fitted)))
+          .containsExactly(3)
+          .isEqualTo(sizes(List.of(truth.stages())));
+      assertThat(fitted.oldSlots()).containsExactly(0, 1, 2, 4);
+      Dataset<Row> seen = FeaturizerRefit.withoutCategories(featurizer, corrected);
+      assertThat(SmallTable.vectors(stages(fitted), seen, "f"))
+          .isEqualTo(SmallTable.vectors(List.of(truth), table.where("c < 3"), "f"));
+      // Spark ML's check, because of which the rows have to be seen so
+      assertThatThrownBy(() -> SmallTable.vectors(stages(fitted), corrected, "f"))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContaining("metadata specifying 4 values");
+    }
+  }
+
+  private static int[] sizes(List<Transformer> stages) {
+    return stages.stream()
+        .filter(OneHotEncoderModel.class::isInstance)
+        .flatMapToInt(stage -> Arrays.stream(((OneHotEncoderModel) stage).categorySizes()))
+        .toArray();
   }
 
   private static void assertRefused(String stage, String reason, PipelineStage... stages) {
