@@ -32,7 +32,7 @@ public record Scope(
   /**
    * The scope of a release whose featurizer is kept as it was fitted on the original data.
    *
-   * @param learnedStages every featurizer stage with learned state, as {@code class uid}
+   * @param learnedStages every stage with learned state, as {@code class uid}
    */
   public static Scope frozenFeaturizer(
       String method, List<String> learnedStages, List<Integer> zeroCoefficients, int parameters) {
@@ -57,8 +57,8 @@ public record Scope(
       notCovered.add(
           "featurizer stage "
               + stage
-              + ": not fitted again; the labels of the label column and their order, or its splits,"
-              + " are those of the old model");
+              + ": not fitted again; its labels and their order, or its splits, are those of the old"
+              + " model");
     }
     return of(method, List.of(REFITTED), notCovered, zeroCoefficients, parameters);
   }

@@ -12,6 +12,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.apache.spark.ml.Estimator;
 import org.apache.spark.ml.Model;
 import org.apache.spark.ml.PipelineModel;
@@ -23,11 +24,14 @@ import org.apache.spark.ml.feature.FeatureHasher;
 import org.apache.spark.ml.feature.StringIndexerModel;
 import org.apache.spark.ml.param.Param;
 import org.apache.spark.ml.param.ParamMap;
+import org.apache.spark.ml.param.ParamPair;
+import org.apache.spark.ml.param.Params;
 import org.apache.spark.ml.tuning.CrossValidatorModel;
 import org.apache.spark.ml.tuning.TrainValidationSplitModel;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.jspecify.annotations.Nullable;
+import scala.jdk.javaapi.CollectionConverters;
 
 /**
  * A saved Spark ML model, split into the fitted stages that make its feature vector, the predictor,
@@ -48,23 +52,27 @@ public final class Featurizer {
   private final List<Transformer> stages;
   private final Model<?> predictor;
   private final List<Transformer> stagesAfter;
+  private final List<Transformer> tunedStages;
 
   private Featurizer(
       Transformer model,
       List<Transformer> stages,
       Model<?> predictor,
-      List<Transformer> stagesAfter) {
+      List<Transformer> stagesAfter,
+      List<Transformer> tunedStages) {
     this.model = model;
     this.stages = List.copyOf(stages);
     this.predictor = predictor;
     this.stagesAfter = List.copyOf(stagesAfter);
+    this.tunedStages = List.copyOf(tunedStages);
   }
 
   /**
    * Splits a model.
    *
    * @param model a PipelineModel with exactly one predictor, or a predictor alone
-   * @throws InvalidInputException if there is no predictor or more than one
+   * @throws InvalidInputException if there is no predictor or more than one, or a tuning's
+   *     estimator holds another
    */
   public static Featurizer of(Transformer model) {
     List<Transformer> all = leaves(model);
@@ -72,7 +80,7 @@ public final class Featurizer {
     int at = -1;
     for (int i = 0; i < all.size(); i++) {
       Transformer stage = all.get(i);
-      if (stage instanceof PredictionModel<?, ?> || stage instanceof OneVsRestModel) {
+      if (isPredictor(stage)) {
         predictors.add((Model<?>) stage);
         at = i;
       }
@@ -85,8 +93,14 @@ public final class Featurizer {
               + "; its stages are "
               + (all.isEmpty() ? "none" : names(all)));
     }
+    List<Transformer> tuned = new ArrayList<>();
+    tunings(model).forEach(tuning -> tuned.addAll(held(tuning)));
     return new Featurizer(
-        model, all.subList(0, at), predictors.get(0), all.subList(at + 1, all.size()));
+        model, all.subList(0, at), predictors.get(0), all.subList(at + 1, all.size()), tuned);
+  }
+
+  private static boolean isPredictor(Transformer stage) {
+    return stage instanceof PredictionModel<?, ?> || stage instanceof OneVsRestModel;
   }
 
   /** The stages before the predictor, flattened, in order. */
@@ -102,6 +116,16 @@ public final class Featurizer {
   /** The stages behind the predictor (IndexToString, for example), flattened, in order. */
   public List<Transformer> stagesAfter() {
     return stagesAfter;
+  }
+
+  /** Fitted stages in the params of a tuning, its estimator for one; they are published with it. */
+  public List<Transformer> tunedStages() {
+    return tunedStages;
+  }
+
+  /** Every stage that is published but the predictor; one may be listed twice. */
+  public List<Transformer> allStages() {
+    return Stream.of(stages, stagesAfter, tunedStages).flatMap(List::stream).toList();
   }
 
   /** Every column that a stage before the predictor reads, in order. */
@@ -337,22 +361,69 @@ public final class Featurizer {
 
   /** What tuned hyperparameters on the data, as {@code class uid}. */
   public List<String> tuning() {
-    List<String> found = new ArrayList<>();
-    collectTuning(model, found);
+    return tunings(model).stream()
+        .map(tuning -> tuning.getClass().getName() + " " + tuning.uid())
+        .toList();
+  }
+
+  private static List<Model<?>> tunings(Transformer node) {
+    List<Model<?>> found = new ArrayList<>();
+    collectTunings(node, found);
     return found;
   }
 
-  private static void collectTuning(Transformer node, List<String> found) {
+  private static void collectTunings(Transformer node, List<Model<?>> found) {
     if (node instanceof CrossValidatorModel tuned) {
-      found.add(tuned.getClass().getName() + " " + tuned.uid());
-      collectTuning(tuned.bestModel(), found);
+      found.add(tuned);
+      collectTunings(tuned.bestModel(), found);
     } else if (node instanceof TrainValidationSplitModel tuned) {
-      found.add(tuned.getClass().getName() + " " + tuned.uid());
-      collectTuning(tuned.bestModel(), found);
+      found.add(tuned);
+      collectTunings(tuned.bestModel(), found);
     } else if (node instanceof PipelineModel pipeline) {
       for (Transformer child : pipeline.stages()) {
-        collectTuning(child, found);
+        collectTunings(child, found);
       }
+    }
+  }
+
+  private static List<Transformer> held(Model<?> tuning) {
+    List<Transformer> held = new ArrayList<>();
+    collectHeldByParams(tuning, held);
+    for (Transformer stage : held) {
+      if (isPredictor(stage)) {
+        throw new InvalidInputException(
+            "the estimator of "
+                + StageColumns.name(tuning)
+                + " holds the fitted predictor "
+                + StageColumns.name(stage)
+                + ", which would be published with the parameters that it has; save and use the"
+                + " best model alone");
+      }
+    }
+    return held;
+  }
+
+  /** The fitted stages in a param's value: an estimator's, a pipeline's, a grid's. */
+  private static void collectHeld(@Nullable Object value, List<Transformer> found) {
+    if (value instanceof Object[] values) {
+      for (Object one : values) {
+        collectHeld(one, found);
+      }
+    } else if (value instanceof ParamMap map) {
+      for (ParamPair<?> pair : CollectionConverters.asJava(map.toSeq())) {
+        collectHeld(pair.value(), found);
+      }
+    } else if (value instanceof Transformer fitted) {
+      found.addAll(leaves(fitted));
+      tunings(fitted).forEach(tuning -> collectHeldByParams(tuning, found));
+    } else if (value instanceof Params holder) {
+      collectHeldByParams(holder, found);
+    }
+  }
+
+  private static void collectHeldByParams(Params holder, List<Transformer> found) {
+    for (Param<?> param : holder.params()) {
+      collectHeld(StageColumns.value(holder, param.name()), found);
     }
   }
 

@@ -17,16 +17,21 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeSet;
 import org.apache.spark.ml.Estimator;
 import org.apache.spark.ml.PipelineStage;
 import org.apache.spark.ml.Transformer;
 import org.apache.spark.ml.feature.Bucketizer;
 import org.apache.spark.ml.feature.CountVectorizer;
+import org.apache.spark.ml.feature.IndexToString;
+import org.apache.spark.ml.feature.OneHotEncoderModel;
 import org.apache.spark.ml.feature.StringIndexerModel;
 import org.apache.spark.ml.param.ParamMap;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
+import org.apache.spark.sql.types.Metadata;
+import org.apache.spark.sql.types.MetadataBuilder;
 import org.apache.spark.sql.types.StructField;
 import org.apache.spark.storage.StorageLevel;
 import org.jspecify.annotations.Nullable;
@@ -44,8 +49,16 @@ import org.jspecify.annotations.Nullable;
  * up to rounding.
  */
 public final class FeaturizerRefit {
-  /** The uid that Spark ML gives a Bucketizer; one that a QuantileDiscretizer made has its uid. */
+  /**
+   * The uid that Spark ML gives a Bucketizer; one that a QuantileDiscretizer made has its uid.
+   * PySpark's {@code Bucketizer_} says nothing: its QuantileDiscretizer makes a Bucketizer anew.
+   */
   private static final String GIVEN_BUCKETS = "bucketizer_";
+
+  /** Where Spark ML keeps a column's attributes, the number of its categories among them. */
+  private static final String ATTRIBUTES = "ml_attr";
+
+  private static final String WITHOUT_ATTRIBUTES = "lethe.withoutAttributes";
 
   /**
    * A stage and what becomes of it.
@@ -79,7 +92,8 @@ public final class FeaturizerRefit {
    *
    * @param removedColumns columns of the table that {@link FeatureRemoval} found removable
    * @param place where the request asks for it, for messages
-   * @throws InvalidInputException if a stage cannot be fitted again
+   * @throws InvalidInputException if a stage cannot be fitted again, or a learned one is out of
+   *     reach: behind the predictor, or in a tuning's estimator
    */
   public static FeaturizerRefit of(
       Featurizer featurizer, Collection<String> removedColumns, String place) {
@@ -106,16 +120,69 @@ public final class FeaturizerRefit {
       }
       steps.add(Optional.of(new Step(stage, target, refit)));
     }
+    for (Transformer stage : featurizer.stagesAfter()) {
+      requireKept(stage, "it stands behind the predictor", place);
+      requireSameInputs(stage, pruning, featurizer.madeColumns(), place);
+    }
+    for (Transformer stage : featurizer.tunedStages()) {
+      requireKept(stage, "it is a fitted stage in the estimator of a tuning", place);
+    }
     return new FeaturizerRefit(featurizer, steps);
   }
 
-  /** Learned stages that a refit leaves as they are: the label's indexers, and given splits. */
+  /**
+   * Stages that learned, or may have, and are left as they are: the label's indexers, given splits
+   * and labels, and all that a refit does not reach.
+   */
   public static LearnedState kept(Featurizer featurizer) {
     List<Transformer> labelStages = List.copyOf(featurizer.labelStages());
     return LearnedState.of(
-        featurizer.stages().stream()
-            .filter(stage -> stage instanceof Bucketizer || labelStages.contains(stage))
+        featurizer.allStages().stream()
+            .filter(
+                stage ->
+                    stage instanceof Bucketizer
+                        || stage instanceof IndexToString
+                        || labelStages.contains(stage)
+                        || !featurizer.stages().contains(stage))
             .toList());
+  }
+
+  /** Refuses a stage that learned where nothing is fitted again. */
+  private static void requireKept(Transformer stage, String where, String place) {
+    StageSupport support = StageSupport.of(stage);
+    if (support == null
+        || support.learned() == StageSupport.Learned.YES
+        || (stage instanceof Bucketizer buckets && !isGiven(buckets))) {
+      throw refused(
+          place,
+          stage,
+          where
+              + " and would be published with what it learned, or may have learned, from the"
+              + " original data; use featurizer: frozen, or a model without it");
+    }
+  }
+
+  /** Refuses a stage behind the predictor whose input columns leave or get other slots. */
+  private static void requireSameInputs(
+      Transformer stage, ColumnPruning pruning, Set<String> made, String place) {
+    List<String> inputs = StageColumns.inputs(stage);
+    if (pruning.keptInputs(stage).length < inputs.size()) {
+      throw refused(
+          place,
+          stage,
+          "it stands behind the predictor and reads a column that the request removes; use"
+              + " featurizer: frozen, or a model without it");
+    }
+    StageSupport support = StageSupport.of(stage);
+    if (support != null
+        && support.refit() == StageSupport.Refit.KEPT_IF_SLOTS_STAY
+        && inputs.stream().anyMatch(input -> made.stream().anyMatch(input::equalsIgnoreCase))) {
+      throw refused(
+          place,
+          stage,
+          "it stands behind the predictor, and its params count the slots of a column that a refit"
+              + " makes anew; use featurizer: frozen, or a model without it");
+    }
   }
 
   private static boolean isFitted(StageSupport.Refit refit) {
@@ -134,13 +201,12 @@ public final class FeaturizerRefit {
     String reason = null;
     if (refit == StageSupport.Refit.REFUSED) {
       reason = "what a " + stage.getClass().getName() + " learned cannot be fitted again from it";
-    } else if (refit == StageSupport.Refit.KEPT_IF_GIVEN
-        && !stage.uid().startsWith(GIVEN_BUCKETS)) {
+    } else if (refit == StageSupport.Refit.KEPT_IF_GIVEN && !isGiven((Bucketizer) stage)) {
       reason =
           "its splits may come from a QuantileDiscretizer, whose numBuckets and relativeError are"
-              + " not kept (the uid of one made by hand begins with "
+              + " not kept (one made by hand has a uid that begins with "
               + GIVEN_BUCKETS
-              + ")";
+              + ", or splits that begin or end with a finite number)";
     }
     if (reason != null) {
       throw refused(
@@ -151,6 +217,17 @@ public final class FeaturizerRefit {
               + " a new model");
     }
     return refit;
+  }
+
+  /** Whether no QuantileDiscretizer found the splits: those span all numbers. */
+  private static boolean isGiven(Bucketizer buckets) {
+    double[][] splits =
+        buckets.isSet(buckets.splitsArray())
+            ? buckets.getSplitsArray()
+            : new double[][] {buckets.getSplits()};
+    return buckets.uid().startsWith(GIVEN_BUCKETS)
+        || Arrays.stream(splits)
+            .anyMatch(s -> Double.isFinite(s[0]) || Double.isFinite(s[s.length - 1]));
   }
 
   /** Spark ML calls the model of an estimator by its name; they share all params. */
@@ -187,6 +264,43 @@ public final class FeaturizerRefit {
   }
 
   /**
+   * A table without the attributes of the columns that a OneHotEncoder reads: its fit believes the
+   * number of categories that they tell, and they may have been made of rows that are gone. Where a
+   * featurizer is fitted again, the corrected rows have to be seen so.
+   */
+  public static Dataset<Row> withoutCategories(Featurizer featurizer, Dataset<Row> table) {
+    Set<String> encoded = new TreeSet<>(String.CASE_INSENSITIVE_ORDER);
+    for (Transformer stage : featurizer.stages()) {
+      if (stage instanceof OneHotEncoderModel) {
+        encoded.addAll(StageColumns.inputs(stage));
+      }
+    }
+    // a stage that cannot be seen into may hand a column on under another name
+    boolean any = !encoded.isEmpty() && featurizer.tableColumns().isEmpty();
+    Dataset<Row> seen = table;
+    for (StructField field : table.schema().fields()) {
+      if (field.metadata().contains(ATTRIBUTES)
+          && !SlotWalk.isVector(field)
+          && (any || encoded.contains(field.name()))) {
+        Column column = TableColumns.column(field.name());
+        seen =
+            seen.withColumn(
+                field.name(), column.as(field.name(), withoutAttributes(field.metadata())));
+      }
+    }
+    return seen;
+  }
+
+  private static Metadata withoutAttributes(Metadata metadata) {
+    return new MetadataBuilder()
+        .withMetadata(metadata)
+        .remove(ATTRIBUTES)
+        // Spark 3.5 takes empty metadata for none, and gives the new column those of the old one
+        .putBoolean(WITHOUT_ATTRIBUTES, true)
+        .build();
+  }
+
+  /**
    * Fits to the corrected rows: a pass to place them, then those that each estimator makes.
    *
    * @param old rows that the old stages read, for the names of the old slots
@@ -197,9 +311,11 @@ public final class FeaturizerRefit {
    *     counts its slots would count others
    */
   public Fitted fit(Dataset<Row> old, Dataset<Row> corrected, int partitions, String place) {
-    SlotNames oldNames = new SlotNames(old);
+    SlotNames oldNames = new SlotNames(withoutCategories(featurizer, old));
     featurizer.stages().forEach(oldNames::step);
-    Dataset<Row> placed = placed(corrected, partitions).persist(StorageLevel.MEMORY_AND_DISK());
+    Dataset<Row> placed =
+        placed(withoutCategories(featurizer, corrected), partitions)
+            .persist(StorageLevel.MEMORY_AND_DISK());
     try {
       requireSameClasses(placed, place);
       SlotNames names = new SlotNames(placed);

@@ -56,7 +56,7 @@ record StageSupport(@Nullable Rule rule, Learned learned, Refit refit) {
 
   enum Learned {
     YES("fitted on the training data"),
-    POSSIBLY("its splits may have been fitted by a QuantileDiscretizer"),
+    POSSIBLY("its splits or labels may come from a QuantileDiscretizer or a StringIndexer"),
     NO("");
 
     final String note;
@@ -118,7 +118,7 @@ record StageSupport(@Nullable Rule rule, Learned learned, Refit refit) {
     map.put(
         "org.apache.spark.ml.feature.TargetEncoderModel",
         new StageSupport(scalars, Learned.YES, Refit.REFUSED));
-    put(map, IndexToString.class, Learned.NO, Refit.KEPT, scalars);
+    put(map, IndexToString.class, Learned.POSSIBLY, Refit.KEPT, scalars);
     put(map, Bucketizer.class, Learned.POSSIBLY, Refit.KEPT_IF_GIVEN, scalars);
     put(map, ImputerModel.class, Learned.YES, Refit.FITTED_IN_ONE_TASK, scalars);
     put(map, Tokenizer.class, Learned.NO, Refit.KEPT, scalars);

@@ -4,7 +4,6 @@ import dev.lethe.spark.certificate.Certificate;
 import dev.lethe.spark.certificate.Scope;
 import dev.lethe.spark.certificate.Verdict;
 import dev.lethe.spark.featurizer.FeaturizerRefit;
-import dev.lethe.spark.featurizer.LearnedState;
 import dev.lethe.spark.request.FeaturizerPolicy;
 import java.util.List;
 
@@ -27,9 +26,7 @@ final class FeaturizerScope {
         policy == FeaturizerPolicy.REFIT
             ? Scope.refittedFeaturizer(
                 method,
-                FeaturizerRefit.kept(model.featurizer()).stages().stream()
-                    .map(LearnedState.Stage::name)
-                    .toList(),
+                FeaturizerRefit.kept(model.featurizer()).names(),
                 zeroCoefficients,
                 parameters)
             : Scope.frozenFeaturizer(method, model.learnedStages(), zeroCoefficients, parameters);

@@ -95,11 +95,9 @@ public record LoadedModel(
     return new ExampleTable.Columns(linear.featuresColumn(), label, linear.weightColumn());
   }
 
-  /** The featurizer's stages whose state was learned from data, as {@code class uid}. */
+  /** The stages that are published whose state was learned from data, as {@code class uid}. */
   List<String> learnedStages() {
-    return LearnedState.of(featurizer.stages()).stages().stream()
-        .map(LearnedState.Stage::name)
-        .toList();
+    return LearnedState.of(featurizer.allStages()).names();
   }
 
   /** The labels that a corrected row may have, as they stand in the table. */

@@ -185,7 +185,8 @@ final class Recomputation {
     FeatureChange features =
         FeatureChange.of(
             original,
-            given.tables().tables().get(0).read(spark),
+            RequestedChange.asFeaturized(
+                request, original, given.tables().tables().get(0).read(spark)),
             named,
             given.earlier().removedSlots(),
             label(original),
@@ -230,7 +231,10 @@ final class Recomputation {
     List<RemovedFeature> removed = request == null ? List.of() : features(reference, request);
     // without the request it is not known which of them it removed
     BitSet left = request == null ? zero : earlier;
-    Dataset<Row> corrected = rows.corrected();
+    Dataset<Row> corrected =
+        refit
+            ? FeaturizerRefit.withoutCategories(reference.featurizer(), rows.corrected())
+            : rows.corrected();
     FeatureChange change = FeatureChange.of(reference, corrected, removed, left, label, place());
     if (request != null) {
       removal(reference, change, zero);

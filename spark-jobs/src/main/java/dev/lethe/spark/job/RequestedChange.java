@@ -1,6 +1,7 @@
 package dev.lethe.spark.job;
 
 import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.featurizer.FeaturizerRefit;
 import dev.lethe.spark.featurizer.RemovedFeature;
 import dev.lethe.spark.request.Change;
 import dev.lethe.spark.request.FeatureRef;
@@ -70,7 +71,13 @@ final class RequestedChange {
     String corrected =
         given instanceof GivenTables.Snapshots tables ? tables.corrected().name() : given.name();
     FeatureChange features =
-        FeatureChange.of(model, rows.corrected(), removed, removedEarlier, label, corrected);
+        FeatureChange.of(
+            model,
+            asFeaturized(request, model, rows.corrected()),
+            removed,
+            removedEarlier,
+            label,
+            corrected);
     FeatureChange originalFeatures = features;
     if (given instanceof GivenTables.Snapshots tables) {
       // the columns that a table lacks differ between the two
@@ -113,7 +120,7 @@ final class RequestedChange {
     if (refit == null) {
       return this;
     }
-    Dataset<Row> corrected = rows.corrected();
+    Dataset<Row> corrected = correctedTable();
     SparkContext context = corrected.sparkSession().sparkContext();
     progress.phase("fitting the featurizer again");
     context.setJobDescription(progress.description());
@@ -194,7 +201,18 @@ final class RequestedChange {
 
   /** All corrected rows, featurised as the published model featurises. */
   Dataset<Row> corrected() {
-    return features.featurized(rows.corrected());
+    return features.featurized(correctedTable());
+  }
+
+  private Dataset<Row> correctedTable() {
+    return asFeaturized(request, model, rows.corrected());
+  }
+
+  /** Corrected rows as a featurizer gets them under the request's policy. */
+  static Dataset<Row> asFeaturized(Request request, LoadedModel model, Dataset<Row> corrected) {
+    return request.featurizer() == FeaturizerPolicy.REFIT
+        ? FeaturizerRefit.withoutCategories(model.featurizer(), corrected)
+        : corrected;
   }
 
   /** All original rows, featurised; null if only the corrected table is there. */

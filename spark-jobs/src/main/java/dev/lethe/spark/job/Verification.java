@@ -107,7 +107,7 @@ public record Verification(
     return new Check(
         "covers and notCovered are the model's",
         same,
-        published.learnedStages().size() + " featurizer stages have learned state");
+        published.learnedStages().size() + " stages have learned state");
   }
 
   /** The only check of a model that is not the certificate's. */

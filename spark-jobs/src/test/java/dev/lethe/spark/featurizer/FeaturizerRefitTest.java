@@ -23,7 +23,11 @@ import org.apache.spark.ml.Pipeline;
 import org.apache.spark.ml.PipelineModel;
 import org.apache.spark.ml.PipelineStage;
 import org.apache.spark.ml.Transformer;
+import org.apache.spark.ml.attribute.NominalAttribute;
+import org.apache.spark.ml.classification.LogisticRegression;
 import org.apache.spark.ml.classification.LogisticRegressionModel;
+import org.apache.spark.ml.evaluation.BinaryClassificationEvaluator;
+import org.apache.spark.ml.feature.Binarizer;
 import org.apache.spark.ml.feature.Bucketizer;
 import org.apache.spark.ml.feature.ChiSqSelector;
 import org.apache.spark.ml.feature.CountVectorizer;
@@ -31,13 +35,16 @@ import org.apache.spark.ml.feature.CountVectorizerModel;
 import org.apache.spark.ml.feature.ElementwiseProduct;
 import org.apache.spark.ml.feature.IDF;
 import org.apache.spark.ml.feature.Imputer;
+import org.apache.spark.ml.feature.IndexToString;
 import org.apache.spark.ml.feature.MaxAbsScaler;
 import org.apache.spark.ml.feature.MinMaxScaler;
 import org.apache.spark.ml.feature.OneHotEncoder;
+import org.apache.spark.ml.feature.OneHotEncoderModel;
 import org.apache.spark.ml.feature.PCA;
 import org.apache.spark.ml.feature.QuantileDiscretizer;
 import org.apache.spark.ml.feature.RFormula;
 import org.apache.spark.ml.feature.RobustScaler;
+import org.apache.spark.ml.feature.SQLTransformer;
 import org.apache.spark.ml.feature.StandardScaler;
 import org.apache.spark.ml.feature.StringIndexer;
 import org.apache.spark.ml.feature.StringIndexerModel;
@@ -52,9 +59,14 @@ import org.apache.spark.ml.feature.Word2Vec;
 import org.apache.spark.ml.linalg.Vector;
 import org.apache.spark.ml.linalg.Vectors;
 import org.apache.spark.ml.param.Param;
+import org.apache.spark.ml.param.ParamMap;
+import org.apache.spark.ml.regression.IsotonicRegression;
+import org.apache.spark.ml.regression.IsotonicRegressionModel;
+import org.apache.spark.ml.tuning.CrossValidatorModel;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
+import org.apache.spark.sql.types.Metadata;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -64,6 +76,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 @ExtendWith(LocalSpark.class)
 class FeaturizerRefitTest {
   private static final String PLACE = "request.yaml";
+  private static final double[] UNBOUNDED = {Double.NEGATIVE_INFINITY, 2, Double.POSITIVE_INFINITY};
 
   private static Dataset<Row> rows() {
     return SmallTable.dataset(SmallTable.rows(60));
@@ -436,7 +449,16 @@ class FeaturizerRefitTest {
     assertRefused(
         "Bucketizer (mine)",
         "numBuckets and relativeError",
-        new Bucketizer("mine").setInputCol("a").setOutputCol("q").setSplits(new double[] {0, 2, 9}),
+        new Bucketizer("mine").setInputCol("a").setOutputCol("q").setSplits(UNBOUNDED),
+        assemble("f", "q", "b"));
+    // as PySpark names those that its QuantileDiscretizer makes, too
+    assertRefused(
+        "Bucketizer (Bucketizer_4f2a9c1b7d3e)",
+        "numBuckets and relativeError",
+        new Bucketizer("Bucketizer_4f2a9c1b7d3e")
+            .setInputCol("a")
+            .setOutputCol("q")
+            .setSplits(UNBOUNDED),
         assemble("f", "q", "b"));
     assertRefused(
         "RFormulaModel",
@@ -449,8 +471,188 @@ class FeaturizerRefitTest {
         assemble("f", "a", "b"));
   }
 
+  /** Spark's own QuantileDiscretizer never bounds its splits, so bounded ones are not its. */
+  @Test
+  void of_bucketizersWithGivenSplits_areKeptAndNamed() {
+    Bucketizer quantiles =
+        new QuantileDiscretizer()
+            .setInputCols(new String[] {"a", "c", "label"})
+            .setOutputCols(new String[] {"qa", "qc", "ql"})
+            .setNumBuckets(3)
+            .fit(rows());
+    for (double[] splits : quantiles.getSplitsArray()) {
+      assertThat(splits).startsWith(Double.NEGATIVE_INFINITY).endsWith(Double.POSITIVE_INFINITY);
+    }
+    List<Bucketizer> given =
+        List.of(
+            new Bucketizer("bucketizer_4f2a").setSplits(UNBOUNDED),
+            new Bucketizer("Bucketizer_4f2a9c1b7d3e").setSplits(new double[] {0, 2, 9}),
+            new Bucketizer("mine").setSplits(new double[] {Double.NEGATIVE_INFINITY, 2, 9}));
+    for (Bucketizer buckets : given) {
+      Featurizer featurizer =
+          Featurizer.of(
+              SmallTable.fit(
+                  rows(),
+                  "f",
+                  buckets.setInputCol("a").setOutputCol("q"),
+                  assemble("f", "q", "b")));
+      assertThat(refit(featurizer, Set.of()).stages().get(0)).contains(featurizer.stages().get(0));
+      assertThat(FeaturizerRefit.kept(featurizer).names())
+          .containsExactly(Bucketizer.class.getName() + " " + buckets.uid());
+    }
+  }
+
+  @Test
+  void of_learnedStagesBehindThePredictor_areRefused() {
+    IsotonicRegressionModel calibration =
+        new IsotonicRegression().setFeaturesCol("a").setPredictionCol("calibrated").fit(rows());
+    Transformer scaler = new StandardScaler().setInputCol("v").setOutputCol("scaled").fit(rows());
+    assertRefused(behind(calibration), "IsotonicRegressionModel", "it stands behind the predictor");
+    assertRefused(behind(scaler), "StandardScalerModel", "it stands behind the predictor");
+    assertRefused(behind(new OpaqueStage()), "OpaqueStage", "it stands behind the predictor");
+    assertRefused(
+        behind(bucketizer("quantileDiscretizer_1").setSplits(UNBOUNDED)),
+        "Bucketizer (quantileDiscretizer_1)",
+        "learned, or may have learned");
+    assertRefused(
+        behind(new VectorSlicer().setInputCol("f").setOutputCol("s").setIndices(new int[] {0})),
+        "VectorSlicer",
+        "count the slots of a column that a refit makes anew");
+    Featurizer reader = behind(new Binarizer().setInputCol("b").setOutputCol("high"));
+    assertThatThrownBy(() -> FeaturizerRefit.of(reader, Set.of("B"), PLACE))
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessageContaining("stage Binarizer")
+        .hasMessageContaining("reads a column that the request removes");
+  }
+
+  @Test
+  void of_stagesBehindThePredictorThatLearnedNothing_areKeptAndNamedIfTheyHoldState() {
+    IndexToString labels =
+        new IndexToString()
+            .setInputCol("prediction")
+            .setOutputCol("said")
+            .setLabels(new String[] {"no", "yes"});
+    Bucketizer buckets = bucketizer("bucketizer_1").setSplits(UNBOUNDED);
+    Featurizer featurizer =
+        behind(
+            labels,
+            buckets,
+            new Binarizer().setInputCol("label").setOutputCol("high"),
+            new VectorSlicer()
+                .setInputCol("probability")
+                .setOutputCol("s")
+                .setIndices(new int[] {1}));
+
+    assertThat(refit(featurizer, Set.of()).oldSlots()).containsExactly(0, 1);
+    assertThat(FeaturizerRefit.kept(featurizer).names())
+        .containsExactly(
+            IndexToString.class.getName() + " " + labels.uid(),
+            Bucketizer.class.getName() + " " + buckets.uid());
+  }
+
+  private static Bucketizer bucketizer(String uid) {
+    return new Bucketizer(uid).setInputCol("prediction").setOutputCol("grade");
+  }
+
+  private static Featurizer behind(Transformer... after) {
+    PipelineModel model = SmallTable.fit(rows(), "f", assemble("f", "a", "b"));
+    return Featurizer.of(
+        new PipelineModel(
+            "p",
+            Stream.of(model.stages(), after).flatMap(Arrays::stream).toArray(Transformer[]::new)));
+  }
+
+  @Test
+  void of_tunedEstimatorThatHoldsAFittedStage_isRefused() throws Exception {
+    VectorAssembler assembler = assemble("x", "a", "b");
+    StandardScaler scaler = new StandardScaler().setInputCol("x").setOutputCol("f");
+    Transformer fitted = scaler.fit(assembler.transform(rows()));
+    Featurizer holding = tuned(assembler, fitted);
+    assertThat(LearnedState.of(holding.allStages()).names())
+        .containsExactly(fitted.getClass().getName() + " " + fitted.uid());
+    assertRefused(
+        holding, "StandardScalerModel", "it is a fitted stage in the estimator of a tuning");
+
+    Featurizer unfitted = tuned(assembler, scaler);
+    assertThat(refit(unfitted, Set.of()).oldSlots()).containsExactly(0, 1);
+    assertThat(FeaturizerRefit.kept(unfitted).names()).isEmpty();
+  }
+
+  /** A CrossValidatorModel as it comes from a disk. */
+  private static Featurizer tuned(PipelineStage... stages) throws Exception {
+    PipelineModel best = SmallTable.fit(rows(), "f", stages);
+    Pipeline estimator =
+        new Pipeline()
+            .setStages(
+                Stream.concat(
+                        Arrays.stream(stages),
+                        Stream.of(new LogisticRegression().setFeaturesCol("f")))
+                    .toArray(PipelineStage[]::new));
+    CrossValidatorModel model = new CrossValidatorModel("cv_1", best, new double[] {0.5});
+    model.set(model.estimator(), estimator);
+    model.set(model.estimatorParamMaps(), new ParamMap[] {ParamMap.empty()});
+    model.set(model.evaluator(), new BinaryClassificationEvaluator());
+    String path = java.nio.file.Files.createTempDirectory("tuned").resolve("model").toString();
+    model.write().save(path);
+    return Featurizer.of(CrossValidatorModel.load(path));
+  }
+
+  /** A OneHotEncoder takes the number of categories from its column's attributes if it has any. */
+  @Test
+  void fit_attributesOfTheTable_areNotBelieved() {
+    Dataset<Row> table = rows().withColumn("kind", expr("double(c)"));
+    Metadata four =
+        NominalAttribute.defaultAttr()
+            .withName("kind")
+            .withValues(new String[] {"w", "x", "y", "gone"})
+            .toMetadata();
+    Dataset<Row> described = table.withMetadata("kind", four);
+    OneHotEncoder encoder =
+        new OneHotEncoder()
+            .setInputCols(new String[] {"kind"})
+            .setOutputCols(new String[] {"kv"})
+            .setDropLast(false);
+    VectorAssembler assembler = assemble("f", "kv", "a");
+    PipelineStage[] renamed = {
+      new SQLTransformer().setStatement("SELECT *, kind AS other FROM __THIS__"),
+      encoder.copy(ParamMap.empty()).setInputCols(new String[] {"other"}),
+      assembler
+    };
+    for (PipelineStage[] stages : List.of(new PipelineStage[] {encoder, assembler}, renamed)) {
+      Featurizer featurizer = Featurizer.of(SmallTable.fit(described, "f", stages));
+      Dataset<Row> corrected = described.where("c < 3");
+      PipelineModel truth = SmallTable.fit(table.where("c < 3"), "f", stages);
+
+      FeaturizerRefit.Fitted fitted =
+          FeaturizerRefit.of(featurizer, Set.of(), PLACE).fit(described, corrected, 2, "t");
+
+      assertThat(sizes(featurizer.stages())).containsExactly(4);
+      assertThat(sizes(stages(fitted)))
+          .containsExactly(3)
+          .isEqualTo(sizes(List.of(truth.stages())));
+      assertThat(fitted.oldSlots()).containsExactly(0, 1, 2, 4);
+      Dataset<Row> seen = FeaturizerRefit.withoutCategories(featurizer, corrected);
+      assertThat(SmallTable.vectors(stages(fitted), seen, "f"))
+          .isEqualTo(SmallTable.vectors(List.of(truth), table.where("c < 3"), "f"));
+      // Spark ML's check, because of which the rows have to be seen so
+      assertThatThrownBy(() -> SmallTable.vectors(stages(fitted), corrected, "f"))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContaining("metadata specifying 4 values");
+    }
+  }
+
+  private static int[] sizes(List<Transformer> stages) {
+    return stages.stream()
+        .filter(OneHotEncoderModel.class::isInstance)
+        .flatMapToInt(stage -> Arrays.stream(((OneHotEncoderModel) stage).categorySizes()))
+        .toArray();
+  }
+
   private static void assertRefused(String stage, String reason, PipelineStage... stages) {
-    Featurizer featurizer = Featurizer.of(SmallTable.fit(rows(), "f", stages));
+    assertRefused(Featurizer.of(SmallTable.fit(rows(), "f", stages)), stage, reason);
+  }
+
+  private static void assertRefused(Featurizer featurizer, String stage, String reason) {
     assertThatThrownBy(() -> FeaturizerRefit.of(featurizer, Set.of(), PLACE))
         .isInstanceOf(InvalidInputException.class)
         .hasMessageStartingWith("request.yaml: featurizer: refit: stage " + stage)

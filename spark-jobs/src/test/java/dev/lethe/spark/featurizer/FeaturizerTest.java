@@ -1,15 +1,20 @@
 package dev.lethe.spark.featurizer;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.lethe.spark.InvalidInputException;
 import org.apache.spark.ml.Pipeline;
 import org.apache.spark.ml.PipelineModel;
 import org.apache.spark.ml.PipelineStage;
+import org.apache.spark.ml.Transformer;
 import org.apache.spark.ml.classification.LogisticRegression;
 import org.apache.spark.ml.classification.LogisticRegressionModel;
 import org.apache.spark.ml.feature.IndexToString;
 import org.apache.spark.ml.feature.StringIndexer;
 import org.apache.spark.ml.feature.VectorAssembler;
+import org.apache.spark.ml.param.ParamMap;
+import org.apache.spark.ml.tuning.CrossValidatorModel;
 import org.junit.jupiter.api.Test;
 
 class FeaturizerTest {
@@ -53,6 +58,29 @@ class FeaturizerTest {
     assertThat(featurizer.labelStages().get(0).uid()).isEqualTo(model.stages()[0].uid());
     // new rows to score have no label
     assertThat(featurizer.transform(table.drop("label")).columns()).contains("f");
+  }
+
+  /** It would be published with the old parameters, whatever the new predictor has. */
+  @Test
+  void of_tunedEstimatorThatHoldsAPredictor_isRefused() {
+    LogisticRegressionModel predictor = SmallTable.predictor("v", 3);
+    CrossValidatorModel tuned = new CrossValidatorModel("cv_1", predictor, new double[] {1});
+    Pipeline inner = new Pipeline().setStages(new PipelineStage[] {predictor});
+    tuned.set(
+        tuned.estimator(),
+        new Pipeline().setStages(new PipelineStage[] {new StringIndexer(), inner}));
+    assertThatThrownBy(() -> Featurizer.of(new PipelineModel("p", new Transformer[] {tuned})))
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessageContaining("the estimator of CrossValidatorModel (cv_1)")
+        .hasMessageContaining("the fitted predictor LogisticRegressionModel (logreg_1)")
+        .hasMessageContaining("best model alone");
+    tuned.set(tuned.estimator(), new LogisticRegression());
+    tuned.set(
+        tuned.estimatorParamMaps(),
+        new ParamMap[] {new ParamMap().put(inner.stages().w(new PipelineStage[] {predictor}))});
+    assertThatThrownBy(() -> Featurizer.of(tuned))
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessageContaining("the fitted predictor LogisticRegressionModel (logreg_1)");
   }
 
   @Test

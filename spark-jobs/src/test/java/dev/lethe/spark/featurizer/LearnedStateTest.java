@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.List;
 import org.apache.spark.ml.feature.Bucketizer;
+import org.apache.spark.ml.feature.IndexToString;
 import org.apache.spark.ml.feature.StandardScaler;
 import org.apache.spark.ml.feature.StringIndexer;
 import org.apache.spark.ml.feature.VectorAssembler;
@@ -42,5 +43,15 @@ class LearnedStateTest {
     assertThat(learned.get(0).note()).contains("unknown");
     assertThat(learned.get(1).uid()).isEqualTo(featurizer.stages().get(1).uid());
     assertThat(learned.get(2).note()).contains("QuantileDiscretizer");
+  }
+
+  @Test
+  void of_labelsOfAnIndexToString_countAndThoseOfItsColumnDoNot() {
+    IndexToString labelled = new IndexToString().setLabels(new String[] {"no", "yes"});
+
+    List<LearnedState.Stage> learned =
+        LearnedState.of(List.of(new IndexToString(), labelled, labelled)).stages();
+
+    assertThat(learned).extracting(LearnedState.Stage::uid).containsExactly(labelled.uid());
   }
 }

@@ -11,6 +11,8 @@ import org.apache.spark.ml.Transformer;
 import org.apache.spark.ml.feature.StandardScaler;
 import org.apache.spark.ml.feature.StandardScalerModel;
 import org.apache.spark.ml.feature.VectorAssembler;
+import org.apache.spark.ml.regression.IsotonicRegression;
+import org.apache.spark.ml.regression.IsotonicRegressionModel;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 
@@ -59,6 +61,32 @@ class FeaturizerPolicyTest {
         Releases.unlearn(People.smallModel(), People.table(), request(REMOVE_ROWS, "forbid"), 0);
     assertThat(release.certificate().get("notCovered").toString()).doesNotContain("featurizer");
     Outcome verified = release.fullVerification().run();
+    assertThat(verified.code()).as("%s", verified).isZero();
+  }
+
+  /** A calibration was fitted on what the old model predicted of the original rows. */
+  @Test
+  void unlearn_learnedStageBehindThePredictor_isNamedOrRefused() {
+    IsotonicRegressionModel calibration =
+        new IsotonicRegression()
+            .setFeaturesCol("age")
+            .setPredictionCol("calibrated")
+            .fit(People.dataset());
+    calibration.setFeaturesCol("prediction");
+    Path model = People.smallModelWith(People.predictor(2), calibration);
+    String name = "IsotonicRegressionModel " + calibration.uid();
+    assertRefused(model, request(REMOVE_ROWS, "forbid"), "featurizer: forbid", name);
+    assertRefused(
+        model,
+        request(REMOVE_ROWS, "refit"),
+        "featurizer: refit: stage IsotonicRegressionModel (" + calibration.uid() + ")",
+        "it stands behind the predictor",
+        "use featurizer: frozen");
+
+    Release frozen = Releases.unlearn(model, People.table(), request(REMOVE_ROWS, "frozen"), 0);
+
+    assertThat(frozen.certificate().get("notCovered").toString()).contains(name);
+    Outcome verified = frozen.fullVerification().run();
     assertThat(verified.code()).as("%s", verified).isZero();
   }
 
