@@ -18,6 +18,11 @@ public record Scope(
     List<String> notCovered,
     List<Integer> zeroCoefficients,
     int parameters) {
+  private static final String PARAMETERS =
+      "the parameters of the model (coefficients and intercept)";
+  private static final String PARAMETERS_AND_SCALE =
+      "the parameters of the model (coefficients, intercept and scale)";
+
   /** What a certificate covers besides, where the featurizer was fitted again. */
   public static final String REFITTED =
       "the featurizer's learned state: fitted again on the corrected data alone, published without"
@@ -76,6 +81,13 @@ public record Scope(
     return new Scope(method, covers, more, zeroCoefficients, parameters);
   }
 
+  /** The same of a model that has a scale beside coefficients and intercept. */
+  public Scope withScale() {
+    List<String> more = new ArrayList<>(covers);
+    more.replaceAll(covered -> covered.equals(PARAMETERS) ? PARAMETERS_AND_SCALE : covered);
+    return new Scope(method, more, notCovered, zeroCoefficients, parameters);
+  }
+
   private static Scope of(
       String method,
       List<String> moreCovered,
@@ -84,7 +96,7 @@ public record Scope(
       int parameters) {
     List<String> covers = new ArrayList<>();
     covers.add("one observer of this release alone");
-    covers.add("the parameters of the model (coefficients, intercept, scale)");
+    covers.add(PARAMETERS);
     covers.addAll(moreCovered);
     notCovered.add("hyperparameters: kept, even if they were chosen on the original data");
     notCovered.add("earlier releases and copies of the old model");

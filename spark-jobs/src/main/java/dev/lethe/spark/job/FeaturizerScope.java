@@ -30,7 +30,8 @@ final class FeaturizerScope {
                 zeroCoefficients,
                 parameters)
             : Scope.frozenFeaturizer(method, model.learnedStages(), zeroCoefficients, parameters);
-    return scope.tunedBy(model.featurizer().tuning());
+    Scope tuned = scope.tunedBy(model.featurizer().tuning());
+    return model.linear().layout().scalars() > 0 ? tuned.withScale() : tuned;
   }
 
   /** Whether a certificate says of this model what it must say under a policy. */
