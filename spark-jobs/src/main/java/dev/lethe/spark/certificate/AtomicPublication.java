@@ -180,6 +180,15 @@ public final class AtomicPublication implements AutoCloseable {
     }
   }
 
+  /** Whether a commit that failed may nevertheless have put something into the target. */
+  public boolean mayHavePublished() {
+    try {
+      return storage.exists(target);
+    } catch (IOException e) {
+      return true; // it cannot be told
+    }
+  }
+
   /** Deletes what was staged, unless it was committed. */
   @Override
   public void close() {

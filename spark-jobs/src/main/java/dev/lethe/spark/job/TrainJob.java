@@ -188,6 +188,9 @@ public final class TrainJob {
     try {
       publication.commit();
     } catch (RuntimeException e) {
+      if (publication.mayHavePublished()) {
+        throw e; // a store that copies may fail after the last copy: the model needs its b
+      }
       try {
         vault.perturbations().delete(digest);
       } catch (RuntimeException leftover) {

@@ -31,6 +31,7 @@ class AtomicPublicationTest {
   @AfterEach
   void endRace() {
     OtherFileSystem.raced = false;
+    OtherFileSystem.failsAfterRename = false;
   }
 
   /** The local file system, one like HDFS, and one with the older interface only. */
@@ -63,6 +64,21 @@ class AtomicPublicationTest {
     assertThat(out.resolve("certificate.json")).hasContent("{}");
     assertThat(out.resolve("model/metadata/part-0")).hasContent("m");
     assertThat(out.getParent().toFile().list()).containsExactly("out");
+  }
+
+  /** A store that copies: everything is there, and yet the commit fails. */
+  @Test
+  void mayHavePublished_failureAfterTheLastCopy_isTrue() throws IOException {
+    Path out = dir.resolve("out");
+    try (AtomicPublication publication =
+        AtomicPublication.begin(OtherFileSystem.conf(), "other://" + out)) {
+      publication.write("part-0", bytes("m"));
+      assertThat(publication.mayHavePublished()).isFalse();
+      OtherFileSystem.failsAfterRename = true;
+      assertThatThrownBy(publication::commit).isInstanceOf(UncheckedIOException.class);
+      assertThat(publication.mayHavePublished()).isTrue();
+    }
+    assertThat(out.resolve("part-0")).hasContent("m");
   }
 
   @ParameterizedTest
