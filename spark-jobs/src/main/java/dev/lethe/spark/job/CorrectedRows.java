@@ -159,6 +159,25 @@ sealed interface CorrectedRows {
         : corrections.corrected(overwrites.marked(rows), new Overwritten(overwrites, cells));
   }
 
+  /**
+   * Refuses labels and weights among corrected rows that no model can learn from; a job or two, if
+   * they have such columns.
+   */
+  static void requireLegal(
+      Overwrites overwrites, String label, LabelDomain labels, @Nullable String weight) {
+    overwrites.refuse(
+        label,
+        sql -> expr(sql).isNull().or(labels.violated(sql)),
+        "the new label is NULL or not " + labels.description());
+    if (weight != null) {
+      overwrites.refuse(
+          weight,
+          // in Spark's order NaN is above every number, infinity included
+          sql -> not(expr(sql).gt(0).and(expr(sql).lt(Double.POSITIVE_INFINITY))),
+          "the new weight is not greater than 0 and finite");
+    }
+  }
+
   /** The columns that decide an example: all of the table's where it cannot be seen. */
   private static Predicate<String> counts(LoadedModel model, String label) {
     Set<String> read = model.featurizer().tableColumns().orElse(null);
@@ -224,20 +243,9 @@ sealed interface CorrectedRows {
               ? Long.valueOf(corrections.inspect(original, labels).touchedRows())
               : null;
       if (overwrites != null) {
-        requireLegal(overwrites, labels);
+        requireLegal(overwrites, label, labels, weight);
       }
       return new Found(touched, List.of(), difference());
-    }
-
-    private void requireLegal(Overwrites rows, LabelDomain labels) {
-      rows.refuse(label, labels::violated, "the new label is not " + labels.description());
-      if (weight != null) {
-        rows.refuse(
-            weight,
-            // in Spark's order NaN is above every number, infinity included
-            sql -> not(expr(sql).gt(0).and(expr(sql).lt(Double.POSITIVE_INFINITY))),
-            "the new weight is not greater than 0 and finite");
-      }
     }
 
     @Override

@@ -39,7 +39,9 @@ import org.jspecify.annotations.Nullable;
 public final class CorrectedTable {
   private final String requestName;
   private final String place;
+  private final String label;
   private final LabelDomain labels;
+  private final @Nullable String weight;
   private final Dataset<Row> original;
   private final Corrections corrections;
   private final @Nullable Overwrites overwrites;
@@ -50,13 +52,17 @@ public final class CorrectedTable {
   private CorrectedTable(
       String requestName,
       String place,
+      String label,
       LabelDomain labels,
+      @Nullable String weight,
       Dataset<Row> original,
       Corrections corrections,
       @Nullable Overwrites overwrites) {
     this.requestName = requestName;
     this.place = place;
+    this.label = label;
     this.labels = labels;
+    this.weight = weight;
     this.original = original;
     this.corrections = corrections;
     this.overwrites = overwrites;
@@ -115,7 +121,9 @@ public final class CorrectedTable {
     return new CorrectedTable(
         requestName,
         tables.name(),
+        labelColumn,
         model == null ? LabelDomain.any() : model.labelDomain(),
+        weightColumn,
         table,
         corrections,
         overwrites);
@@ -136,10 +144,13 @@ public final class CorrectedTable {
   public Inspected inspect() {
     return SparkFailures.sanitized(
         place,
-        () ->
-            new Inspected(
-                corrections.inspect(original, labels),
-                overwrites == null ? 0 : overwrites.inspect()));
+        () -> {
+          if (overwrites != null) {
+            CorrectedRows.requireLegal(overwrites, label, labels, weight);
+          }
+          return new Inspected(
+              corrections.inspect(original, labels), overwrites == null ? 0 : overwrites.inspect());
+        });
   }
 
   /**

@@ -30,6 +30,7 @@ import org.apache.spark.sql.types.StructType;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** {@code lethe apply}: the corrected table, cell by cell. */
@@ -441,6 +442,38 @@ class ApplyJobTest {
         .containsPattern("not applied +features\\[3\\]: the table has no such column");
     assertThat(LocalSpark.session().read().parquet(out.toString()).schema())
         .isEqualTo(without(People.SCHEMA, "race"));
+  }
+
+  /** What unlearn refuses to learn from is not written for the next training either. */
+  @ParameterizedTest
+  @CsvSource({
+    "label, 2D, the new label is NULL or not an integer from 0 to 1",
+    "label, CAST(NULL AS DOUBLE), the new label is NULL or not",
+    "weight, -1D, the new weight is not greater than 0 and finite"
+  })
+  void run_correctedRowsWithIllegalValues_isRefused(String column, String value, String message) {
+    Path out = Places.unused("corrected");
+    Path rows =
+        People.write(
+            People.dataset()
+                .where("user_id = 'u-4712'")
+                .selectExpr("user_id", value + " AS " + column),
+            "parquet",
+            "rows");
+
+    Outcome outcome =
+        apply(People.table(), "parquet", "id: r\n", out)
+            .without("--label")
+            .with("--model", People.model())
+            .with("--corrections", rows)
+            .with("--key", "user_id")
+            .run();
+
+    assertThat(outcome.code()).as("%s", outcome).isEqualTo(2);
+    assertThat(outcome.err())
+        .contains("--corrections", "column '" + column + "'", message)
+        .doesNotContain("u-47");
+    assertThat(out).doesNotExist();
   }
 
   @Test

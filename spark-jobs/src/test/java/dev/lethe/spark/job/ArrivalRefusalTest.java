@@ -357,13 +357,13 @@ class ArrivalRefusalTest {
             "an unknown label",
             "user_id, label + 1 AS label",
             "label = 1",
-            "column 'label': the new label is not an integer from 0 to 1 in "));
+            "column 'label': the new label is NULL or not an integer from 0 to 1 in "));
     cases.add(
         corrections(
             "a label that is NULL",
             "user_id, CAST(NULL AS DOUBLE) AS label",
             "age > 60",
-            "column 'label': the new label is not an integer from 0 to 1 in "));
+            "column 'label': the new label is NULL or not an integer from 0 to 1 in "));
     for (String weight : List.of("0D", "-1D", "CAST('NaN' AS DOUBLE)", "CAST(NULL AS DOUBLE)")) {
       cases.add(
           new Case(
