@@ -137,9 +137,7 @@ public sealed interface DistanceBound {
 
     /** One pass proves nothing; the Hessian might, but was not formed at this point. */
     HESSIAN_NEEDED(
-        "a coordinate other than the intercept carries no penalty, and one pass proves no"
-            + " curvature for it",
-        true),
+        "a coordinate carries no penalty, and one pass proves no curvature for it", true),
 
     /** As {@link #HESSIAN_NEEDED}, but p exceeds {@link #MAX_HESSIAN_SIZE}. */
     TOO_MANY_PARAMETERS(

@@ -54,8 +54,9 @@ final class RefitChange {
               + slots.nextSetBit(0)
               + " of '"
               + model.featurizer().featuresCol()
-              + "', which an earlier release removed, is not all that stems from a column of the"
-              + " table, so it cannot be followed through a refit; use featurizer: frozen");
+              + "', which an earlier release removed, is not all that stems from a column that the"
+              + " stages still read, so it cannot be followed through a refit; use featurizer:"
+              + " frozen");
     }
     return new RefitChange(
         model, features, FeaturizerRefit.of(model.featurizer(), features.removedColumns(), place));
