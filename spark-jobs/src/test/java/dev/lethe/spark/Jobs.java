@@ -174,6 +174,7 @@ final class Jobs {
                 null,
                 RequestSource.of(path(request)),
                 null,
+                null,
                 partitions),
             LocalSpark.session())
         .run();

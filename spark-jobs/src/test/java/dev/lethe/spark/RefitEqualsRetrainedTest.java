@@ -391,6 +391,7 @@ class RefitEqualsRetrainedTest {
                 null,
                 RequestSource.of(jobs.path("request.yaml")),
                 jobs.path(original),
+                null,
                 1),
             LocalSpark.session())
         .run();

@@ -162,6 +162,7 @@ class UnlearnedEqualsRetrainedTest {
                     null,
                     RequestSource.of(path("request.yaml")),
                     null,
+                    null,
                     2),
                 spark)
             .run();

@@ -397,6 +397,7 @@ public final class Unlearner extends JavaParams {
             valueOf(labelCol),
             null,
             null,
+            null,
             getPartitions());
     try (SessionSettings pinned = SessionSettings.pin(data.session())) {
       return new VerifyJob(options, data.session()).run(request.request(), request.name()).checks();

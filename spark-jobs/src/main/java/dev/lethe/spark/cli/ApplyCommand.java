@@ -49,6 +49,14 @@ final class ApplyCommand implements Callable<Integer> {
   private @Nullable String model;
 
   @Option(
+      names = "--model-certificate",
+      paramLabel = "FILE",
+      description =
+          "The certificate of --model, where it comes from Lethe: what it says was removed stays"
+              + " removed (default: DIR/../certificate.json, if it is there)")
+  private @Nullable String modelCertificate;
+
+  @Option(
       names = "--label",
       paramLabel = "COLUMN",
       description = "The table's label column; required without --model")
@@ -87,12 +95,16 @@ final class ApplyCommand implements Callable<Integer> {
     if (label == null && model == null) {
       throw new InvalidInputException("--label: required without --model");
     }
+    if (modelCertificate != null && model == null) {
+      throw new InvalidInputException("--model-certificate: needs --model");
+    }
     ApplyOptions options =
         new ApplyOptions(
             second.beside(table.source("--data", data)),
             label,
             weight,
             model,
+            modelCertificate,
             requestTable.source(request, "merged"),
             out);
     try (LetheSession session = LetheSession.open("Lethe apply")) {

@@ -73,6 +73,14 @@ final class VerifyCommand implements Callable<Integer> {
           "The model before unlearning, with --request: check stages and hyperparameters against it")
   private @Nullable String originalModel;
 
+  @Option(
+      names = "--model-certificate",
+      paramLabel = "FILE",
+      description =
+          "The certificate of --original-model, where it comes from Lethe: what it says was removed stays"
+              + " removed (default: DIR/../certificate.json, if it is there)")
+  private @Nullable String modelCertificate;
+
   @Mixin private FiguresOption figures;
 
   @Mixin private Standard standard;
@@ -93,6 +101,9 @@ final class VerifyCommand implements Callable<Integer> {
       throw new InvalidInputException(
           "--original-model needs --vault and --request: which features left it is in the request");
     }
+    if (modelCertificate != null && originalModel == null) {
+      throw new InvalidInputException("--model-certificate: needs --original-model");
+    }
     VerifyOptions options =
         new VerifyOptions(
             certificate,
@@ -102,6 +113,7 @@ final class VerifyCommand implements Callable<Integer> {
             table.label(),
             requests,
             originalModel,
+            modelCertificate,
             table.partitions());
     try (LetheSession session = LetheSession.open("Lethe verify")) {
       VerifyJob.Result result = new VerifyJob(options, session.spark()).run();

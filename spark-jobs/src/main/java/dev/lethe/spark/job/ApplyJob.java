@@ -78,7 +78,9 @@ public final class ApplyJob {
               options.label(),
               options.weight(),
               model,
-              model == null ? EarlierRelease.NONE : EarlierRelease.of(spark, model.path(), null),
+              model == null
+                  ? EarlierRelease.NONE
+                  : EarlierRelease.of(spark, model.path(), options.modelCertificate()),
               request,
               options.request().toString());
       progress.phase("writing the corrected table");

@@ -12,6 +12,7 @@ import org.jspecify.annotations.Nullable;
  * @param label its label column, or null for the model's
  * @param weight its weight column, or null for the model's, if any
  * @param model directory of a model that reads the table, or null
+ * @param modelCertificate the certificate of {@code model}, or null for the one beside it, if any
  * @param request the request or requests
  * @param out where to write the corrected table
  */
@@ -20,6 +21,7 @@ public record ApplyOptions(
     @Nullable String label,
     @Nullable String weight,
     @Nullable String model,
+    @Nullable String modelCertificate,
     RequestSource request,
     String out) {
 

@@ -102,7 +102,9 @@ public final class VerifyJob {
         request,
         requestName,
         original == null ? null : LoadedModel.load(spark, "--original-model", original),
-        original == null ? EarlierRelease.NONE : EarlierRelease.of(spark, original, null),
+        original == null
+            ? EarlierRelease.NONE
+            : EarlierRelease.of(spark, original, options.modelCertificate()),
         model.linear().isPerturbed()
             ? new Verification.Secret(
                 vault.perturbations().read(trained), vault.perturbations().release(trained))

@@ -12,6 +12,8 @@ import org.jspecify.annotations.Nullable;
  * @param label the table's label column, or null for the evidence's
  * @param request the request or requests, or null
  * @param originalModel directory of the old model, with {@code request}, or null
+ * @param modelCertificate the certificate of {@code originalModel}, or null for the one beside it,
+ *     if any
  * @param partitions 0 for the source's own
  */
 public record VerifyOptions(
@@ -22,4 +24,5 @@ public record VerifyOptions(
     @Nullable String label,
     @Nullable RequestSource request,
     @Nullable String originalModel,
+    @Nullable String modelCertificate,
     int partitions) {}

@@ -130,6 +130,34 @@ class FeaturizerPolicyTest {
     assertThat(verified.code()).as("%s", verified).isZero();
   }
 
+  /** Which slots had left is in the certificate of the model before alone. */
+  @Test
+  void verify_refitOfAModelApartFromItsCertificate_needsItByName() {
+    Path first = Releases.certified().out();
+    Path model = Places.copy(first.resolve("model"), Places.unused("copied-model"));
+    Path place = Places.directory("apart");
+    Release refit =
+        new Release(
+            model,
+            People.table(),
+            Places.write(place.resolve("request.yaml"), request(REMOVE_ROWS, "refit")),
+            place.resolve("out"),
+            place.resolve("vault"));
+    Outcome outcome =
+        Invocation.unlearn(model, People.table(), refit.request(), refit.out(), refit.vault())
+            .with("--model-certificate", first.resolve("certificate.json"))
+            .run();
+    assertThat(outcome.code()).as("%s", outcome).isZero();
+
+    Invocation verify = refit.fullVerification().with("--original-model", model);
+    Outcome named = verify.with("--model-certificate", first.resolve("certificate.json")).run();
+    Outcome without = refit.verification().with("--model-certificate", first).run();
+
+    assertThat(named.code()).as("%s", named).isZero();
+    assertThat(without.code()).isEqualTo(2);
+    assertThat(without.err()).contains("--model-certificate: needs --original-model");
+  }
+
   @Test
   void verify_frozenReleaseAgainstARefitRequest_failsOnPolicyAndState() {
     Transformer assembler =
