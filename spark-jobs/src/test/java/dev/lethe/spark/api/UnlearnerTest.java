@@ -460,7 +460,8 @@ class UnlearnerTest {
     refused(
         () -> unlearner.unlearn(new VectorAssembler("va-1"), MEMBERS, request), "model", "va-1");
     refused(
-        () -> unlearner.unlearn(model, MEMBERS.drop("age"), request), "VectorAssembler", "`age`");
+        () -> unlearner.unlearn(model, MEMBERS.drop("age"), request),
+        "data: the model reads column 'age', which the table does not have");
     refused(() -> TrainingData.snapshots(MEMBERS, MEMBERS), "key: no column");
     refused(
         () -> unlearner.unlearn(model, TrainingData.snapshots(MEMBERS, MEMBERS, "person"), request),

@@ -244,8 +244,8 @@ class BadInputTest {
                         dir.resolve("people.csv"), "label,weight,age,Xanadu\n1,1,30,u-4711\n"))
                 .with(
                     "--request", requestFile(dir, "id: r-1\nchanges: [{removeFeatures: [age]}]\n")),
-        "VectorAssembler",
-        "its input columns are [age, hours]");
+        "the model reads column 'hours', which the table does not have",
+        "check --option header");
     cases.add(
         "condition on a CSV without a header",
         dir ->
@@ -458,16 +458,15 @@ class BadInputTest {
     cases.data(
         "featurizer's column missing",
         dir -> People.write(People.dataset().drop("hours"), "parquet", "no-hours"),
-        "hours",
-        "VectorAssembler");
+        "the model reads column 'hours', which the table does not have",
+        "there are user_id, age");
     cases.add(
         "indexer's column missing",
         dir ->
             usual(dir)
                 .with("--model", People.model())
                 .with("--data", People.write(People.dataset().drop("city"), "parquet", "no-city")),
-        "StringIndexerModel",
-        "'city'",
+        "the model reads column 'city', which the table does not have",
         "there are user_id, age");
     cases.data(
         "featurizer's column of another type",
