@@ -262,36 +262,52 @@ final class Retrainer {
     return value;
   }
 
+  /** g += the gradient, h += the Hessian. */
+  private void derivatives(double[] theta, double[] g, double[][] h) {
+    int outputs = loss.margins() + loss.scalars();
+    double total = Arrays.stream(w).sum();
+    double[] s = new double[outputs];
+    double[][] a = new double[outputs][outputs];
+    for (int i = 0; i < x.length; i++) {
+      loss.derivatives(outputs(theta, i), y[i], s, a);
+      for (int u = 0; u < theta.length; u++) {
+        int k = output(u);
+        double xu = w[i] / total * column(i, u);
+        g[u] += xu * s[k];
+        for (int v = 0; v < theta.length; v++) {
+          h[u][v] += xu * a[k][output(v)] * column(i, v);
+        }
+      }
+    }
+    for (int u = 0; u < theta.length; u++) {
+      g[u] += penalty(u) * theta[u];
+      h[u][u] += penalty(u);
+    }
+  }
+
+  private static double norm(double[] g) {
+    return Math.sqrt(Arrays.stream(g).map(v -> v * v).sum());
+  }
+
+  /** The norm of the gradient. */
+  double gradientNorm(double[] theta) {
+    double[] g = new double[theta.length];
+    derivatives(theta, g, new double[theta.length][theta.length]);
+    return norm(g);
+  }
+
   /** The minimiser, its gradient below 1e-12. */
   double[] minimum() {
     int p = loss.margins() * stride() + loss.scalars();
-    int outputs = loss.margins() + loss.scalars();
-    double total = Arrays.stream(w).sum();
     double[] theta = new double[p];
     if (loss.scalars() > 0) {
       theta[p - 1] = deviation(y, w, true);
     }
-    double[] s = new double[outputs];
-    double[][] a = new double[outputs][outputs];
     for (int step = 0; step < 300; step++) {
       double[] g = new double[p];
       double[][] h = new double[p][p];
-      for (int i = 0; i < x.length; i++) {
-        loss.derivatives(outputs(theta, i), y[i], s, a);
-        for (int u = 0; u < p; u++) {
-          int k = output(u);
-          double xu = w[i] / total * column(i, u);
-          g[u] += xu * s[k];
-          for (int v = 0; v < p; v++) {
-            h[u][v] += xu * a[k][output(v)] * column(i, v);
-          }
-        }
-      }
-      for (int u = 0; u < p; u++) {
-        g[u] += penalty(u) * theta[u];
-        h[u][u] += penalty(u);
-      }
-      double norm = Math.sqrt(Arrays.stream(g).map(v -> v * v).sum());
+      derivatives(theta, g, h);
+      double norm = norm(g);
       if (norm < 1e-12) {
         return centred(theta);
       }

@@ -3,6 +3,7 @@ package dev.lethe.spark.featurizer;
 import dev.lethe.spark.InvalidInputException;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Deque;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -12,6 +13,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.apache.spark.ml.Estimator;
 import org.apache.spark.ml.Model;
@@ -323,14 +325,38 @@ public final class Featurizer {
       for (Param<?> param : stage.params()) {
         boolean hashed = stage instanceof FeatureHasher && param.name().equals("inputCols");
         if (!hashed
-            && !Objects.deepEquals(
+            && !areAlike(
                 StageColumns.value(stage, param.name()),
                 StageColumns.value(counterpart, param.name()))) {
           differences.add(StageColumns.name(stage) + "." + param.name());
         }
       }
+      if (stage instanceof OneVsRestModel reduction
+          && counterpart instanceof OneVsRestModel another
+          && !areAlike(reduction.models(), another.models())) {
+        differences.add(StageColumns.name(stage) + ".models");
+      }
     }
     return differences;
+  }
+
+  /** Whether two values of a param are equal; stages are by their classes, uids and params. */
+  private static boolean areAlike(@Nullable Object one, @Nullable Object other) {
+    if (one instanceof Object[] own && other instanceof Object[] others) {
+      return own.length == others.length
+          && IntStream.range(0, own.length).allMatch(i -> areAlike(own[i], others[i]));
+    }
+    if (one instanceof PipelineStage stage && other instanceof PipelineStage counterpart) {
+      return stage.getClass().equals(counterpart.getClass())
+          && stage.uid().equals(counterpart.uid())
+          && Arrays.stream(stage.params())
+              .map(Param::name)
+              .allMatch(
+                  name ->
+                      areAlike(
+                          StageColumns.value(stage, name), StageColumns.value(counterpart, name)));
+    }
+    return Objects.deepEquals(one, other);
   }
 
   private static Optional<Transformer> rebuild(

@@ -8,13 +8,17 @@ import org.apache.spark.ml.Pipeline;
 import org.apache.spark.ml.PipelineModel;
 import org.apache.spark.ml.PipelineStage;
 import org.apache.spark.ml.Transformer;
+import org.apache.spark.ml.classification.ClassificationModel;
 import org.apache.spark.ml.classification.LogisticRegression;
 import org.apache.spark.ml.classification.LogisticRegressionModel;
+import org.apache.spark.ml.classification.OneVsRestModel;
 import org.apache.spark.ml.feature.IndexToString;
 import org.apache.spark.ml.feature.StringIndexer;
 import org.apache.spark.ml.feature.VectorAssembler;
+import org.apache.spark.ml.linalg.Vectors;
 import org.apache.spark.ml.param.ParamMap;
 import org.apache.spark.ml.tuning.CrossValidatorModel;
+import org.apache.spark.sql.types.Metadata;
 import org.junit.jupiter.api.Test;
 
 class FeaturizerTest {
@@ -58,6 +62,30 @@ class FeaturizerTest {
     assertThat(featurizer.labelStages().get(0).uid()).isEqualTo(model.stages()[0].uid());
     // new rows to score have no label
     assertThat(featurizer.transform(table.drop("label")).columns()).contains("f");
+  }
+
+  /** Its estimator and binary models are read anew with every model that is loaded. */
+  @Test
+  void differences_oneVsRest_areThoseOfEstimatorAndBinaryModelsByTheirParams() {
+    Featurizer own = Featurizer.of(oneVsRest(0.1, 0.1));
+    assertThat(own.differences(Featurizer.of(oneVsRest(0.1, 0.1)))).isEmpty();
+    assertThat(own.differences(Featurizer.of(oneVsRest(0.2, 0.1))))
+        .containsExactly("OneVsRestModel (ovr).classifier");
+    assertThat(own.differences(Featurizer.of(oneVsRest(0.1, 0.2))))
+        .containsExactly("OneVsRestModel (ovr).models");
+  }
+
+  private static OneVsRestModel oneVsRest(double regParam, double lastRegParam) {
+    ClassificationModel<?, ?>[] models = new ClassificationModel<?, ?>[2];
+    for (int k = 0; k < models.length; k++) {
+      LogisticRegressionModel binary =
+          new LogisticRegressionModel("binary" + k, Vectors.dense(k, 1), 0);
+      binary.set("regParam", k == 0 ? 0.1 : lastRegParam);
+      models[k] = binary;
+    }
+    OneVsRestModel model = new OneVsRestModel("ovr", Metadata.empty(), models);
+    model.set("classifier", new LogisticRegression("estimator").setRegParam(regParam));
+    return model;
   }
 
   /** It would be published with the old parameters, whatever the new predictor has. */

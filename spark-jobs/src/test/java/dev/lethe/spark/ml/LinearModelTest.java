@@ -90,6 +90,65 @@ class LinearModelTest {
     assertThat(Arrays.stream(changed.models()).map(Model::uid)).containsExactly("a", "b", "c");
   }
 
+  /** What a refit needs; read by Spark ML's own getters. */
+  @ParameterizedTest
+  @EnumSource(TrainableLoss.class)
+  void withParameters_otherNumberOfFeatures_areThoseOfItsSparkMlModel(TrainableLoss loss) {
+    double regParam = loss.standardizes() ? 0.1 : 0;
+    for (boolean intercept : new boolean[] {true, false}) {
+      TrainableLoss.Params params =
+          new TrainableLoss.Params(regParam, true, intercept, "f", "y", null, false);
+      LinearModel linear = LinearModel.of(loss.untrained(params, 3, 4), "test");
+      for (int features : new int[] {2, 5}) {
+        int margins = loss.countsClasses() ? 4 : 1;
+        int scalars = loss == TrainableLoss.HUBER ? 1 : 0;
+        int stride = features + (intercept ? 1 : 0);
+        double[] theta = new double[margins * stride + scalars];
+        Arrays.setAll(theta, j -> j + 1);
+        Model<?> changed = linear.withParameters(theta);
+        for (int k = 0; k < margins; k++) {
+          int from = k * stride;
+          assertThat(coefficients(changed, k))
+              .containsExactly(Arrays.copyOfRange(theta, from, from + features));
+          assertThat(intercept(changed, k)).isEqualTo(intercept ? theta[from + features] : 0);
+        }
+        if (scalars > 0) {
+          assertThat(((LinearRegressionModel) changed).scale()).isEqualTo(theta[theta.length - 1]);
+        }
+        LinearModel read = LinearModel.of(changed, "test");
+        assertThat(read.features()).isEqualTo(features);
+        assertThat(read.parameters()).isEqualTo(theta);
+        assertThat(read.penaltyRule()).isEqualTo(linear.penaltyRule());
+      }
+    }
+  }
+
+  private static double[] coefficients(Model<?> model, int margin) {
+    if (model instanceof OneVsRestModel reduction) {
+      return coefficients(reduction.models()[margin], 0);
+    } else if (model instanceof LogisticRegressionModel logistic) {
+      return logistic.coefficientMatrix().toDense().rowIter().drop(margin).next().toArray();
+    } else if (model instanceof LinearSVCModel machine) {
+      return machine.coefficients().toArray();
+    } else if (model instanceof GeneralizedLinearRegressionModel generalized) {
+      return generalized.coefficients().toArray();
+    }
+    return ((LinearRegressionModel) model).coefficients().toArray();
+  }
+
+  private static double intercept(Model<?> model, int margin) {
+    if (model instanceof OneVsRestModel reduction) {
+      return intercept(reduction.models()[margin], 0);
+    } else if (model instanceof LogisticRegressionModel logistic) {
+      return logistic.interceptVector().apply(margin);
+    } else if (model instanceof LinearSVCModel machine) {
+      return machine.intercept();
+    } else if (model instanceof GeneralizedLinearRegressionModel generalized) {
+      return generalized.intercept();
+    }
+    return ((LinearRegressionModel) model).intercept();
+  }
+
   @Test
   void of_modelsWithoutSuchAnObjective_refused() {
     assertRefused(
