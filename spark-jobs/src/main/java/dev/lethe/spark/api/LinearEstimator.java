@@ -69,9 +69,9 @@ public final class LinearEstimator extends Estimator {
         new DoubleParam(
             this,
             "regParam",
-            "regularization, on the mean form, >= 0; where it is not set 0.001, and for binomial,"
+            "regularization, on the mean form, finite and >= 0; where it is not set 0.001, and for binomial,"
                 + " poisson and gamma 0",
-            ParamValidators.gtEq(0));
+            ParamValidators.inRange(0, Double.MAX_VALUE));
     standardization =
         new BooleanParam(
             this,

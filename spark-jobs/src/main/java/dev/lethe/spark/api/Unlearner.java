@@ -208,9 +208,9 @@ public final class Unlearner extends JavaParams {
   /**
    * Sets {@link #gradientNorm}.
    *
-   * @param value positive
+   * @param value positive and finite
    * @return this
-   * @throws InvalidInputException if it is not positive
+   * @throws InvalidInputException if it is not
    */
   public Unlearner setGradientNorm(double value) {
     return with(solving.gradientNorm(), value);

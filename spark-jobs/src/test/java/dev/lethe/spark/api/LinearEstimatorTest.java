@@ -15,7 +15,12 @@ import org.apache.spark.ml.PipelineStage;
 import org.apache.spark.ml.classification.LinearSVCModel;
 import org.apache.spark.ml.classification.LogisticRegression;
 import org.apache.spark.ml.classification.LogisticRegressionModel;
+import org.apache.spark.ml.evaluation.BinaryClassificationEvaluator;
+import org.apache.spark.ml.feature.StringIndexer;
 import org.apache.spark.ml.feature.VectorAssembler;
+import org.apache.spark.ml.tuning.CrossValidator;
+import org.apache.spark.ml.tuning.CrossValidatorModel;
+import org.apache.spark.ml.tuning.ParamGridBuilder;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.junit.jupiter.api.Test;
@@ -166,6 +171,58 @@ class LinearEstimatorTest {
     assertThatThrownBy(() -> new LinearEstimator().setRegParam(-1))
         .isInstanceOf(InvalidInputException.class)
         .hasMessageContaining("regParam -1.0 is not allowed");
+    assertThatThrownBy(() -> new LinearEstimator().setRegParam(Double.POSITIVE_INFINITY))
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessageContaining("regParam Infinity is not allowed")
+        .hasMessageContaining("finite and >= 0");
+    assertThatThrownBy(() -> new LinearEstimator().setGradientNorm(Double.POSITIVE_INFINITY))
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessageContaining("gradientNorm Infinity is not allowed")
+        .hasMessageContaining("finite and > 0");
+  }
+
+  @Test
+  void fit_columnOfAnotherType_isRefused() {
+    LinearEstimator multinomial = new LinearEstimator().setLoss("multinomial");
+    Dataset<Row> named = featurized().selectExpr("*", "concat('secret-', member) AS name");
+
+    assertThatThrownBy(() -> hinge().setFeaturesCol("age").fit(featurized()))
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessage("data: column 'age' must be a vector of features, not double");
+    assertThatThrownBy(() -> multinomial.setLabelCol("name").fit(named))
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessageContaining("data: the label column 'name' must be numeric, not string");
+    assertThatThrownBy(() -> hinge().setWeightCol("name").fit(named))
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessage("data: the weight column 'name' must be numeric, not string");
+  }
+
+  /** Stages are lazy: what the estimator reads first is where theirs fail. */
+  @Test
+  void fit_stageBeforeFails_quotesNoCell() {
+    Dataset<Row> data = Members.data();
+    Dataset<Row> indexed =
+        new StringIndexer()
+            .setInputCol("city")
+            .setOutputCol("index")
+            .fit(data.where("city <> 'Ulm'"))
+            .transform(data);
+    Dataset<Row> features =
+        new VectorAssembler()
+            .setInputCols(new String[] {"age", "index"})
+            .setOutputCol("features")
+            .transform(indexed.where("city = 'Ulm'"));
+    Dataset<Row> labels = assembler().transform(indexed);
+
+    assertThatThrownBy(() -> hinge().fit(features))
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessageContaining("data: a row could not be read or featurised")
+        .hasMessageNotContaining("Ulm");
+    assertThatThrownBy(
+            () -> new LinearEstimator().setLoss("multinomial").setLabelCol("index").fit(labels))
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessageContaining("data: a row could not be read or featurised")
+        .hasMessageNotContaining("Ulm");
   }
 
   @Test

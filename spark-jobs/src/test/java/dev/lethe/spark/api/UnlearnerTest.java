@@ -430,6 +430,10 @@ class UnlearnerTest {
     refused(() -> unlearner.setMaxCgIterations(-1), "maxCgIterations -1", ">= 1");
     refused(() -> unlearner.setPartitions(-1), "partitions -1", ">= 0");
     refused(() -> unlearner.setGradientNorm(0), "gradientNorm 0.0", "> 0");
+    refused(
+        () -> unlearner.setGradientNorm(Double.POSITIVE_INFINITY),
+        "gradientNorm Infinity",
+        "finite and > 0");
   }
 
   @Test
@@ -460,7 +464,8 @@ class UnlearnerTest {
     refused(
         () -> unlearner.unlearn(new VectorAssembler("va-1"), MEMBERS, request), "model", "va-1");
     refused(
-        () -> unlearner.unlearn(model, MEMBERS.drop("age"), request), "VectorAssembler", "`age`");
+        () -> unlearner.unlearn(model, MEMBERS.drop("age"), request),
+        "data: the model reads column 'age', which the table does not have");
     refused(() -> TrainingData.snapshots(MEMBERS, MEMBERS), "key: no column");
     refused(
         () -> unlearner.unlearn(model, TrainingData.snapshots(MEMBERS, MEMBERS, "person"), request),
