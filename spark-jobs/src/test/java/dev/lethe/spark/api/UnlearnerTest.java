@@ -188,6 +188,67 @@ class UnlearnerTest {
     assertThat(Members.request("r-1").request().canonicalBytes())
         .isEqualTo(read.request().canonicalBytes());
     assertThat(read.toString()).isEqualTo("UnlearnRequest[r-1]");
+    for (String policy : List.of("frozen", "refit", "forbid")) {
+      assertThat(
+              Members.changes("r-1")
+                  .certificate(0.5, 1e-5, 1e-7)
+                  .featurizer(policy)
+                  .build()
+                  .request()
+                  .canonicalBytes())
+          .isEqualTo(
+              UnlearnRequest.parse(Members.file("r-1") + "featurizer: " + policy + "\n")
+                  .request()
+                  .canonicalBytes());
+    }
+  }
+
+  private static Dataset<Row> requests(String... rows) {
+    return LocalSpark.session().sql("SELECT * FROM VALUES " + String.join(", ", rows));
+  }
+
+  @Test
+  void ofRows_inOrderOfSequence_sameRequest() {
+    Dataset<Row> table =
+        requests(
+                "('b', '{\"id\": \"b\", \"changes\": [{\"removeRows\": {\"where\": \"member = 7\"}}]}', 2)",
+                "('c', 'id: c\\nchanges: [removeRows: {where: member = 8}]', 3)",
+                "('z', 'id: z\\nchanges: [removeFeatures: [city]]', 1)")
+            .toDF("id", "request", "sequence");
+
+    assertThat(UnlearnRequest.ofRows("all", table).request().canonicalBytes())
+        .isEqualTo(
+            UnlearnRequest.builder("all")
+                .removeFeatures("city")
+                .removeRows("member = 7")
+                .removeRows("member = 8")
+                .build()
+                .request()
+                .canonicalBytes());
+  }
+
+  @Test
+  void ofRows_badTable_namesColumnAndWhatIsAllowed() {
+    Dataset<Row> table = requests("('a', 'id: a', 'x')").toDF("id", "request", "sequence");
+
+    refused(() -> UnlearnRequest.ofRows("r", table.drop("request")), "requests: column 'request'");
+    refused(
+        () -> UnlearnRequest.ofRows("r", table.selectExpr("1 AS id", "request")),
+        "requests: column 'id' must be a string, not int");
+    refused(
+        () -> UnlearnRequest.ofRows("r", table),
+        "requests: column 'sequence' gives the order",
+        "not string");
+    refused(
+        () -> UnlearnRequest.ofRows("r", table.selectExpr("id", "CAST(NULL AS STRING) AS request")),
+        "requests: column 'request' is NULL");
+    refused(
+        () -> UnlearnRequest.ofRows("r", table.where("id = 'b'").drop("sequence")),
+        "requests: has no request");
+    refused(
+        () -> UnlearnRequest.read(LocalSpark.session(), path("none.yaml")),
+        "request ",
+        "none.yaml");
   }
 
   @Test
@@ -444,6 +505,10 @@ class UnlearnerTest {
     refused(() -> builder.removeRows(" "), "removeRows: where must not be blank");
     refused(() -> builder.certificate(0, 1e-5, 1e-6), "certificate: epsilon", "not 0.0");
     refused(() -> builder.method("third-order"), "method: must be refined");
+    refused(() -> builder.featurizer("thawed"), "featurizer: must be frozen, refit or forbid");
+    refused(
+        () -> UnlearnRequest.builder("bad").method("first-order").featurizer("refit").build(),
+        "request: refit is only for method refined");
     refused(() -> UnlearnRequest.builder("bad").tau(1).build(), "request: tau is only");
     refused(() -> UnlearnRequest.builder("a b").build(), "request: id must be");
     refused(() -> UnlearnRequest.merge("none"), "requests: none");
