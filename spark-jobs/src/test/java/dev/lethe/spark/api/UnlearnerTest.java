@@ -545,6 +545,27 @@ class UnlearnerTest {
   }
 
   @Test
+  void session_jobDescription_isTheCallersAgain() {
+    SparkContext context = LocalSpark.session().sparkContext();
+    context.setJobDescription("nightly");
+    try {
+      new Unlearner().retrain(Members.model(), MEMBERS);
+      assertThat(context.getLocalProperty("spark.job.description")).isEqualTo("nightly");
+
+      refused(() -> new Unlearner().retrain(Members.model(), MEMBERS.where("age < 0")), "data");
+      assertThat(context.getLocalProperty("spark.job.description")).isEqualTo("nightly");
+
+      UnlearnedModel unlearned =
+          new Unlearner().unlearn(Members.model(), MEMBERS, Members.request("described"));
+      unlearned.evidence();
+      unlearned.close();
+      assertThat(context.getLocalProperty("spark.job.description")).isEqualTo("nightly");
+    } finally {
+      context.setJobDescription(null);
+    }
+  }
+
+  @Test
   void session_settings_keptOrRefused() {
     SparkSession spark = LocalSpark.session();
     String coalesce = "spark.sql.adaptive.coalescePartitions.enabled";
