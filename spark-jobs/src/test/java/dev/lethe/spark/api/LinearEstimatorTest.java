@@ -8,6 +8,7 @@ import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.LocalSpark;
 import dev.lethe.spark.certificate.Verdict;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import org.apache.spark.ml.Pipeline;
 import org.apache.spark.ml.PipelineModel;
@@ -100,6 +101,92 @@ class LinearEstimatorTest {
       assertThat(((PipelineModel) unlearned.model()).stages()[1])
           .isInstanceOf(LinearSVCModel.class);
     }
+  }
+
+  private static void assertSame(LinearEstimator loaded, LinearEstimator saved) {
+    assertThat(loaded.uid()).isEqualTo(saved.uid());
+    assertThat(loaded.explainParams()).isEqualTo(saved.explainParams());
+  }
+
+  @Test
+  void save_aloneAndInAPipeline_isLoadedWithItsParams() throws Exception {
+    LinearEstimator svm =
+        hinge()
+            .setStandardization(false)
+            .setFitIntercept(false)
+            .setFeaturesCol("x")
+            .setLabelCol("y")
+            .setWeightCol("w")
+            .setSolver("cg")
+            .setMaxSteps(7)
+            .setMaxCgIterations(8)
+            .setPartitions(9)
+            .setGradientNorm(1e-5);
+    svm.save(directory.resolve("alone").toString());
+    assertSame(LinearEstimator.load(directory.resolve("alone").toString()), svm);
+
+    LinearEstimator stage = hinge();
+    Pipeline pipeline = new Pipeline().setStages(new PipelineStage[] {assembler(), stage});
+    pipeline.save(directory.resolve("pipeline").toString());
+    Pipeline loaded = Pipeline.load(directory.resolve("pipeline").toString());
+
+    assertSame((LinearEstimator) loaded.getStages()[1], stage);
+    // equal data in equal partitions
+    assertThat(coefficients(loaded.fit(Members.data())))
+        .containsExactly(coefficients(pipeline.fit(Members.data())));
+  }
+
+  private static double[] coefficients(PipelineModel fitted) {
+    return ((LinearSVCModel) fitted.stages()[1]).coefficients().toArray();
+  }
+
+  @Test
+  void crossValidator_overIt_isUnlearnedSavedAndLoaded() throws Exception {
+    LinearEstimator estimator = new LinearEstimator();
+    CrossValidatorModel tuned =
+        new CrossValidator()
+            .setEstimator(new Pipeline().setStages(new PipelineStage[] {assembler(), estimator}))
+            .setEvaluator(new BinaryClassificationEvaluator())
+            .setEstimatorParamMaps(
+                new ParamGridBuilder()
+                    .addGrid(estimator.regParam(), new double[] {LAMBDA, 100})
+                    .build())
+            .setNumFolds(2)
+            .setSeed(1)
+            .fit(Members.data());
+    Dataset<Row> left = Members.data().where("member <> 7");
+    UnlearnRequest request =
+        UnlearnRequest.builder("tuned-1")
+            .removeRows("member = 7")
+            .certificate(0.5, 1e-5, 1e-6)
+            .build();
+    String out = directory.resolve("out").toString();
+    Unlearner unlearner = new Unlearner();
+
+    try (UnlearnedModel unlearned = unlearner.unlearn(tuned, Members.data(), request)) {
+      LogisticRegressionModel best = last(tuned);
+      LogisticRegressionModel retrained =
+          (LogisticRegressionModel)
+              new LinearEstimator()
+                  .setRegParam(best.getRegParam())
+                  .fit(assembler().transform(left));
+      // rho, and what a gradient of 1e-9 leaves where the curvature is above 1e-3
+      assertThat(Arrays.copyOf(unlearned.evidence().unnoisedParameters(), 2))
+          .containsExactly(retrained.coefficients().toArray(), within(3e-6));
+      unlearned.save(out, directory.resolve("vault").toString());
+    }
+
+    CrossValidatorModel loaded = CrossValidatorModel.load(out + "/model");
+    assertSame((LinearEstimator) ((Pipeline) loaded.getEstimator()).getStages()[1], estimator);
+    assertThat(loaded.getEstimatorParamMaps()).hasSize(2);
+    assertThat(last(loaded).getRegParam()).isEqualTo(last(tuned).getRegParam());
+    assertThat(unlearner.verifySaved(out, LocalSpark.session()))
+        .isNotEmpty()
+        .allSatisfy(check -> assertThat(check.passed()).as("%s", check).isTrue());
+  }
+
+  private static LogisticRegressionModel last(CrossValidatorModel tuned) {
+    return (LogisticRegressionModel) ((PipelineModel) tuned.bestModel()).stages()[1];
   }
 
   @Test
