@@ -1,5 +1,6 @@
 package dev.lethe.spark.api;
 
+import static org.apache.spark.sql.functions.expr;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
@@ -24,13 +25,20 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
+import org.apache.spark.SparkContext;
+import org.apache.spark.ml.Pipeline;
 import org.apache.spark.ml.PipelineModel;
+import org.apache.spark.ml.PipelineStage;
 import org.apache.spark.ml.Transformer;
+import org.apache.spark.ml.evaluation.BinaryClassificationEvaluator;
+import org.apache.spark.ml.evaluation.Evaluator;
 import org.apache.spark.ml.feature.VectorAssembler;
 import org.apache.spark.ml.param.ParamMap;
+import org.apache.spark.ml.tuning.CrossValidatorModel;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.types.StructType;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
@@ -301,6 +309,17 @@ class UnlearnerTest {
     }
 
     assertThat(passed(unlearner.verifySaved(path("out"), path("vault"), data, request))).isTrue();
+    assertThat(passed(unlearner.verifySaved(path("out"), LocalSpark.session()))).isTrue();
+    List<Check> withOriginal =
+        unlearner.verifySaved(path("out"), path("vault"), path("model"), data, request);
+    assertThat(passed(withOriginal)).isTrue();
+    assertThat(withOriginal)
+        .extracting(Check::name)
+        .contains("original model digest", "stages and params are the original's");
+    refused(
+        () -> unlearner.verifySaved(path("out"), path("vault"), path("none"), data, request),
+        "originalModel",
+        "does not exist");
     assertThat(
             Certificate.read(
                 Files.readAllBytes(directory.resolve("out/certificate.json")), "certificate"))
@@ -393,6 +412,43 @@ class UnlearnerTest {
           .isCloseTo(0.5, within(1e-3));
       assertThatThrownBy(() -> JointGuarantee.of(first.certificate(), first.certificate()))
           .hasMessageContaining("is given twice");
+    }
+  }
+
+  /** Without the certificate the feature would come back, as nothing in the model says it left. */
+  @Test
+  void retrain_againWithCertificate_whatLeftStaysAway() {
+    Unlearner unlearner = new Unlearner().setGradientNorm(1e-11);
+    UnlearnRequest first = Members.request("first");
+    UnlearnRequest second = UnlearnRequest.builder("second").removeRows("member = 8").build();
+    Dataset<Row> without = Members.corrected().drop("city");
+    TrainingData data = TrainingData.original(without);
+    double[] expected =
+        unlearner.retrain(Members.model(), TrainingData.original(MEMBERS), first).parameters();
+    try (UnlearnedModel release = unlearner.unlearn(Members.model(), MEMBERS, first)) {
+      Transformer model = release.model();
+      Certificate certificate = release.certificate();
+
+      RetrainedModel again = unlearner.retrain(model, certificate, Members.corrected());
+      RetrainedModel corrected = unlearner.retrain(model, certificate, data, second);
+      CorrectedData rows = unlearner.correctedData(model, certificate, data, second);
+
+      // the same objective: gradients of 1e-11 at a curvature above 1e-4
+      assertThat(again.parameters()).containsExactly(expected, within(2e-7));
+      for (int slot : Members.CITY) {
+        assertThat(again.parameters()[slot]).isZero();
+        assertThat(corrected.parameters()[slot]).isZero();
+      }
+      assertThat(corrected.rows()).isEqualTo(298);
+      assertThat(rows.rows().count()).isEqualTo(298);
+      assertThat(unlearner.retrain(model, Members.corrected()).parameters()[Members.CITY[0]])
+          .isNotZero();
+      refused(() -> unlearner.retrain(model, data, second), "data", "city");
+      refused(() -> unlearner.correctedData(model, data, second), "data", "city");
+      Transformer other = Members.model();
+      refused(() -> unlearner.retrain(other, certificate, MEMBERS), "modelCertificate");
+      refused(() -> unlearner.retrain(other, certificate, data, second), "modelCertificate");
+      refused(() -> unlearner.correctedData(other, certificate, data, second), "modelCertificate");
     }
   }
 
