@@ -452,6 +452,89 @@ class UnlearnerTest {
     }
   }
 
+  /** Hands its input on; cannot be saved. */
+  private static final class Unsaved extends Transformer {
+    private static final long serialVersionUID = 1L;
+
+    @Override
+    public String uid() {
+      return "unsaved";
+    }
+
+    @Override
+    public Dataset<Row> transform(Dataset<?> dataset) {
+      return dataset.toDF();
+    }
+
+    @Override
+    public StructType transformSchema(StructType schema) {
+      return schema;
+    }
+
+    @Override
+    public Transformer copy(ParamMap extra) {
+      return this;
+    }
+  }
+
+  /** Cannot be saved, either. */
+  private static final class UnsavedEvaluator extends Evaluator {
+    private static final long serialVersionUID = 1L;
+
+    @Override
+    public String uid() {
+      return "unsaved-evaluator";
+    }
+
+    @Override
+    public double evaluate(Dataset<?> dataset) {
+      return 1;
+    }
+
+    @Override
+    public Evaluator copy(ParamMap extra) {
+      return this;
+    }
+  }
+
+  @Test
+  void save_stageThatCannotBeSaved_refusedAndNothingWritten() {
+    PipelineModel model =
+        new PipelineModel("p", new Transformer[] {Members.model(), new Unsaved()});
+    UnlearnRequest request = UnlearnRequest.builder("unsaved").removeRows("member = 7").build();
+    try (UnlearnedModel unlearned = new Unlearner().unlearn(model, MEMBERS, request)) {
+      assertThat(unlearned.model().transform(MEMBERS).columns()).contains("prediction");
+      refused(
+          () -> unlearned.save(path("out"), path("vault")),
+          Unsaved.class.getName() + " cannot be saved by Spark ML");
+    }
+    assertThat(directory).isEmptyDirectory();
+  }
+
+  @Test
+  void unlearn_tuningThatCannotBeSaved_isRefusedBeforeARowIsRead() {
+    Pipeline estimator =
+        new Pipeline().setStages(new PipelineStage[] {new Unsaved(), new LinearEstimator()});
+    CrossValidatorModel tuned = new CrossValidatorModel("cv-1", Members.model(), new double[0]);
+    tuned.set(tuned.estimator(), estimator);
+    tuned.set(tuned.evaluator(), new BinaryClassificationEvaluator());
+    tuned.set(tuned.estimatorParamMaps(), new ParamMap[] {ParamMap.empty()});
+    Dataset<Row> unreadable = MEMBERS.withColumn("age", expr("CAST(raise_error('x') AS DOUBLE)"));
+
+    refused(
+        () -> new Unlearner().unlearn(tuned, unreadable, Members.request("tuned")),
+        "model: a tuning must be such that it can be saved",
+        "best model alone",
+        Unsaved.class.getName() + " cannot be saved by Spark ML");
+
+    tuned.set(tuned.estimator(), new LinearEstimator());
+    tuned.set(tuned.evaluator(), new UnsavedEvaluator());
+    refused(
+        () -> new Unlearner().unlearn(tuned, unreadable, Members.request("tuned")),
+        "CrossValidatorModel cv-1 cannot be saved by Spark ML",
+        "evaluator");
+  }
+
   @Test
   void close_thenEvidence_refused() {
     UnlearnedModel unlearned =
