@@ -15,7 +15,10 @@ import org.apache.spark.ml.param.IntParam;
 import org.apache.spark.ml.param.Param;
 import org.apache.spark.ml.param.ParamMap;
 import org.apache.spark.ml.param.ParamValidators;
+import org.apache.spark.ml.util.DefaultParamsReader;
+import org.apache.spark.ml.util.DefaultParamsWritable;
 import org.apache.spark.ml.util.Identifiable$;
+import org.apache.spark.ml.util.MLReader;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.types.StructType;
 
@@ -29,12 +32,17 @@ import org.apache.spark.sql.types.StructType;
  * PipelineModel model = new Pipeline().setStages(new PipelineStage[] {assembler, svm}).fit(visits);
  * }</pre>
  *
- * <p>Minimises {@code (1/W) sum_i w_i l(x_i'theta, y_i) + regParam/2 sum_j (s_j theta_j)^2}, {@code
- * W = sum_i w_i}, without a penalty of the intercept, by Newton's method from zero. Equal data in
+ * <p>Minimises {@code (1/W) sum_i w_i l(x_i'theta, y_i) + regParam/2 sum_j c_j theta_j^2}, {@code W
+ * = sum_i w_i}, without a penalty of the intercept, by Newton's method from zero. {@code c_j} is as
+ * Spark ML has it for the loss: the column's variance, or 1 without {@link #standardization}; for
+ * squared divided by the label's deviation; for gamma 1, for poisson the mean label. Equal data in
  * equal partitions give equal models.
+ *
+ * <p>Saved and loaded as Spark ML does it, alone, in a {@code Pipeline} or as a tuning's estimator;
+ * to load it, this class must be on the class path.
  */
 @SuppressWarnings({"rawtypes", "unchecked"}) // the class of the model follows from a param
-public final class LinearEstimator extends Estimator {
+public final class LinearEstimator extends Estimator implements DefaultParamsWritable {
   private static final long serialVersionUID = 1L;
 
   private final String uid;
@@ -69,9 +77,9 @@ public final class LinearEstimator extends Estimator {
         new DoubleParam(
             this,
             "regParam",
-            "regularization, on the mean form, >= 0; where it is not set 0.001, and for binomial,"
+            "regularization, on the mean form, finite and >= 0; where it is not set 0.001, and for binomial,"
                 + " poisson and gamma 0",
-            ParamValidators.gtEq(0));
+            ParamValidators.inRange(0, Double.MAX_VALUE));
     standardization =
         new BooleanParam(
             this,
@@ -89,6 +97,21 @@ public final class LinearEstimator extends Estimator {
     setDefault(featuresCol, "features");
     setDefault(labelCol, "label");
     solving.setDefaults(this);
+  }
+
+  /** {@return a reader of what {@code write} saved} */
+  public static MLReader<LinearEstimator> read() {
+    return new DefaultParamsReader<>();
+  }
+
+  /**
+   * Loads what {@code save} wrote.
+   *
+   * @param path of it
+   * @return an equal estimator, with the same uid
+   */
+  public static LinearEstimator load(String path) {
+    return read().load(path);
   }
 
   @Override

@@ -14,6 +14,8 @@ final class ParamNames {
           "--max-steps", "maxSteps",
           "--max-cg-iterations", "maxCgIterations",
           "--gradient-norm", "gradientNorm",
+          "--model-certificate", "modelCertificate",
+          "--original-model", "originalModel",
           "--out", "path");
 
   private static final Pattern OPTION = Pattern.compile("--[a-z]+(?:-[a-z]+)*");

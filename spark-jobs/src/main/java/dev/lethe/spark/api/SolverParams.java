@@ -45,8 +45,8 @@ record SolverParams(
         new DoubleParam(
             parent,
             "gradientNorm",
-            "mean-form gradient norm that " + reached + " has to reach, > 0",
-            ParamValidators.gt(0)));
+            "mean-form gradient norm that " + reached + " has to reach, finite and > 0",
+            ParamValidators.inRange(0, Double.MAX_VALUE, false, true)));
   }
 
   /**

@@ -1,10 +1,12 @@
 package dev.lethe.spark.api;
 
 import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.data.GivenDataset;
 import dev.lethe.spark.job.RequestSource;
 import dev.lethe.spark.request.CertificateTerms;
 import dev.lethe.spark.request.Change;
 import dev.lethe.spark.request.FeatureRef;
+import dev.lethe.spark.request.FeaturizerPolicy;
 import dev.lethe.spark.request.MergedRequest;
 import dev.lethe.spark.request.Method;
 import dev.lethe.spark.request.Request;
@@ -14,6 +16,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Supplier;
+import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.SparkSession;
 import org.jspecify.annotations.Nullable;
 
@@ -60,7 +63,7 @@ public final class UnlearnRequest {
    * @throws InvalidInputException if it does not exist or is no request
    */
   public static UnlearnRequest read(SparkSession spark, String file) {
-    return new UnlearnRequest(RequestSource.of(file).read(spark));
+    return new UnlearnRequest(named(() -> RequestSource.of(file).read(spark)));
   }
 
   /**
@@ -75,7 +78,37 @@ public final class UnlearnRequest {
    *     other
    */
   public static UnlearnRequest readAll(SparkSession spark, String id, String... paths) {
-    return new UnlearnRequest(new RequestSource(List.of(paths), null, id).readAll(spark));
+    return new UnlearnRequest(
+        named(() -> new RequestSource(List.of(paths), null, id).readAll(spark)));
+  }
+
+  /**
+   * Reads a table of requests and merges them, in the order of its columns {@code sequence} and
+   * {@code received}, if it has them, and {@code id}: what {@code --request-format} is on the
+   * command line.
+   *
+   * @param id of the merged request
+   * @param requests a request in each row: its id in column {@code id}, the text of its file in
+   *     column {@code request}; at least one and at most 1000
+   * @return the request
+   * @throws InvalidInputException if a column is missing, of the wrong type or NULL, if a row is no
+   *     request, or if two contradict each other
+   */
+  public static UnlearnRequest ofRows(String id, Dataset<?> requests) {
+    GivenDataset table = new GivenDataset("requests", requests.toDF());
+    return new UnlearnRequest(
+        named(
+            () ->
+                new RequestSource(List.of(table.path()), table, id)
+                    .readAll(requests.sparkSession())));
+  }
+
+  private static Request named(Supplier<Request> read) {
+    try {
+      return read.get();
+    } catch (InvalidInputException e) {
+      throw ParamNames.in(e);
+    }
   }
 
   /**
@@ -130,6 +163,7 @@ public final class UnlearnRequest {
     private @Nullable CertificateTerms terms;
     private Method method = Method.REFINED;
     private @Nullable Double tau;
+    private FeaturizerPolicy featurizer = FeaturizerPolicy.FROZEN;
 
     private Builder(String id) {
       this.id = id;
@@ -246,14 +280,33 @@ public final class UnlearnRequest {
     }
 
     /**
+     * What becomes of the state that the stages before and behind the predictor learned from the
+     * data.
+     *
+     * @param word {@code frozen} (default): it is kept, and the certificate names these stages as
+     *     not covered; {@code refit}: it is fitted again on the corrected data; {@code forbid}: a
+     *     model that has such a stage is refused
+     * @return this
+     */
+    public Builder featurizer(String word) {
+      featurizer =
+          FeaturizerPolicy.ofWord(word)
+              .orElseThrow(
+                  () ->
+                      new InvalidInputException(
+                          "featurizer: must be frozen, refit or forbid, not " + word));
+      return this;
+    }
+
+    /**
      * The request.
      *
      * @return the request
-     * @throws InvalidInputException if the id is none, or tau does not fit the method
+     * @throws InvalidInputException if the id is none, or tau or featurizer does not fit the method
      */
     public UnlearnRequest build() {
       return new UnlearnRequest(
-          checked("request", () -> new Request(id, changes, terms, method, tau)));
+          checked("request", () -> new Request(id, changes, terms, method, tau, featurizer)));
     }
 
     private Builder add(String name, Supplier<Change> change) {

@@ -208,9 +208,9 @@ public final class Unlearner extends JavaParams {
   /**
    * Sets {@link #gradientNorm}.
    *
-   * @param value positive
+   * @param value positive and finite
    * @return this
-   * @throws InvalidInputException if it is not positive
+   * @throws InvalidInputException if it is not
    */
   public Unlearner setGradientNorm(double value) {
     return with(solving.gradientNorm(), value);
@@ -288,8 +288,7 @@ public final class Unlearner extends JavaParams {
   public UnlearnedModel unlearn(
       Transformer model, Certificate modelCertificate, TrainingData data, UnlearnRequest request) {
     LoadedModel loaded = given(model);
-    requireOf(modelCertificate, loaded);
-    return unlearn(loaded, EarlierRelease.of(modelCertificate), data, request);
+    return unlearn(loaded, earlier(modelCertificate, loaded), data, request);
   }
 
   private UnlearnedModel unlearn(
@@ -388,22 +387,69 @@ public final class Unlearner extends JavaParams {
    */
   public List<Check> verifySaved(
       String path, String vault, TrainingData data, UnlearnRequest request) throws IOException {
-    VerifyOptions options =
-        new VerifyOptions(
-            path + "/certificate.json",
-            path + "/model",
-            vault,
-            data.tables(),
-            valueOf(labelCol),
-            null,
-            null,
-            null,
-            getPartitions());
+    return verifySaved(saved(path, vault, data, null), data, request);
+  }
+
+  /**
+   * The same with {@code --original-model}: stages and hyperparameters are checked against the
+   * model before.
+   *
+   * @param path of the release
+   * @param vault with its evidence
+   * @param originalModel directory of the model before, with its certificate beside it if it is of
+   *     an earlier release
+   * @param data as it was unlearned with
+   * @param request as it was unlearned with
+   * @return every check; the claims hold if all have passed
+   * @throws IOException if something cannot be read
+   */
+  public List<Check> verifySaved(
+      String path, String vault, String originalModel, TrainingData data, UnlearnRequest request)
+      throws IOException {
+    return verifySaved(saved(path, vault, data, originalModel), data, request);
+  }
+
+  /**
+   * Checks the public claims of a release that {@link UnlearnedModel#save} or {@code lethe unlearn}
+   * wrote, as {@code lethe verify} does without a vault.
+   *
+   * @param path of the release
+   * @param spark any session
+   * @return every check; the claims hold if all have passed
+   * @throws IOException if something cannot be read
+   */
+  public List<Check> verifySaved(String path, SparkSession spark) throws IOException {
+    try (SessionSettings pinned = SessionSettings.pin(spark)) {
+      return new VerifyJob(saved(path, null, null, null), spark).run().checks();
+    } catch (InvalidInputException e) {
+      throw ParamNames.in(e);
+    }
+  }
+
+  private static List<Check> verifySaved(
+      VerifyOptions options, TrainingData data, UnlearnRequest request) throws IOException {
     try (SessionSettings pinned = SessionSettings.pin(data.session())) {
       return new VerifyJob(options, data.session()).run(request.request(), request.name()).checks();
     } catch (InvalidInputException e) {
       throw ParamNames.in(e);
     }
+  }
+
+  private VerifyOptions saved(
+      String path,
+      @Nullable String vault,
+      @Nullable TrainingData data,
+      @Nullable String originalModel) {
+    return new VerifyOptions(
+        path + "/certificate.json",
+        path + "/model",
+        vault,
+        data == null ? null : data.tables(),
+        valueOf(labelCol),
+        null,
+        originalModel,
+        null,
+        getPartitions());
   }
 
   /**
@@ -415,7 +461,23 @@ public final class Unlearner extends JavaParams {
    * @return the rows and what was counted
    */
   public CorrectedData correctedData(Transformer model, TrainingData data, UnlearnRequest request) {
-    return correctedData(given(model), data, request);
+    return correctedData(given(model), EarlierRelease.NONE, data, request);
+  }
+
+  /**
+   * The corrected rows for a model that has been unlearned before: they may lack what its
+   * certificate says was removed.
+   *
+   * @param model as it was published
+   * @param modelCertificate of that release
+   * @param data original rows, and perhaps corrected ones that overwrite them
+   * @param request what to change
+   * @return the rows and what was counted
+   */
+  public CorrectedData correctedData(
+      Transformer model, Certificate modelCertificate, TrainingData data, UnlearnRequest request) {
+    LoadedModel loaded = given(model);
+    return correctedData(loaded, earlier(modelCertificate, loaded), data, request);
   }
 
   /**
@@ -430,11 +492,14 @@ public final class Unlearner extends JavaParams {
     if (valueOf(labelCol) == null) {
       throw new InvalidInputException("labelCol: must be set where no model is given");
     }
-    return correctedData((LoadedModel) null, data, request);
+    return correctedData((LoadedModel) null, EarlierRelease.NONE, data, request);
   }
 
   private CorrectedData correctedData(
-      @Nullable LoadedModel model, TrainingData data, UnlearnRequest request) {
+      @Nullable LoadedModel model,
+      EarlierRelease earlier,
+      TrainingData data,
+      UnlearnRequest request) {
     if (!(data.tables() instanceof GivenTables.Original
         || data.tables() instanceof GivenTables.Overwritten)) {
       throw new InvalidInputException(
@@ -451,7 +516,7 @@ public final class Unlearner extends JavaParams {
                   valueOf(labelCol),
                   valueOf(weightCol),
                   model,
-                  EarlierRelease.NONE,
+                  earlier,
                   request.request(),
                   request.name());
           CorrectedTable.Inspected found = table.inspect();
@@ -469,28 +534,61 @@ public final class Unlearner extends JavaParams {
    * Trains a model's objective from zero on the corrected data, to {@link #gradientNorm}: what the
    * certificate compares with. Featurizer stages and hyperparameters are the model's.
    *
-   * @param model fitted
+   * @param model fitted, never unlearned: what an earlier release removed would come back
    * @param data the rows that it was trained on, and how their correction arrives
    * @param request what is corrected
    * @return what was reached
    */
   public RetrainedModel retrain(Transformer model, TrainingData data, UnlearnRequest request) {
-    return train(given(model), data, request);
+    return train(given(model), EarlierRelease.NONE, data, request);
+  }
+
+  /**
+   * The same for a model that has been unlearned before: what its certificate says was removed
+   * stays removed.
+   *
+   * @param model as it was published
+   * @param modelCertificate of that release
+   * @param data the rows of that model, and how their correction arrives
+   * @param request what is corrected
+   * @return what was reached
+   */
+  public RetrainedModel retrain(
+      Transformer model, Certificate modelCertificate, TrainingData data, UnlearnRequest request) {
+    LoadedModel loaded = given(model);
+    return train(loaded, earlier(modelCertificate, loaded), data, request);
   }
 
   /**
    * Trains a model's objective from zero, to {@link #gradientNorm}.
    *
-   * @param model fitted
+   * @param model fitted, never unlearned: what an earlier release removed would come back
    * @param data rows
    * @return what was reached
    */
   public RetrainedModel retrain(Transformer model, Dataset<?> data) {
-    return train(given(model), TrainingData.original(data), null);
+    return train(given(model), EarlierRelease.NONE, TrainingData.original(data), null);
+  }
+
+  /**
+   * The same for a model that has been unlearned before: what its certificate says was removed
+   * stays removed.
+   *
+   * @param model as it was published
+   * @param modelCertificate of that release
+   * @param data rows
+   * @return what was reached
+   */
+  public RetrainedModel retrain(Transformer model, Certificate modelCertificate, Dataset<?> data) {
+    LoadedModel loaded = given(model);
+    return train(loaded, earlier(modelCertificate, loaded), TrainingData.original(data), null);
   }
 
   private RetrainedModel train(
-      LoadedModel model, TrainingData data, @Nullable UnlearnRequest request) {
+      LoadedModel model,
+      EarlierRelease earlier,
+      TrainingData data,
+      @Nullable UnlearnRequest request) {
     Progress progress = Progress.quiet("Lethe train");
     return within(
         data.session(),
@@ -499,7 +597,7 @@ public final class Unlearner extends JavaParams {
               Training.like(
                       data.session(),
                       model,
-                      EarlierRelease.NONE,
+                      earlier,
                       data.tables(),
                       valueOf(labelCol),
                       request == null ? null : request.request(),
@@ -520,8 +618,11 @@ public final class Unlearner extends JavaParams {
     return LoadedModel.of(model, "model", model.uid());
   }
 
-  /** A certificate of files says nothing of a model in memory but what can be seen in it. */
-  private static void requireOf(Certificate certificate, LoadedModel model) {
+  /**
+   * What the certificate says was removed from the model. One of files says nothing of a model in
+   * memory but what can be seen in it.
+   */
+  private static EarlierRelease earlier(Certificate certificate, LoadedModel model) {
     double[] theta = model.linear().parameters();
     boolean same =
         certificate.modelDigest().algorithm().equals(ModelDigest.OF_PARAMETERS)
@@ -532,6 +633,7 @@ public final class Unlearner extends JavaParams {
       throw new InvalidInputException(
           "modelCertificate " + certificate.certificateId() + ": is not of this model");
     }
+    return EarlierRelease.of(certificate);
   }
 
   private static boolean isZero(LoadedModel model, int slot) {

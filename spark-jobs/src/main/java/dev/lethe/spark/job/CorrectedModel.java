@@ -171,6 +171,7 @@ public final class CorrectedModel implements AutoCloseable {
    * @throws IllegalStateException after {@link #close}
    */
   public UnlearnJob.Result save(String out, String vault) throws IOException {
+    ModelStore.requireWritable(model.transformer());
     ModelCorrection correction = documents.correction();
     List<String> sources = new ArrayList<>();
     correction.tables().tables().forEach(table -> table.place().ifPresent(sources::add));

@@ -76,6 +76,7 @@ public record ModelCorrection(
   public CorrectedModel run(Progress progress) {
     long begin = System.nanoTime();
     requirePerturbation();
+    requireWritableTuning();
     String column = model.tableLabel(label);
     RequestedChange requested =
         RequestedChange.of(
@@ -107,6 +108,21 @@ public record ModelCorrection(
     } catch (RuntimeException e) {
       problem.close();
       throw e;
+    }
+  }
+
+  /** Another model that cannot be saved is of use in memory; of a tuning, its best model is. */
+  private void requireWritableTuning() {
+    if (model.featurizer().tuning().isEmpty()) {
+      return;
+    }
+    try {
+      ModelStore.requireWritable(model.transformer());
+    } catch (InvalidInputException e) {
+      throw new InvalidInputException(
+          "model: a tuning must be such that it can be saved, or give its best model alone: "
+              + e.getMessage(),
+          e);
     }
   }
 

@@ -7,11 +7,14 @@ import dev.lethe.spark.SparkErrors;
 import dev.lethe.spark.SparkFailedException;
 import dev.lethe.spark.ml.LinearModel;
 import java.io.IOException;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.NoSuchElementException;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.ml.Pipeline;
@@ -25,7 +28,9 @@ import org.apache.spark.ml.regression.GeneralizedLinearRegressionModel;
 import org.apache.spark.ml.regression.LinearRegressionModel;
 import org.apache.spark.ml.tuning.CrossValidatorModel;
 import org.apache.spark.ml.tuning.TrainValidationSplitModel;
+import org.apache.spark.ml.tuning.ValidatorParams;
 import org.apache.spark.ml.util.MLWritable;
+import org.apache.spark.ml.util.MLWriter;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.jspecify.annotations.Nullable;
@@ -101,11 +106,55 @@ final class ModelStore {
 
   /** Saves a model by Spark ML's own writer into a directory that is not published yet. */
   static void save(Transformer model, Path directory) throws IOException {
+    writer(model).overwrite().save(directory.toString());
+  }
+
+  /**
+   * Refuses a model that {@link #save} would, without writing anything.
+   *
+   * @throws InvalidInputException if a stage, or what a tuning holds, cannot be saved by Spark ML
+   */
+  static void requireWritable(PipelineStage model) {
+    parts(model).forEach(ModelStore::requireWritable);
+    MLWriter unused = writer(model); // making it is the check
+  }
+
+  /** What is saved with it: Spark ML's writers look no deeper than that themselves. */
+  private static Stream<? extends PipelineStage> parts(PipelineStage whole) {
+    if (whole instanceof PipelineModel pipeline) {
+      return Arrays.stream(pipeline.stages());
+    }
+    if (whole instanceof Pipeline pipeline) {
+      return Arrays.stream(pipeline.getStages());
+    }
+    Stream<PipelineStage> best = Stream.empty();
+    if (whole instanceof CrossValidatorModel tuned) {
+      best = Stream.of(tuned.bestModel());
+    } else if (whole instanceof TrainValidationSplitModel tuned) {
+      best = Stream.of(tuned.bestModel());
+    }
+    return whole instanceof ValidatorParams tuning && tuning.isDefined(tuning.estimator())
+        ? Stream.concat(best, Stream.of(tuning.getEstimator()))
+        : best;
+  }
+
+  private static MLWriter writer(PipelineStage model) {
     if (!(model instanceof MLWritable writable)) {
       throw new InvalidInputException(
           "the model's class " + model.getClass().getName() + " cannot be saved by Spark ML");
     }
-    writable.write().overwrite().save(directory.toString());
+    try {
+      return writable.write();
+    } catch (UnsupportedOperationException | NoSuchElementException e) {
+      throw new InvalidInputException(
+          "the model's "
+              + model.getClass().getName()
+              + " "
+              + model.uid()
+              + " cannot be saved by Spark ML: something in its params, such as a tuning's"
+              + " estimator, evaluator or grid, is missing or not MLWritable",
+          e);
+    }
   }
 
   /**

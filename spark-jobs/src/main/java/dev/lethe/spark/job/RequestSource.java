@@ -2,7 +2,7 @@ package dev.lethe.spark.job;
 
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.TableColumns;
-import dev.lethe.spark.data.TableSource;
+import dev.lethe.spark.data.Table;
 import dev.lethe.spark.request.MergedRequest;
 import dev.lethe.spark.request.Request;
 import dev.lethe.spark.request.RequestReader;
@@ -41,7 +41,7 @@ import org.jspecify.annotations.Nullable;
  * @param table a table with a request a row, or null
  * @param id of the merged request where there may be many; null if none is given
  */
-public record RequestSource(List<String> paths, @Nullable TableSource table, @Nullable String id) {
+public record RequestSource(List<String> paths, @Nullable Table table, @Nullable String id) {
   /** Requests that one release merges at most. */
   static final int MAX_REQUESTS = 1000;
 
@@ -66,6 +66,11 @@ public record RequestSource(List<String> paths, @Nullable TableSource table, @Nu
     return table == null ? paths : table.place().stream().toList();
   }
 
+  /** Names what gave the requests, for messages. */
+  private String place() {
+    return table == null ? "--request " + this : table.name();
+  }
+
   /** Names the request, for messages. */
   @Override
   public String toString() {
@@ -84,8 +89,7 @@ public record RequestSource(List<String> paths, @Nullable TableSource table, @Nu
     }
     if (id == null) {
       throw new InvalidInputException(
-          "--request "
-              + this
+          place()
               + ": is a directory, a table or several files of requests, so --id is required: the"
               + " certificate names the merged request by it");
     }
@@ -98,10 +102,9 @@ public record RequestSource(List<String> paths, @Nullable TableSource table, @Nu
    * @throws InvalidInputException as above
    */
   public Request readAll(SparkSession spark) {
-    List<MergedRequest.Named> requests =
-        table == null ? files(spark) : rows(table, table.read(spark));
+    List<MergedRequest.Named> requests = table == null ? files(spark) : rows(table.read(spark));
     if (requests.isEmpty()) {
-      throw new InvalidInputException("--request " + this + ": has no request");
+      throw new InvalidInputException(place() + ": has no request");
     }
     return MergedRequest.of(toString(), Objects.requireNonNull(id), requests);
   }
@@ -150,8 +153,8 @@ public record RequestSource(List<String> paths, @Nullable TableSource table, @Nu
   }
 
   /** The requests of a table; they are few, and read to the driver. */
-  private List<MergedRequest.Named> rows(TableSource source, Dataset<Row> table) {
-    String place = source.name();
+  private List<MergedRequest.Named> rows(Dataset<Row> table) {
+    String place = place();
     StructType schema = table.schema();
     List<Column> columns = new ArrayList<>();
     List<Column> order = new ArrayList<>();
@@ -231,7 +234,7 @@ public record RequestSource(List<String> paths, @Nullable TableSource table, @Nu
   private void requireFew(int found) {
     if (found > MAX_REQUESTS) {
       throw new InvalidInputException(
-          "--request " + this + ": more than " + MAX_REQUESTS + " requests; split them");
+          place() + ": more than " + MAX_REQUESTS + " requests; split them");
     }
   }
 

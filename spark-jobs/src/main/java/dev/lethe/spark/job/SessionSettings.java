@@ -2,21 +2,26 @@ package dev.lethe.spark.job;
 
 import dev.lethe.spark.InvalidInputException;
 import org.apache.spark.sql.SparkSession;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The caller's session while Lethe works in it: coalescing of shuffle partitions is off, so that
- * partitions are the same from run to run; what was set before is set again afterwards.
+ * partitions are the same from run to run, and jobs are described in Lethe's words; what was set
+ * before is set again afterwards.
  */
 public final class SessionSettings implements AutoCloseable {
   private static final String COALESCE = "spark.sql.adaptive.coalescePartitions.enabled";
+  private static final String DESCRIPTION = "spark.job.description";
   private static final String CASE_SENSITIVE = "spark.sql.caseSensitive";
 
   private final SparkSession spark;
   private final String coalesce;
+  private final @Nullable String description;
 
   private SessionSettings(SparkSession spark) {
     this.spark = spark;
     this.coalesce = spark.conf().get(COALESCE);
+    this.description = spark.sparkContext().getLocalProperty(DESCRIPTION);
     spark.conf().set(COALESCE, "false");
   }
 
@@ -36,5 +41,6 @@ public final class SessionSettings implements AutoCloseable {
   @Override
   public void close() {
     spark.conf().set(COALESCE, coalesce);
+    spark.sparkContext().setLocalProperty(DESCRIPTION, description);
   }
 }

@@ -138,7 +138,8 @@ public record Training(
    * The training of a model on featurized rows.
    *
    * @param place names the rows, for messages
-   * @throws InvalidInputException if there is no row, or a multinomial label is no class
+   * @throws InvalidInputException if a column is missing or of the wrong type, if there is no row
+   *     or one cannot be read, or a multinomial label is no class
    */
   public static Training anew(
       TrainableLoss loss, TrainableLoss.Params params, Dataset<Row> rows, String place) {
@@ -147,7 +148,8 @@ public record Training(
     if (params.weight() != null) {
       TableColumns.require(rows.schema(), params.weight(), "weightCol");
     }
-    Model<?> untrained = TrainingPipeline.untrained(loss, params, rows, place);
+    Model<?> untrained =
+        SparkFailures.sanitized(place, () -> TrainingPipeline.untrained(loss, params, rows, place));
     return new Training(
         LoadedModel.of(untrained, "loss", loss.word()),
         rows,

@@ -4,6 +4,7 @@ import static org.apache.spark.sql.functions.max;
 
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.TableColumns;
+import dev.lethe.spark.data.ExampleTable;
 import dev.lethe.spark.featurizer.Featurizer;
 import dev.lethe.spark.featurizer.StageColumns;
 import dev.lethe.spark.ml.TrainableLoss;
@@ -61,9 +62,13 @@ final class TrainingPipeline {
    * A predictor with zero coefficients for featurized rows.
    *
    * @param place names the rows, for messages
+   * @throws InvalidInputException if a column is of the wrong type, there is no row, or a label is
+   *     no class
    */
   static Model<?> untrained(
       TrainableLoss loss, TrainableLoss.Params params, Dataset<Row> rows, String place) {
+    new ExampleTable.Columns(params.featuresColumn(), params.labelColumn(), params.weight())
+        .check(rows, place);
     // After the stages: one that skips invalid rows may drop the first of the table.
     List<Row> first = rows.select(params.featuresColumn()).takeAsList(1);
     if (first.isEmpty()) {

@@ -8,6 +8,7 @@ import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.LocalSpark;
 import dev.lethe.spark.certificate.Verdict;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import org.apache.spark.ml.Pipeline;
 import org.apache.spark.ml.PipelineModel;
@@ -15,7 +16,12 @@ import org.apache.spark.ml.PipelineStage;
 import org.apache.spark.ml.classification.LinearSVCModel;
 import org.apache.spark.ml.classification.LogisticRegression;
 import org.apache.spark.ml.classification.LogisticRegressionModel;
+import org.apache.spark.ml.evaluation.BinaryClassificationEvaluator;
+import org.apache.spark.ml.feature.StringIndexer;
 import org.apache.spark.ml.feature.VectorAssembler;
+import org.apache.spark.ml.tuning.CrossValidator;
+import org.apache.spark.ml.tuning.CrossValidatorModel;
+import org.apache.spark.ml.tuning.ParamGridBuilder;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.junit.jupiter.api.Test;
@@ -97,6 +103,92 @@ class LinearEstimatorTest {
     }
   }
 
+  private static void assertSame(LinearEstimator loaded, LinearEstimator saved) {
+    assertThat(loaded.uid()).isEqualTo(saved.uid());
+    assertThat(loaded.explainParams()).isEqualTo(saved.explainParams());
+  }
+
+  @Test
+  void save_aloneAndInAPipeline_isLoadedWithItsParams() throws Exception {
+    LinearEstimator svm =
+        hinge()
+            .setStandardization(false)
+            .setFitIntercept(false)
+            .setFeaturesCol("x")
+            .setLabelCol("y")
+            .setWeightCol("w")
+            .setSolver("cg")
+            .setMaxSteps(7)
+            .setMaxCgIterations(8)
+            .setPartitions(9)
+            .setGradientNorm(1e-5);
+    svm.save(directory.resolve("alone").toString());
+    assertSame(LinearEstimator.load(directory.resolve("alone").toString()), svm);
+
+    LinearEstimator stage = hinge();
+    Pipeline pipeline = new Pipeline().setStages(new PipelineStage[] {assembler(), stage});
+    pipeline.save(directory.resolve("pipeline").toString());
+    Pipeline loaded = Pipeline.load(directory.resolve("pipeline").toString());
+
+    assertSame((LinearEstimator) loaded.getStages()[1], stage);
+    // equal data in equal partitions
+    assertThat(coefficients(loaded.fit(Members.data())))
+        .containsExactly(coefficients(pipeline.fit(Members.data())));
+  }
+
+  private static double[] coefficients(PipelineModel fitted) {
+    return ((LinearSVCModel) fitted.stages()[1]).coefficients().toArray();
+  }
+
+  @Test
+  void crossValidator_overIt_isUnlearnedSavedAndLoaded() throws Exception {
+    LinearEstimator estimator = new LinearEstimator();
+    CrossValidatorModel tuned =
+        new CrossValidator()
+            .setEstimator(new Pipeline().setStages(new PipelineStage[] {assembler(), estimator}))
+            .setEvaluator(new BinaryClassificationEvaluator())
+            .setEstimatorParamMaps(
+                new ParamGridBuilder()
+                    .addGrid(estimator.regParam(), new double[] {LAMBDA, 100})
+                    .build())
+            .setNumFolds(2)
+            .setSeed(1)
+            .fit(Members.data());
+    Dataset<Row> left = Members.data().where("member <> 7");
+    UnlearnRequest request =
+        UnlearnRequest.builder("tuned-1")
+            .removeRows("member = 7")
+            .certificate(0.5, 1e-5, 1e-6)
+            .build();
+    String out = directory.resolve("out").toString();
+    Unlearner unlearner = new Unlearner();
+
+    try (UnlearnedModel unlearned = unlearner.unlearn(tuned, Members.data(), request)) {
+      LogisticRegressionModel best = last(tuned);
+      LogisticRegressionModel retrained =
+          (LogisticRegressionModel)
+              new LinearEstimator()
+                  .setRegParam(best.getRegParam())
+                  .fit(assembler().transform(left));
+      // rho, and what a gradient of 1e-9 leaves where the curvature is above 1e-3
+      assertThat(Arrays.copyOf(unlearned.evidence().unnoisedParameters(), 2))
+          .containsExactly(retrained.coefficients().toArray(), within(3e-6));
+      unlearned.save(out, directory.resolve("vault").toString());
+    }
+
+    CrossValidatorModel loaded = CrossValidatorModel.load(out + "/model");
+    assertSame((LinearEstimator) ((Pipeline) loaded.getEstimator()).getStages()[1], estimator);
+    assertThat(loaded.getEstimatorParamMaps()).hasSize(2);
+    assertThat(last(loaded).getRegParam()).isEqualTo(last(tuned).getRegParam());
+    assertThat(unlearner.verifySaved(out, LocalSpark.session()))
+        .isNotEmpty()
+        .allSatisfy(check -> assertThat(check.passed()).as("%s", check).isTrue());
+  }
+
+  private static LogisticRegressionModel last(CrossValidatorModel tuned) {
+    return (LogisticRegressionModel) ((PipelineModel) tuned.bestModel()).stages()[1];
+  }
+
   @Test
   void fit_multinomial_isTheMinimiserThatSparkMlApproaches() {
     Dataset<Row> rows =
@@ -166,6 +258,58 @@ class LinearEstimatorTest {
     assertThatThrownBy(() -> new LinearEstimator().setRegParam(-1))
         .isInstanceOf(InvalidInputException.class)
         .hasMessageContaining("regParam -1.0 is not allowed");
+    assertThatThrownBy(() -> new LinearEstimator().setRegParam(Double.POSITIVE_INFINITY))
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessageContaining("regParam Infinity is not allowed")
+        .hasMessageContaining("finite and >= 0");
+    assertThatThrownBy(() -> new LinearEstimator().setGradientNorm(Double.POSITIVE_INFINITY))
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessageContaining("gradientNorm Infinity is not allowed")
+        .hasMessageContaining("finite and > 0");
+  }
+
+  @Test
+  void fit_columnOfAnotherType_isRefused() {
+    LinearEstimator multinomial = new LinearEstimator().setLoss("multinomial");
+    Dataset<Row> named = featurized().selectExpr("*", "concat('secret-', member) AS name");
+
+    assertThatThrownBy(() -> hinge().setFeaturesCol("age").fit(featurized()))
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessage("data: column 'age' must be a vector of features, not double");
+    assertThatThrownBy(() -> multinomial.setLabelCol("name").fit(named))
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessageContaining("data: the label column 'name' must be numeric, not string");
+    assertThatThrownBy(() -> hinge().setWeightCol("name").fit(named))
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessage("data: the weight column 'name' must be numeric, not string");
+  }
+
+  /** Stages are lazy: what the estimator reads first is where theirs fail. */
+  @Test
+  void fit_stageBeforeFails_quotesNoCell() {
+    Dataset<Row> data = Members.data();
+    Dataset<Row> indexed =
+        new StringIndexer()
+            .setInputCol("city")
+            .setOutputCol("index")
+            .fit(data.where("city <> 'Ulm'"))
+            .transform(data);
+    Dataset<Row> features =
+        new VectorAssembler()
+            .setInputCols(new String[] {"age", "index"})
+            .setOutputCol("features")
+            .transform(indexed.where("city = 'Ulm'"));
+    Dataset<Row> labels = assembler().transform(indexed);
+
+    assertThatThrownBy(() -> hinge().fit(features))
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessageContaining("data: a row could not be read or featurised")
+        .hasMessageNotContaining("Ulm");
+    assertThatThrownBy(
+            () -> new LinearEstimator().setLoss("multinomial").setLabelCol("index").fit(labels))
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessageContaining("data: a row could not be read or featurised")
+        .hasMessageNotContaining("Ulm");
   }
 
   @Test

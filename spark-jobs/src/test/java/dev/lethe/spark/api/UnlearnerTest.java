@@ -1,5 +1,6 @@
 package dev.lethe.spark.api;
 
+import static org.apache.spark.sql.functions.expr;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
@@ -24,13 +25,20 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
+import org.apache.spark.SparkContext;
+import org.apache.spark.ml.Pipeline;
 import org.apache.spark.ml.PipelineModel;
+import org.apache.spark.ml.PipelineStage;
 import org.apache.spark.ml.Transformer;
+import org.apache.spark.ml.evaluation.BinaryClassificationEvaluator;
+import org.apache.spark.ml.evaluation.Evaluator;
 import org.apache.spark.ml.feature.VectorAssembler;
 import org.apache.spark.ml.param.ParamMap;
+import org.apache.spark.ml.tuning.CrossValidatorModel;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.types.StructType;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
@@ -188,6 +196,67 @@ class UnlearnerTest {
     assertThat(Members.request("r-1").request().canonicalBytes())
         .isEqualTo(read.request().canonicalBytes());
     assertThat(read.toString()).isEqualTo("UnlearnRequest[r-1]");
+    for (String policy : List.of("frozen", "refit", "forbid")) {
+      assertThat(
+              Members.changes("r-1")
+                  .certificate(0.5, 1e-5, 1e-7)
+                  .featurizer(policy)
+                  .build()
+                  .request()
+                  .canonicalBytes())
+          .isEqualTo(
+              UnlearnRequest.parse(Members.file("r-1") + "featurizer: " + policy + "\n")
+                  .request()
+                  .canonicalBytes());
+    }
+  }
+
+  private static Dataset<Row> requests(String... rows) {
+    return LocalSpark.session().sql("SELECT * FROM VALUES " + String.join(", ", rows));
+  }
+
+  @Test
+  void ofRows_inOrderOfSequence_sameRequest() {
+    Dataset<Row> table =
+        requests(
+                "('b', '{\"id\": \"b\", \"changes\": [{\"removeRows\": {\"where\": \"member = 7\"}}]}', 2)",
+                "('c', 'id: c\\nchanges: [removeRows: {where: member = 8}]', 3)",
+                "('z', 'id: z\\nchanges: [removeFeatures: [city]]', 1)")
+            .toDF("id", "request", "sequence");
+
+    assertThat(UnlearnRequest.ofRows("all", table).request().canonicalBytes())
+        .isEqualTo(
+            UnlearnRequest.builder("all")
+                .removeFeatures("city")
+                .removeRows("member = 7")
+                .removeRows("member = 8")
+                .build()
+                .request()
+                .canonicalBytes());
+  }
+
+  @Test
+  void ofRows_badTable_namesColumnAndWhatIsAllowed() {
+    Dataset<Row> table = requests("('a', 'id: a', 'x')").toDF("id", "request", "sequence");
+
+    refused(() -> UnlearnRequest.ofRows("r", table.drop("request")), "requests: column 'request'");
+    refused(
+        () -> UnlearnRequest.ofRows("r", table.selectExpr("1 AS id", "request")),
+        "requests: column 'id' must be a string, not int");
+    refused(
+        () -> UnlearnRequest.ofRows("r", table),
+        "requests: column 'sequence' gives the order",
+        "not string");
+    refused(
+        () -> UnlearnRequest.ofRows("r", table.selectExpr("id", "CAST(NULL AS STRING) AS request")),
+        "requests: column 'request' is NULL");
+    refused(
+        () -> UnlearnRequest.ofRows("r", table.where("id = 'b'").drop("sequence")),
+        "requests: has no request");
+    refused(
+        () -> UnlearnRequest.read(LocalSpark.session(), path("none.yaml")),
+        "request ",
+        "none.yaml");
   }
 
   @Test
@@ -240,6 +309,17 @@ class UnlearnerTest {
     }
 
     assertThat(passed(unlearner.verifySaved(path("out"), path("vault"), data, request))).isTrue();
+    assertThat(passed(unlearner.verifySaved(path("out"), LocalSpark.session()))).isTrue();
+    List<Check> withOriginal =
+        unlearner.verifySaved(path("out"), path("vault"), path("model"), data, request);
+    assertThat(passed(withOriginal)).isTrue();
+    assertThat(withOriginal)
+        .extracting(Check::name)
+        .contains("original model digest", "stages and params are the original's");
+    refused(
+        () -> unlearner.verifySaved(path("out"), path("vault"), path("none"), data, request),
+        "originalModel",
+        "does not exist");
     assertThat(
             Certificate.read(
                 Files.readAllBytes(directory.resolve("out/certificate.json")), "certificate"))
@@ -333,6 +413,126 @@ class UnlearnerTest {
       assertThatThrownBy(() -> JointGuarantee.of(first.certificate(), first.certificate()))
           .hasMessageContaining("is given twice");
     }
+  }
+
+  /** Without the certificate the feature would come back, as nothing in the model says it left. */
+  @Test
+  void retrain_againWithCertificate_whatLeftStaysAway() {
+    Unlearner unlearner = new Unlearner().setGradientNorm(1e-11);
+    UnlearnRequest first = Members.request("first");
+    UnlearnRequest second = UnlearnRequest.builder("second").removeRows("member = 8").build();
+    Dataset<Row> without = Members.corrected().drop("city");
+    TrainingData data = TrainingData.original(without);
+    double[] expected =
+        unlearner.retrain(Members.model(), TrainingData.original(MEMBERS), first).parameters();
+    try (UnlearnedModel release = unlearner.unlearn(Members.model(), MEMBERS, first)) {
+      Transformer model = release.model();
+      Certificate certificate = release.certificate();
+
+      RetrainedModel again = unlearner.retrain(model, certificate, Members.corrected());
+      RetrainedModel corrected = unlearner.retrain(model, certificate, data, second);
+      CorrectedData rows = unlearner.correctedData(model, certificate, data, second);
+
+      // the same objective: gradients of 1e-11 at a curvature above 1e-4
+      assertThat(again.parameters()).containsExactly(expected, within(2e-7));
+      for (int slot : Members.CITY) {
+        assertThat(again.parameters()[slot]).isZero();
+        assertThat(corrected.parameters()[slot]).isZero();
+      }
+      assertThat(corrected.rows()).isEqualTo(298);
+      assertThat(rows.rows().count()).isEqualTo(298);
+      assertThat(unlearner.retrain(model, Members.corrected()).parameters()[Members.CITY[0]])
+          .isNotZero();
+      refused(() -> unlearner.retrain(model, data, second), "data", "city");
+      refused(() -> unlearner.correctedData(model, data, second), "data", "city");
+      Transformer other = Members.model();
+      refused(() -> unlearner.retrain(other, certificate, MEMBERS), "modelCertificate");
+      refused(() -> unlearner.retrain(other, certificate, data, second), "modelCertificate");
+      refused(() -> unlearner.correctedData(other, certificate, data, second), "modelCertificate");
+    }
+  }
+
+  /** Hands its input on; cannot be saved. */
+  private static final class Unsaved extends Transformer {
+    private static final long serialVersionUID = 1L;
+
+    @Override
+    public String uid() {
+      return "unsaved";
+    }
+
+    @Override
+    public Dataset<Row> transform(Dataset<?> dataset) {
+      return dataset.toDF();
+    }
+
+    @Override
+    public StructType transformSchema(StructType schema) {
+      return schema;
+    }
+
+    @Override
+    public Transformer copy(ParamMap extra) {
+      return this;
+    }
+  }
+
+  /** Cannot be saved, either. */
+  private static final class UnsavedEvaluator extends Evaluator {
+    private static final long serialVersionUID = 1L;
+
+    @Override
+    public String uid() {
+      return "unsaved-evaluator";
+    }
+
+    @Override
+    public double evaluate(Dataset<?> dataset) {
+      return 1;
+    }
+
+    @Override
+    public Evaluator copy(ParamMap extra) {
+      return this;
+    }
+  }
+
+  @Test
+  void save_stageThatCannotBeSaved_refusedAndNothingWritten() {
+    PipelineModel model =
+        new PipelineModel("p", new Transformer[] {Members.model(), new Unsaved()});
+    UnlearnRequest request = UnlearnRequest.builder("unsaved").removeRows("member = 7").build();
+    try (UnlearnedModel unlearned = new Unlearner().unlearn(model, MEMBERS, request)) {
+      assertThat(unlearned.model().transform(MEMBERS).columns()).contains("prediction");
+      refused(
+          () -> unlearned.save(path("out"), path("vault")),
+          Unsaved.class.getName() + " cannot be saved by Spark ML");
+    }
+    assertThat(directory).isEmptyDirectory();
+  }
+
+  @Test
+  void unlearn_tuningThatCannotBeSaved_isRefusedBeforeARowIsRead() {
+    Pipeline estimator =
+        new Pipeline().setStages(new PipelineStage[] {new Unsaved(), new LinearEstimator()});
+    CrossValidatorModel tuned = new CrossValidatorModel("cv-1", Members.model(), new double[0]);
+    tuned.set(tuned.estimator(), estimator);
+    tuned.set(tuned.evaluator(), new BinaryClassificationEvaluator());
+    tuned.set(tuned.estimatorParamMaps(), new ParamMap[] {ParamMap.empty()});
+    Dataset<Row> unreadable = MEMBERS.withColumn("age", expr("CAST(raise_error('x') AS DOUBLE)"));
+
+    refused(
+        () -> new Unlearner().unlearn(tuned, unreadable, Members.request("tuned")),
+        "model: a tuning must be such that it can be saved",
+        "best model alone",
+        Unsaved.class.getName() + " cannot be saved by Spark ML");
+
+    tuned.set(tuned.estimator(), new LinearEstimator());
+    tuned.set(tuned.evaluator(), new UnsavedEvaluator());
+    refused(
+        () -> new Unlearner().unlearn(tuned, unreadable, Members.request("tuned")),
+        "CrossValidatorModel cv-1 cannot be saved by Spark ML",
+        "evaluator");
   }
 
   @Test
@@ -430,6 +630,10 @@ class UnlearnerTest {
     refused(() -> unlearner.setMaxCgIterations(-1), "maxCgIterations -1", ">= 1");
     refused(() -> unlearner.setPartitions(-1), "partitions -1", ">= 0");
     refused(() -> unlearner.setGradientNorm(0), "gradientNorm 0.0", "> 0");
+    refused(
+        () -> unlearner.setGradientNorm(Double.POSITIVE_INFINITY),
+        "gradientNorm Infinity",
+        "finite and > 0");
   }
 
   @Test
@@ -440,6 +644,10 @@ class UnlearnerTest {
     refused(() -> builder.removeRows(" "), "removeRows: where must not be blank");
     refused(() -> builder.certificate(0, 1e-5, 1e-6), "certificate: epsilon", "not 0.0");
     refused(() -> builder.method("third-order"), "method: must be refined");
+    refused(() -> builder.featurizer("thawed"), "featurizer: must be frozen, refit or forbid");
+    refused(
+        () -> UnlearnRequest.builder("bad").method("first-order").featurizer("refit").build(),
+        "request: refit is only for method refined");
     refused(() -> UnlearnRequest.builder("bad").tau(1).build(), "request: tau is only");
     refused(() -> UnlearnRequest.builder("a b").build(), "request: id must be");
     refused(() -> UnlearnRequest.merge("none"), "requests: none");
@@ -473,6 +681,27 @@ class UnlearnerTest {
     refused(
         () -> unlearner.correctedData(model, TrainingData.corrected(Members.corrected()), request),
         "data: the corrected rows are given already");
+  }
+
+  @Test
+  void session_jobDescription_isTheCallersAgain() {
+    SparkContext context = LocalSpark.session().sparkContext();
+    context.setJobDescription("nightly");
+    try {
+      new Unlearner().retrain(Members.model(), MEMBERS);
+      assertThat(context.getLocalProperty("spark.job.description")).isEqualTo("nightly");
+
+      refused(() -> new Unlearner().retrain(Members.model(), MEMBERS.where("age < 0")), "data");
+      assertThat(context.getLocalProperty("spark.job.description")).isEqualTo("nightly");
+
+      UnlearnedModel unlearned =
+          new Unlearner().unlearn(Members.model(), MEMBERS, Members.request("described"));
+      unlearned.evidence();
+      unlearned.close();
+      assertThat(context.getLocalProperty("spark.job.description")).isEqualTo("nightly");
+    } finally {
+      context.setJobDescription(null);
+    }
   }
 
   @Test
