@@ -261,6 +261,7 @@ class RefitOfEveryLossTest {
                     null,
                     RequestSource.of(jobs.path(request)),
                     jobs.path(model),
+                    null,
                     2),
                 LocalSpark.session())
             .run();
