@@ -274,10 +274,10 @@ class RefitOfEveryLossTest {
   @ParameterizedTest
   @EnumSource(
       value = Kind.class,
-      names = {"ONE_VS_REST", "MULTINOMIAL", "HUBER"})
+      names = {"ONE_VS_REST", "HUBER"})
   void unlearn_refitToOtherSlots_equalsAPipelineFittedFromScratch(Kind kind) throws IOException {
     PipelineModel old =
-        pipeline(featurizer("city", "race"), kind.predictor(1e-6)).fit(table(people()));
+        pipeline(featurizer("city", "race"), kind.predictor(1e-3)).fit(table(people()));
     String model = kind + "-model";
     old.write().save(jobs.path(model));
     String request = kind + ".yaml";
@@ -292,7 +292,7 @@ class RefitOfEveryLossTest {
 
   @Test
   void unlearn_refitOfATunedPipeline_equalsItsBestPipelineFittedFromScratch() throws IOException {
-    LogisticRegression estimator = (LogisticRegression) Kind.LOGISTIC.predictor(1e-6);
+    LogisticRegression estimator = (LogisticRegression) Kind.LOGISTIC.predictor(1e-3);
     ParamMap[] grid =
         new ParamGridBuilder().addGrid(estimator.regParam(), new double[] {0.02, 20}).build();
     CrossValidatorModel old =
@@ -323,11 +323,11 @@ class RefitOfEveryLossTest {
     assertVerified(original(), "tuned-model", "tuned.yaml", "tuned-out");
   }
 
-  /** Corrected rows empty a category and make another class the most frequent. */
+  /** Of a multinomial model: corrected rows empty a category, and change the majority class. */
   @Test
   void unlearn_refitWithCorrectedRowsAndAnIndexedLabel_equalsTheRequestFile() throws IOException {
     LogisticRegression estimator =
-        ((LogisticRegression) Kind.MULTINOMIAL.predictor(1e-6)).setLabelCol("y");
+        ((LogisticRegression) Kind.MULTINOMIAL.predictor(1e-3)).setLabelCol("y");
     StringIndexer label = new StringIndexer().setInputCol("answer").setOutputCol("y");
     PipelineModel old = pipeline(featurizer("city", "race"), label, estimator).fit(table(people()));
     assertThat(labels(old.stages()[3])).isEqualTo(CLASSES);
