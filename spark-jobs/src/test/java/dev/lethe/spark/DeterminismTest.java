@@ -20,6 +20,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.function.Function;
 import org.apache.spark.ml.feature.VectorAssembler;
@@ -76,16 +77,20 @@ class DeterminismTest {
 
     assertSameBits(second.evidence(), first.evidence());
     assertSameBits(shuffled.evidence(), first.evidence());
-    int removed = 2;
-    for (int j = 0; j < first.published().length; j++) {
-      if (j != removed) {
-        assertThat(second.published()[j]).isNotEqualTo(first.published()[j]);
-      }
-    }
+    // Sigma is 100 to 200 steps of the grid: two draws agree in a coordinate with probability below
+    // 0.003, in three of these few with probability below 1e-5.
+    assertThat(agreements(first.published(), second.published(), 2)).isLessThan(3);
     assertThat(second.evidence().digests().correctedData())
         .isEqualTo(first.evidence().digests().correctedData());
     assertThat(shuffled.evidence().digests().correctedData())
         .isEqualTo(first.evidence().digests().correctedData());
+  }
+
+  /** In how many coordinates besides the removed one two releases are equal. */
+  private static long agreements(double[] first, double[] second, int removed) {
+    return IntStream.range(0, first.length)
+        .filter(j -> j != removed && first[j] == second[j])
+        .count();
   }
 
   private static void assertSameBits(Evidence actual, Evidence expected) {
