@@ -1,14 +1,18 @@
 package dev.lethe.spark.api;
 
 import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.job.PerturbedTraining;
 import dev.lethe.spark.job.Progress;
 import dev.lethe.spark.job.SessionSettings;
 import dev.lethe.spark.job.Training;
 import dev.lethe.spark.ml.TrainableLoss;
+import java.io.IOException;
 import java.util.List;
 import java.util.Objects;
 import org.apache.spark.ml.Estimator;
 import org.apache.spark.ml.Model;
+import org.apache.spark.ml.PipelineModel;
+import org.apache.spark.ml.Transformer;
 import org.apache.spark.ml.param.BooleanParam;
 import org.apache.spark.ml.param.DoubleParam;
 import org.apache.spark.ml.param.IntParam;
@@ -20,6 +24,7 @@ import org.apache.spark.ml.util.DefaultParamsWritable;
 import org.apache.spark.ml.util.Identifiable$;
 import org.apache.spark.ml.util.MLReader;
 import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.types.StructType;
 
 /**
@@ -131,7 +136,7 @@ public final class LinearEstimator extends Estimator implements DefaultParamsWri
    */
   @Override
   public StructType transformSchema(StructType schema) {
-    return trainable().untrained(objective(), 0, 2).transformSchema(schema);
+    return trainable().untrained(objective(false), 0, 2).transformSchema(schema);
   }
 
   /**
@@ -152,9 +157,18 @@ public final class LinearEstimator extends Estimator implements DefaultParamsWri
   }
 
   private Model trained(Dataset<?> dataset) {
-    Training.Trained trained =
-        Training.anew(trainable(), objective(), dataset.toDF(), "data")
-            .run(solving.settings(this), Progress.quiet("Lethe fit " + uid));
+    return (Model)
+        reached(
+            Training.anew(trainable(), objective(false), dataset.toDF(), "data")
+                .run(solving.settings(this), progress()));
+  }
+
+  private Progress progress() {
+    return Progress.quiet("Lethe fit " + uid);
+  }
+
+  /** The model, where the gradient norm was reached. */
+  private Transformer reached(Training.Trained trained) {
     if (trained.model() == null) {
       throw new InvalidInputException(
           "gradientNorm "
@@ -165,14 +179,62 @@ public final class LinearEstimator extends Estimator implements DefaultParamsWri
               + trained.steps().size()
               + " steps; raise it, maxSteps or maxCgIterations, or regParam");
     }
-    return (Model) trained.model();
+    return trained.model();
+  }
+
+  /**
+   * Fits with loss perturbation and saves, as {@code lethe train --mechanism loss-perturbation}
+   * does, for comparison with the paper: {@code b'theta}, {@code b ~ N(0, sigma^2 I)}, is added to
+   * the sum form, and the intercept is penalised. {@link Unlearner#unlearnSaved} removes from the
+   * model, once; b is secret and is kept in the vault alone.
+   *
+   * @param featurizer fitted stages that make the column of features; saved before the model
+   * @param rows that the featurizer reads
+   * @param epsilon of the claim, in (0, 1]
+   * @param delta of the claim, in (0, 1)
+   * @param residual r: the gradient norm that a release may leave, sum form
+   * @param path must not exist, on a file system that driver and executors share
+   * @param vault confidential, apart from {@code path}; made if absent
+   * @return the model that was saved
+   * @throws InvalidInputException if a column, value or place cannot be used, {@link #loss} is not
+   *     logistic, {@link #regParam} is 0, or {@link #gradientNorm} was not reached; nothing is
+   *     written then
+   * @throws IOException if writing fails; nothing is published then
+   */
+  public PipelineModel fitPerturbed(
+      PipelineModel featurizer,
+      Dataset<?> rows,
+      double epsilon,
+      double delta,
+      double residual,
+      String path,
+      String vault)
+      throws IOException {
+    SparkSession spark = rows.sparkSession();
+    try (SessionSettings pinned = SessionSettings.pin(spark)) {
+      return (PipelineModel)
+          reached(
+              PerturbedTraining.calibrate(epsilon, delta, residual, vault)
+                  .run(
+                      spark,
+                      featurizer,
+                      rows,
+                      trainable(),
+                      objective(true),
+                      "data",
+                      solving.settings(this),
+                      progress(),
+                      path));
+    } catch (InvalidInputException e) {
+      throw ParamNames.in(e);
+    }
   }
 
   private TrainableLoss trainable() {
     return Objects.requireNonNull(TrainableLoss.of((String) getOrDefault(loss)));
   }
 
-  private TrainableLoss.Params objective() {
+  private TrainableLoss.Params objective(boolean perturbed) {
     return new TrainableLoss.Params(
         isDefined(regParam) ? (double) getOrDefault(regParam) : trainable().defaultRegParam(),
         (boolean) getOrDefault(standardization),
@@ -180,7 +242,7 @@ public final class LinearEstimator extends Estimator implements DefaultParamsWri
         column(featuresCol),
         column(labelCol),
         isDefined(weightCol) ? column(weightCol) : null,
-        false);
+        perturbed);
   }
 
   private String column(Param<String> param) {

@@ -11,6 +11,7 @@ final class ParamNames {
       Map.of(
           "--label", "labelCol",
           "--weight", "weightCol",
+          "--reg-param", "regParam",
           "--max-steps", "maxSteps",
           "--max-cg-iterations", "maxCgIterations",
           "--gradient-norm", "gradientNorm",

@@ -14,6 +14,8 @@ import dev.lethe.spark.job.ModelCorrection;
 import dev.lethe.spark.job.Progress;
 import dev.lethe.spark.job.SessionSettings;
 import dev.lethe.spark.job.Training;
+import dev.lethe.spark.job.UnlearnJob;
+import dev.lethe.spark.job.UnlearnOptions;
 import dev.lethe.spark.job.Verification;
 import dev.lethe.spark.job.VerifyJob;
 import dev.lethe.spark.job.VerifyOptions;
@@ -318,6 +320,46 @@ public final class Unlearner extends JavaParams {
   }
 
   /**
+   * Makes a saved model forget and publishes it, as {@code lethe unlearn} does: the one way for a
+   * model that {@link LinearEstimator#fitPerturbed} wrote, whose secret term is in the vault.
+   *
+   * @param model directory of it, with its certificate beside it if it is of an earlier release
+   * @param data the rows that it was trained on, and how their correction arrives
+   * @param request what to forget
+   * @param path must not exist; {@code path/model} and {@code path/certificate.json} appear there
+   *     in one step
+   * @param vault confidential, apart from {@code path}; made if absent
+   * @return the certificate that was written
+   * @throws InvalidInputException if something given cannot be used; nothing is published then
+   * @throws IOException if writing fails; nothing is published then
+   */
+  public Certificate unlearnSaved(
+      String model, TrainingData data, UnlearnRequest request, String path, String vault)
+      throws IOException {
+    UnlearnOptions options =
+        new UnlearnOptions(
+            model,
+            null,
+            data.tables(),
+            valueOf(labelCol),
+            null,
+            path,
+            vault,
+            data.test(),
+            solving.linearSolver(this),
+            getMaxSteps(),
+            getMaxCgIterations(),
+            getPartitions());
+    try (SessionSettings pinned = SessionSettings.pin(data.session())) {
+      return new UnlearnJob(options, data.session())
+          .run(request.request(), request.name())
+          .certificate();
+    } catch (InvalidInputException e) {
+      throw ParamNames.in(e);
+    }
+  }
+
+  /**
    * Checks the public claims of a certificate about a model in memory: that it is of this model,
    * and that its figures support what it says.
    *
@@ -407,6 +449,32 @@ public final class Unlearner extends JavaParams {
       String path, String vault, String originalModel, TrainingData data, UnlearnRequest request)
       throws IOException {
     return verifySaved(saved(path, vault, data, originalModel), data, request);
+  }
+
+  /**
+   * Checks a release against the data as they are now, as {@code lethe verify --vault --corrected}
+   * does without a request: that the figures hold on these rows, not that a request was carried
+   * out.
+   *
+   * @param path of the release
+   * @param vault with its evidence
+   * @param corrected {@link TrainingData#corrected}
+   * @return every check; the claims hold if all have passed
+   * @throws InvalidInputException if the data are others than corrected ones alone
+   * @throws IOException if something cannot be read
+   */
+  public List<Check> verifySaved(String path, String vault, TrainingData corrected)
+      throws IOException {
+    if (!(corrected.tables() instanceof GivenTables.Corrected)) {
+      throw new InvalidInputException(
+          "corrected: without a request, allowed are the corrected rows alone,"
+              + " TrainingData.corrected: from original rows nobody can tell what was changed");
+    }
+    try (SessionSettings pinned = SessionSettings.pin(corrected.session())) {
+      return new VerifyJob(saved(path, vault, corrected, null), corrected.session()).run().checks();
+    } catch (InvalidInputException e) {
+      throw ParamNames.in(e);
+    }
   }
 
   /**

@@ -1,6 +1,5 @@
 package dev.lethe.spark.cli;
 
-import dev.lethe.core.certify.LossPerturbation;
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.job.PerturbedTraining;
 import dev.lethe.spark.ml.TrainableLoss;
@@ -66,24 +65,7 @@ final class PerturbationOptions {
     if (like != null) {
       throw new InvalidInputException("--mechanism and --like exclude each other");
     }
-    if (loss != TrainableLoss.LOGISTIC) {
-      throw new InvalidInputException(
-          "--loss "
-              + loss.word()
-              + ": loss perturbation is there for comparison with the paper, and offered for"
-              + " logistic only; output noise, the default, covers every loss");
-    }
-    if (!(regParam > 0)) {
-      throw new InvalidInputException(
-          "--reg-param "
-              + regParam
-              + ": must be greater than 0 with loss perturbation: without a penalty b'theta has no"
-              + " minimum wherever b outweighs the data");
-    }
-    try {
-      return new PerturbedTraining(LossPerturbation.calibrate(epsilon, delta, residual), vault);
-    } catch (IllegalArgumentException e) {
-      throw new InvalidInputException("--" + e.getMessage(), e);
-    }
+    PerturbedTraining.requireFits(loss, regParam);
+    return PerturbedTraining.calibrate(epsilon, delta, residual, vault);
   }
 }

@@ -1,16 +1,12 @@
 package dev.lethe.spark.job;
 
-import dev.lethe.core.certify.OutputNoise;
 import dev.lethe.core.linalg.Vectors;
 import dev.lethe.core.solver.NewtonSolver;
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.certificate.AtomicPublication;
 import dev.lethe.spark.certificate.Evidence;
-import dev.lethe.spark.certificate.ModelDigest;
-import dev.lethe.spark.certificate.Perturbation;
 import dev.lethe.spark.certificate.Vault;
 import java.io.IOException;
-import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
 import java.util.Objects;
@@ -75,7 +71,11 @@ public final class TrainJob {
     try (AtomicPublication publication =
         AtomicPublication.begin(configuration(), options.out(), options.sources())) {
       double @Nullable [] compared = compared();
-      @Nullable Vault vault = vault();
+      PerturbedTraining perturbed = options.perturbation();
+      @Nullable Vault vault =
+          perturbed == null
+              ? null
+              : perturbed.open(configuration(), options.out(), List.of(options.sources()));
       Training training = options.like() == null ? anew() : like(options.like(), progress);
       requireSameSize(compared, training.model());
       Training.Trained trained =
@@ -93,7 +93,15 @@ public final class TrainJob {
         LoadedModel saved =
             ModelStore.readBack(spark, publication.staging(), trained.parameters(), options.out());
         metrics = metrics(saved, training.label());
-        commit(publication, vault, training.perturbation());
+        if (perturbed == null) {
+          publication.commit();
+        } else {
+          perturbed.commit(
+              configuration(),
+              publication,
+              Objects.requireNonNull(vault),
+              Objects.requireNonNull(training.perturbation()));
+        }
       }
       return new Result(
           trained.model() != null,
@@ -150,54 +158,10 @@ public final class TrainJob {
         model,
         model.featurizer().transform(table),
         new BitSet(),
-        perturbation(model),
+        options.perturbation() == null ? null : options.perturbation().draw(model),
         model.featurizer().stages(),
         label,
         place());
-  }
-
-  /** The vault of a perturbed training; null for another. */
-  private @Nullable Vault vault() {
-    if (options.perturbation() == null) {
-      return null;
-    }
-    List<String> forbidden = new ArrayList<>(List.of(options.out()));
-    forbidden.addAll(List.of(options.sources()));
-    return Vault.open(
-        configuration(), options.perturbation().vault(), forbidden.toArray(String[]::new));
-  }
-
-  /** b, drawn anew; null without perturbation. */
-  private double @Nullable [] perturbation(LoadedModel model) {
-    return options.perturbation() == null
-        ? null
-        : options
-            .perturbation()
-            .mechanism()
-            .draw(model.linear().layout().size(), OutputNoise.cryptographic());
-  }
-
-  /** Publishes the model; b goes into the vault first, under the digest of the model. */
-  private void commit(AtomicPublication publication, @Nullable Vault vault, double @Nullable [] b) {
-    if (vault == null || b == null || options.perturbation() == null) {
-      publication.commit();
-      return;
-    }
-    ModelDigest digest = ModelDigest.of(configuration(), publication.staging().toString());
-    vault.writePerturbation(Perturbation.of(digest, options.perturbation().mechanism(), b));
-    try {
-      publication.commit();
-    } catch (RuntimeException e) {
-      if (publication.mayHavePublished()) {
-        throw e; // a store that copies may fail after the last copy: the model needs its b
-      }
-      try {
-        vault.perturbations().delete(digest);
-      } catch (RuntimeException leftover) {
-        e.addSuppressed(leftover);
-      }
-      throw e;
-    }
   }
 
   private Configuration configuration() {

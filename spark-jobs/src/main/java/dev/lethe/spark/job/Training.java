@@ -16,6 +16,7 @@ import org.apache.spark.ml.Transformer;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.types.StructType;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -143,11 +144,7 @@ public record Training(
    */
   public static Training anew(
       TrainableLoss loss, TrainableLoss.Params params, Dataset<Row> rows, String place) {
-    TableColumns.require(rows.schema(), params.featuresColumn(), "featuresCol");
-    TableColumns.require(rows.schema(), params.labelColumn(), "labelCol");
-    if (params.weight() != null) {
-      TableColumns.require(rows.schema(), params.weight(), "weightCol");
-    }
+    requireColumns(rows.schema(), params);
     Model<?> untrained =
         SparkFailures.sanitized(place, () -> TrainingPipeline.untrained(loss, params, rows, place));
     return new Training(
@@ -158,6 +155,15 @@ public record Training(
         List.of(),
         params.labelColumn(),
         place);
+  }
+
+  /** Refuses featurized rows without a column that the params name. */
+  static void requireColumns(StructType schema, TrainableLoss.Params params) {
+    TableColumns.require(schema, params.featuresColumn(), "featuresCol");
+    TableColumns.require(schema, params.labelColumn(), "labelCol");
+    if (params.weight() != null) {
+      TableColumns.require(schema, params.weight(), "weightCol");
+    }
   }
 
   /** Trains. */

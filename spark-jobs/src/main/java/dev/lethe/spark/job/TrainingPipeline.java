@@ -136,7 +136,21 @@ final class TrainingPipeline {
             labelColumn,
             options.weight(),
             options.perturbation() != null);
-    Model<?> model = untrained(options.loss(), params, featurized, options.table().name());
+    return append(featurizer, options.loss(), params, featurized, options.table().name());
+  }
+
+  /**
+   * Fitted stages and, behind them, a predictor with zero coefficients for the rows that they make.
+   *
+   * @throws InvalidInputException as {@link #untrained}
+   */
+  static PipelineModel append(
+      PipelineModel featurizer,
+      TrainableLoss loss,
+      TrainableLoss.Params params,
+      Dataset<Row> featurized,
+      String place) {
+    Model<?> model = untrained(loss, params, featurized, place);
     List<Transformer> stages = new ArrayList<>(Arrays.asList(featurizer.stages()));
     stages.add(model);
     return new PipelineModel(

@@ -11,6 +11,7 @@ import dev.lethe.spark.request.FeaturizerPolicy;
 import dev.lethe.spark.request.Request;
 import java.io.IOException;
 import java.util.List;
+import java.util.Objects;
 import org.apache.spark.sql.SparkSession;
 import org.jspecify.annotations.Nullable;
 
@@ -45,17 +46,28 @@ public final class UnlearnJob {
    * @throws InvalidInputException if something given cannot be used; nothing is written then
    */
   public Result run() throws IOException {
-    Request request = options.request().read(spark);
-    String id = options.request().id();
+    RequestSource source = Objects.requireNonNull(options.request());
+    Request request = source.read(spark);
+    String id = source.id();
     if (id != null && !id.equals(request.id())) {
       throw new InvalidInputException(
           "--id " + id + ": a single request has its own id, here " + request.id());
     }
-    Progress progress = Progress.onTerminal("Lethe unlearn " + request.id());
     AtomicPublication.check(
         spark.sparkContext().hadoopConfiguration(),
         options.out(),
-        options.request().places().toArray(String[]::new));
+        source.places().toArray(String[]::new));
+    return run(request, source.toString());
+  }
+
+  /**
+   * Runs the job with a request that is there.
+   *
+   * @param name names it, for messages
+   * @throws InvalidInputException if something given cannot be used; nothing is written then
+   */
+  public Result run(Request request, String name) throws IOException {
+    Progress progress = Progress.onTerminal("Lethe unlearn " + request.id());
     try (Release release = Release.open(spark, options.out(), options.vault(), options.sources())) {
       LoadedModel model = LoadedModel.load(spark, "--model", options.model());
       ModelCorrection correction =
@@ -63,11 +75,11 @@ public final class UnlearnJob {
               spark,
               model,
               EarlierRelease.of(spark, options.model(), options.modelCertificate()),
-              perturbation(release, model, request),
+              perturbation(release, model, request, name),
               options.tables(),
               options.label(),
               request,
-              options.request().toString(),
+              name,
               options.test(),
               options.solver(),
               options.maxSteps(),
@@ -80,19 +92,20 @@ public final class UnlearnJob {
   }
 
   /** The perturbation of the model's loss; null for an ordinary model. */
-  private @Nullable Perturbation perturbation(Release release, LoadedModel model, Request request) {
+  private @Nullable Perturbation perturbation(
+      Release release, LoadedModel model, Request request, String name) {
     if (!model.linear().isPerturbed()) {
       return null;
     }
     if (request.certificate() != null) {
       throw new InvalidInputException(
-          options.request()
+          name
               + ": certificate: the model was trained with loss perturbation, so epsilon, delta and"
               + " the residual were fixed then, and no output noise is added; leave out the key");
     }
     if (request.featurizer() == FeaturizerPolicy.REFIT) {
       throw new InvalidInputException(
-          options.request()
+          name
               + ": featurizer: refit changes which parameter each coordinate of the model's loss"
               + " perturbation belongs to; allowed for such a model are frozen and forbid");
     }

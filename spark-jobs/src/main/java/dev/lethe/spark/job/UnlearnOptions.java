@@ -1,7 +1,7 @@
 package dev.lethe.spark.job;
 
 import dev.lethe.core.solver.LinearSolver;
-import dev.lethe.spark.data.TableSource;
+import dev.lethe.spark.data.Table;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
  * @param modelCertificate the certificate of {@code model}, or null for the one beside it, if any
  * @param tables the data, before or after or both
  * @param label the table's label column, or null for the one that the model was fitted with
- * @param request the request or requests
+ * @param request the request or requests, or null if the job is given one
  * @param out directory to publish into; must not exist
  * @param vault directory for the confidential evidence
  * @param test test data, or null
@@ -27,10 +27,10 @@ public record UnlearnOptions(
     @Nullable String modelCertificate,
     GivenTables tables,
     @Nullable String label,
-    RequestSource request,
+    @Nullable RequestSource request,
     String out,
     String vault,
-    @Nullable TableSource test,
+    @Nullable Table test,
     @Nullable LinearSolver solver,
     int maxSteps,
     int maxCgIterations,
