@@ -103,18 +103,23 @@ public final class DenseBlock extends ExampleBlock {
   }
 
   @Override
-  public void addScaledOuterProduct(int row, double a, double[] gram, int stride, int first) {
+  public void addScaledOuterProduct(int row, double a, double[][] gram, int first, int target) {
     int d = features();
     int offset = row * d;
     for (int j = 0; j < d; j++) {
       double aj = a * values[offset + j];
       if (aj != 0) {
-        int target = first + j * stride;
+        double[] sums = gram[first + j];
         for (int k = 0; k <= j; k++) {
-          gram[target + k] += aj * values[offset + k];
+          sums[target + k] += aj * values[offset + k];
         }
       }
     }
+  }
+
+  @Override
+  public void copyRow(int row, double[] target) {
+    System.arraycopy(values, row * features(), target, 0, features());
   }
 
   @Override

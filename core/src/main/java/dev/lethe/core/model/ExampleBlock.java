@@ -101,12 +101,12 @@ public abstract sealed class ExampleBlock implements Serializable permits DenseB
   /** sums_{offset + j} += a x_ij, plainly. */
   public abstract void addScaledRowPlainly(int row, double a, double[] sums, int offset);
 
-  /**
-   * Lower triangle of a d x d part of gram += a x_i x_i' (row-major, leading dimension {@code
-   * stride}, the part's first entry at {@code offset}).
-   */
+  /** Lower triangle of the d x d part of gram from (first, offset) += a x_i x_i'. */
   public abstract void addScaledOuterProduct(
-      int row, double a, double[] gram, int stride, int offset);
+      int row, double a, double[][] gram, int first, int offset);
+
+  /** Writes x_i to the first d entries of {@code target}. */
+  public abstract void copyRow(int row, double[] target);
 
   /** Calls the consumer for each stored entry of the row. */
   public abstract void forEachEntry(int row, EntryConsumer consumer);

@@ -83,17 +83,22 @@ class ExampleBlockTest {
         block.addScaledAbsoluteRow(i, a, absolute, 2);
         double[] plain = new double[d + 4];
         block.addScaledRowPlainly(i, a, plain, 3);
-        double[] gram = new double[(d + 1) * (d + 1) + 5];
-        block.addScaledOuterProduct(i, a, gram, d + 1, 5);
+        double[][] gram = new double[d + 2][d + 5];
+        block.addScaledOuterProduct(i, a, gram, 2, 5);
+        double[] copy = new double[d + 1];
+        Arrays.fill(copy, 9);
+        block.copyRow(i, copy);
         double square = 0;
         for (int j = 0; j < d; j++) {
           // One product of two doubles each: the same rounding however it is stored.
           assertThat(sums.toArray()[j + 2]).isEqualTo(a * x[j]);
           assertThat(absolute[j + 2]).isEqualTo(a * Math.abs(x[j]));
           assertThat(plain[j + 3]).isEqualTo(a * x[j]);
-          for (int k = 0; k <= d; k++) {
-            assertThat(gram[5 + j * (d + 1) + k]).isEqualTo(k <= j ? a * x[j] * x[k] : 0);
+          for (int k = 0; k < d; k++) {
+            assertThat(gram[2 + j][5 + k]).isEqualTo(k <= j ? a * x[j] * x[k] : 0);
           }
+          assertThat(gram[2 + j]).startsWith(0, 0, 0, 0, 0);
+          assertThat(copy[j]).isEqualTo(x[j]);
           square += x[j] * x[j];
         }
         assertThat(sums.depth()).isEqualTo(1);
@@ -108,7 +113,9 @@ class ExampleBlockTest {
           assertThat(padded[d + 2]).isZero();
         }
         assertThat(Arrays.copyOf(plain, 3)).containsOnly(0);
-        assertThat(Arrays.copyOf(gram, 5)).containsOnly(0);
+        assertThat(gram[0]).containsOnly(0);
+        assertThat(gram[1]).containsOnly(0);
+        assertThat(copy[d]).isEqualTo(9);
       }
     }
   }
