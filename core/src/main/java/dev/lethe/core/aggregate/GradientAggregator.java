@@ -1,7 +1,9 @@
 package dev.lethe.core.aggregate;
 
 import dev.lethe.core.linalg.CompensatedVector;
+import dev.lethe.core.loss.MarginLoss;
 import dev.lethe.core.model.ExampleBlock;
+import dev.lethe.core.model.RowPanel;
 
 /**
  * sum_i w_i l(s_i, y_i) and its gradient sum_i w_i X_i' dl/ds(s_i, y_i), sum form, no penalty.
@@ -22,6 +24,29 @@ public final class GradientAggregator implements Aggregator<GradientAggregator> 
 
   @Override
   public void add(ExampleBlock block) {
+    if (point.loss() instanceof MarginLoss loss) {
+      addPanels(block, loss);
+    } else {
+      addRows(block);
+    }
+  }
+
+  private void addPanels(ExampleBlock block, MarginLoss loss) {
+    RowPanel panel = new RowPanel(point.layout(), block);
+    double[] s = new double[RowPanel.ROWS];
+    while (panel.next()) {
+      panel.margins(point.theta(), s);
+      for (int r = 0; r < panel.rows(); r++) {
+        double w = block.weight(panel.first() + r);
+        double y = block.label(panel.first() + r);
+        value.add(0, w * loss.value(s[r], y));
+        s[r] = w * loss.firstDerivative(s[r], y);
+      }
+      panel.addTransposed(s, gradient);
+    }
+  }
+
+  private void addRows(ExampleBlock block) {
     RowEvaluation row = new RowEvaluation(point);
     for (int i = 0; i < block.rows(); i++) {
       double w = block.weight(i);

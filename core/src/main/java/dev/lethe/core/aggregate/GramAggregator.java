@@ -4,8 +4,10 @@ import dev.lethe.core.linalg.CompensatedVector;
 import dev.lethe.core.linalg.OuterProducts;
 import dev.lethe.core.linalg.Rounding;
 import dev.lethe.core.linalg.SymmetricMatrix;
+import dev.lethe.core.loss.MarginLoss;
 import dev.lethe.core.model.ExampleBlock;
 import dev.lethe.core.model.ParameterLayout;
+import dev.lethe.core.model.RowPanel;
 import java.util.Arrays;
 
 /**
@@ -65,11 +67,57 @@ public final class GramAggregator implements Aggregator<GramAggregator> {
       }
       products = new OuterProducts(size);
     }
-    ParameterLayout layout = point.layout();
-    boolean whole = block.isDense() && layout.outputs() == 1;
-    RowEvaluation row = new RowEvaluation(point);
     rows += block.rows();
     checksum += block.checksum();
+    if (point.loss() instanceof MarginLoss loss && !point.boundsCurvature()) {
+      addPanels(block, loss);
+    } else {
+      addRows(block);
+    }
+  }
+
+  private void addPanels(ExampleBlock block, MarginLoss loss) {
+    RowPanel rowPanel = new RowPanel(point.layout(), block);
+    MarginErrors errors = new MarginErrors(point, block);
+    double[] s = new double[RowPanel.ROWS];
+    while (rowPanel.next()) {
+      rowPanel.margins(point.theta(), s);
+      errors.at(rowPanel);
+      for (int r = 0; r < rowPanel.rows(); r++) {
+        int i = rowPanel.first() + r;
+        addRow(block, i, block.weight(i) * loss.secondDerivative(s[r], block.label(i)));
+        endRow();
+      }
+    }
+    maxMarginError = Math.max(maxMarginError, errors.largest());
+  }
+
+  /** panel += a x x', of the only output, x with the intercept's 1. */
+  private void addRow(ExampleBlock block, int i, double a) {
+    if (a == 0) {
+      return;
+    }
+    if (!block.isDense()) {
+      addPart(block, i, a, 0, 0);
+      return;
+    }
+    double[] x = products.next();
+    block.copyRow(i, x);
+    if (point.layout().intercept()) {
+      x[size - 1] = 1;
+    }
+    products.add(a, panel);
+  }
+
+  private void endRow() {
+    if (++panelRows == PANEL_ROWS) {
+      flush();
+    }
+  }
+
+  private void addRows(ExampleBlock block) {
+    ParameterLayout layout = point.layout();
+    RowEvaluation row = new RowEvaluation(point);
     for (int i = 0; i < block.rows(); i++) {
       row.at(block, i);
       maxMarginError = Math.max(maxMarginError, row.boundErrors(block, i));
@@ -78,27 +126,13 @@ public final class GramAggregator implements Aggregator<GramAggregator> {
       for (int k = 0; k < layout.outputs(); k++) {
         for (int l = 0; l <= k; l++) {
           double curvature = w * a[k * layout.outputs() + l];
-          if (curvature != 0 && whole) {
-            addRow(block, i, curvature);
-          } else if (curvature != 0) {
+          if (curvature != 0) {
             addPart(block, i, curvature, k, l);
           }
         }
       }
-      if (++panelRows == PANEL_ROWS) {
-        flush();
-      }
+      endRow();
     }
-  }
-
-  /** panel += a x x', of the only output, x with the intercept's 1. */
-  private void addRow(ExampleBlock block, int i, double a) {
-    double[] x = products.next();
-    block.copyRow(i, x);
-    if (point.layout().intercept()) {
-      x[size - 1] = 1;
-    }
-    products.add(a, panel);
   }
 
   /** panel += a x x' in the part of two outputs k &gt;= l, x with the intercept's 1. */

@@ -20,6 +20,11 @@ public final class DenseBlock extends ExampleBlock {
     this.values = values;
   }
 
+  /** Not a copy. */
+  double[] values() {
+    return values;
+  }
+
   @Override
   public boolean isDense() {
     return true;
@@ -78,7 +83,7 @@ public final class DenseBlock extends ExampleBlock {
   public void addScaledRow(int row, double a, CompensatedVector sums, int target) {
     int d = features();
     int offset = row * d;
-    double[] panel = sums.panel();
+    double[] panel = sums.panel(1);
     for (int j = 0; j < d; j++) {
       panel[target + j] += a * values[offset + j];
     }
