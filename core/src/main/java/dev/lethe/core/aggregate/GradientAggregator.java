@@ -34,13 +34,15 @@ public final class GradientAggregator implements Aggregator<GradientAggregator> 
   private void addPanels(ExampleBlock block, MarginLoss loss) {
     RowPanel panel = new RowPanel(point.layout(), block);
     double[] s = new double[RowPanel.ROWS];
+    double[] jet = new double[4];
     while (panel.next()) {
       panel.margins(point.theta(), s);
       for (int r = 0; r < panel.rows(); r++) {
         double w = block.weight(panel.first() + r);
         double y = block.label(panel.first() + r);
-        value.add(0, w * loss.value(s[r], y));
-        s[r] = w * loss.firstDerivative(s[r], y);
+        loss.jet(s[r], y, jet);
+        value.add(0, w * jet[0]);
+        s[r] = w * jet[1];
       }
       panel.addTransposed(s, gradient);
     }

@@ -68,6 +68,7 @@ public final class MeasurementAggregator implements Aggregator<MeasurementAggreg
     RowPanel panel = new RowPanel(point.layout(), block);
     MarginErrors errors = new MarginErrors(point, block);
     double[] s = new double[RowPanel.ROWS];
+    double[] jet = new double[4];
     double[] slopes = new double[RowPanel.ROWS];
     double[] slopeErrors = new double[RowPanel.ROWS];
     double[] curvatures = new double[RowPanel.ROWS];
@@ -77,12 +78,13 @@ public final class MeasurementAggregator implements Aggregator<MeasurementAggreg
       for (int r = 0; r < panel.rows(); r++) {
         double w = block.weight(panel.first() + r);
         double y = block.label(panel.first() + r);
-        slopes[r] = w * loss.firstDerivative(s[r], y);
-        slopeErrors[r] =
-            RowEvaluation.weightedError(errors.ofSlope(r, s[r], y), w, PRODUCTS, slopes[r]);
-        curvatures[r] = w * loss.secondDerivative(s[r], y);
+        loss.jet(s[r], y, jet);
+        value.add(0, w * jet[0]);
+        slopes[r] = w * jet[1];
+        curvatures[r] = w * jet[2];
         curvature.add(0, curvatures[r]);
-        value.add(0, w * loss.value(s[r], y));
+        double error = loss.slopeError(s[r], y, errors.ofMargin(r), jet);
+        slopeErrors[r] = RowEvaluation.weightedError(error, w, PRODUCTS, slopes[r]);
       }
       curvature.endRows(panel.rows(), false);
       panel.addTransposed(slopes, gradient);
