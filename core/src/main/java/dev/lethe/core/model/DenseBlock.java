@@ -26,6 +26,11 @@ public final class DenseBlock extends ExampleBlock {
   }
 
   @Override
+  public String storage() {
+    return "dense";
+  }
+
+  @Override
   public boolean isDense() {
     return true;
   }

@@ -38,6 +38,11 @@ public final class SparseBlock extends ExampleBlock {
   }
 
   @Override
+  public String storage() {
+    return "sparse";
+  }
+
+  @Override
   public boolean isDense() {
     return false;
   }
