@@ -29,7 +29,8 @@ import org.openjdk.jmh.annotations.State;
  * kernel's rate over that of {@link #bandwidth} says how far it is from being bound by memory. The
  * data (75 and 100 MB) do not fit into a cache.
  *
- * <p>java -jar benchmarks/target/lethe-benchmarks-*-jmh.jar KernelBenchmark -f1 -wi 2 -i 3
+ * <p>java -jar benchmarks/target/lethe-benchmarks-*-jmh.jar KernelBenchmark -f1 -wi 2 -i 3, with
+ * {@code -jvmArgsAppend --add-modules=jdk.incubator.vector} for the Vector API as under Spark 4.1
  */
 @State(Scope.Benchmark)
 @BenchmarkMode(Mode.Throughput)
