@@ -5,9 +5,7 @@ import dev.lethe.core.aggregate.HessianVectorAggregator;
 import dev.lethe.core.aggregate.MeasurementAggregator;
 import dev.lethe.core.aggregate.Point;
 import dev.lethe.core.loss.LogisticLoss;
-import dev.lethe.core.model.BlockBuilder;
 import dev.lethe.core.model.ExampleBlock;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.concurrent.TimeUnit;
@@ -31,7 +29,8 @@ import org.openjdk.jmh.annotations.State;
  * kernel's rate over that of {@link #bandwidth} says how far it is from being bound by memory. The
  * data (75 and 100 MB) do not fit into a cache.
  *
- * <p>java -jar benchmarks/target/lethe-benchmarks-*-jmh.jar KernelBenchmark -f1 -wi 2 -i 3
+ * <p>java -jar benchmarks/target/lethe-benchmarks-*-jmh.jar KernelBenchmark -f1 -wi 2 -i 3, with
+ * {@code -jvmArgsAppend --add-modules=jdk.incubator.vector} for the Vector API as under Spark 4.1
  */
 @State(Scope.Benchmark)
 @BenchmarkMode(Mode.Throughput)
@@ -68,21 +67,7 @@ public class KernelBenchmark {
     int entries = dense ? DENSE_FEATURES : SPARSE_ENTRIES_PER_ROW;
     rows = ENTRIES / entries / (dense ? 1 : 2);
     SplittableRandom random = new SplittableRandom(SEED);
-    blocks = new ArrayList<>();
-    BlockBuilder builder = BlockBuilder.of(features);
-    int stride = features / entries;
-    for (long i = 0; i < rows; i++) {
-      for (int k = 0; k < entries; k++) {
-        builder.add(k * stride + random.nextInt(stride), random.nextDouble() - 0.5);
-      }
-      builder.endRow(random.nextInt(2), 1);
-      if (builder.isFull()) {
-        blocks.add(builder.build());
-      }
-    }
-    if (!builder.isEmpty()) {
-      blocks.add(builder.build());
-    }
+    blocks = SyntheticBlocks.of(features, entries, rows, random);
     bytes = blocks.stream().mapToLong(ExampleBlock::bytes).sum();
     words = random.doubles(bytes / 8).toArray();
     double[] theta = random.doubles(features + 1L, -1, 1).toArray();

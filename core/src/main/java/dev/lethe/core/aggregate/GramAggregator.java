@@ -1,10 +1,14 @@
 package dev.lethe.core.aggregate;
 
 import dev.lethe.core.linalg.CompensatedVector;
+import dev.lethe.core.linalg.OuterProducts;
 import dev.lethe.core.linalg.Rounding;
 import dev.lethe.core.linalg.SymmetricMatrix;
+import dev.lethe.core.loss.MarginLoss;
 import dev.lethe.core.model.ExampleBlock;
 import dev.lethe.core.model.ParameterLayout;
+import dev.lethe.core.model.RowPanel;
+import java.util.Arrays;
 
 /**
  * The weighted Gram matrix sum_i w_i X_i' A_i X_i with A_i = d2l/ds2(s_i), the data's Hessian (p x
@@ -12,12 +16,14 @@ import dev.lethe.core.model.ParameterLayout;
  * self-concordance, A_i is a lower bound of it there.
  *
  * <p>Only the lower triangle is summed: plainly within {@value #PANEL_ROWS} rows, compensated
- * beyond. For two margins k &gt; l the d x d part of both is symmetric itself, since x_i is the
- * same, so its lower triangle says all. Entry jk is within {@link #relativeError} sqrt(H_jj H_kk)
- * of the exact one (Cauchy-Schwarz on the absolute terms).
+ * beyond, in any order (gamma_{@value #PANEL_ROWS} covers every order of the same products, fused
+ * or not, but no scheme that forms others, such as Strassen's). For two margins k &gt; l the d x d
+ * part of both is symmetric itself, since x_i is the same, so its lower triangle says all. Entry jk
+ * is within {@link #relativeError} sqrt(H_jj H_kk) of the exact one (Cauchy-Schwarz on the absolute
+ * terms).
  *
  * <p>Memory: the sums are 8 p (p + 1) bytes, serialized as well. A task holds them with a panel of
- * 8 p^2 bytes, later with the buffer that serializes them; the driver up to three of them, or one,
+ * 4 p^2 bytes, later with the buffer that serializes them; the driver up to three of them, or one,
  * the matrix and its factor. That is at most about 32 p^2 bytes on the driver and for every task
  * that runs at a time: 2 GiB at {@value #MAX_SIZE}, 32 MiB at 1024. Three sums exceed Spark's
  * default {@code spark.driver.maxResultSize} of 1 GiB beyond p = 6688.
@@ -33,7 +39,8 @@ public final class GramAggregator implements Aggregator<GramAggregator> {
   private final transient Point point;
   private final int size;
   private final CompensatedVector sums;
-  private transient double[] panel;
+  private transient double[][] panel;
+  private transient OuterProducts products;
   private transient int panelRows;
   private double maxMarginError;
   private long rows;
@@ -47,18 +54,70 @@ public final class GramAggregator implements Aggregator<GramAggregator> {
     this.point = point;
     size = point.size();
     sums = new CompensatedVector(size * (size + 1) / 2);
-    panel = new double[0];
+    panel = new double[0][];
+    products = new OuterProducts(0);
   }
 
   @Override
   public void add(ExampleBlock block) {
     if (panel.length == 0) {
-      panel = new double[size * size];
+      panel = new double[size][];
+      for (int j = 0; j < size; j++) {
+        panel[j] = new double[j + 1];
+      }
+      products = new OuterProducts(size);
     }
-    ParameterLayout layout = point.layout();
-    RowEvaluation row = new RowEvaluation(point);
     rows += block.rows();
     checksum += block.checksum();
+    if (point.loss() instanceof MarginLoss loss && !point.boundsCurvature()) {
+      addPanels(block, loss);
+    } else {
+      addRows(block);
+    }
+  }
+
+  private void addPanels(ExampleBlock block, MarginLoss loss) {
+    RowPanel rowPanel = new RowPanel(point.layout(), block);
+    MarginErrors errors = new MarginErrors(point, block);
+    double[] s = new double[RowPanel.ROWS];
+    while (rowPanel.next()) {
+      rowPanel.margins(point.theta(), s);
+      errors.at(rowPanel);
+      for (int r = 0; r < rowPanel.rows(); r++) {
+        int i = rowPanel.first() + r;
+        addRow(block, i, block.weight(i) * loss.secondDerivative(s[r], block.label(i)));
+        endRow();
+      }
+    }
+    maxMarginError = Math.max(maxMarginError, errors.largest());
+  }
+
+  /** panel += a x x', of the only output, x with the intercept's 1. */
+  private void addRow(ExampleBlock block, int i, double a) {
+    if (a == 0) {
+      return;
+    }
+    if (!block.isDense()) {
+      addPart(block, i, a, 0, 0);
+      return;
+    }
+    double[] x = products.next();
+    block.copyRow(i, x);
+    if (point.layout().intercept()) {
+      x[size - 1] = 1;
+    }
+    products.add(a, panel);
+  }
+
+  private void endRow() {
+    if (++panelRows == PANEL_ROWS) {
+      flush();
+    }
+  }
+
+  private void addRows(ExampleBlock block) {
+    ParameterLayout layout = point.layout();
+    RowEvaluation row = new RowEvaluation(point);
     for (int i = 0; i < block.rows(); i++) {
       row.at(block, i);
       maxMarginError = Math.max(maxMarginError, row.boundErrors(block, i));
@@ -72,9 +131,7 @@ public final class GramAggregator implements Aggregator<GramAggregator> {
           }
         }
       }
-      if (++panelRows == PANEL_ROWS) {
-        flush();
-      }
+      endRow();
     }
   }
 
@@ -84,35 +141,32 @@ public final class GramAggregator implements Aggregator<GramAggregator> {
     boolean scalar = k >= layout.margins();
     int first = scalar ? layout.scalar(k - layout.margins()) : k * layout.stride();
     if (scalar && l >= layout.margins()) {
-      panel[first * size + layout.scalar(l - layout.margins())] += a;
+      panel[first][layout.scalar(l - layout.margins())] += a;
       return;
     }
-    int offset = first * size + l * layout.stride();
+    int offset = l * layout.stride();
     int d = layout.features();
-    if (scalar) {
-      block.addScaledRowPlainly(i, a, panel, offset);
-      if (layout.intercept()) {
-        panel[offset + d] += a;
-      }
-      return;
+    int last = scalar ? first : first + d;
+    if (!scalar) {
+      block.addScaledOuterProduct(i, a, panel, first, offset);
     }
-    block.addScaledOuterProduct(i, a, panel, size, offset);
+    if (scalar || layout.intercept()) {
+      block.addScaledRowPlainly(i, a, panel[last], offset);
+    }
     if (layout.intercept()) {
-      int last = offset + d * size;
-      block.addScaledRowPlainly(i, a, panel, last);
-      panel[last + d] += a;
+      panel[last][offset + d] += a;
     }
   }
 
   private void flush() {
     if (panelRows > 0) {
+      products.flush(panel);
       int target = 0;
-      for (int j = 0; j < size; j++) {
-        int row = j * size;
-        for (int k = 0; k <= j; k++) {
-          sums.add(target++, panel[row + k]);
-          panel[row + k] = 0;
+      for (double[] row : panel) {
+        for (double sum : row) {
+          sums.add(target++, sum);
         }
+        Arrays.fill(row, 0);
       }
       sums.endRow(false);
       panelRows = 0;
@@ -133,7 +187,8 @@ public final class GramAggregator implements Aggregator<GramAggregator> {
   public GramAggregator sealed() {
     flush();
     sums.sealed();
-    panel = new double[0];
+    panel = new double[0][];
+    products = new OuterProducts(0);
     return this;
   }
 

@@ -1,7 +1,9 @@
 package dev.lethe.core.aggregate;
 
 import dev.lethe.core.linalg.CompensatedVector;
+import dev.lethe.core.loss.MarginLoss;
 import dev.lethe.core.model.ExampleBlock;
+import dev.lethe.core.model.RowPanel;
 
 /** sum_i w_i X_i' d2l/ds2(s_i) X_i v, the product of the data's Hessian with v; no penalty. */
 public final class HessianVectorAggregator implements Aggregator<HessianVectorAggregator> {
@@ -26,6 +28,30 @@ public final class HessianVectorAggregator implements Aggregator<HessianVectorAg
 
   @Override
   public void add(ExampleBlock block) {
+    if (point.loss() instanceof MarginLoss loss) {
+      addPanels(block, loss);
+    } else {
+      addRows(block);
+    }
+  }
+
+  private void addPanels(ExampleBlock block, MarginLoss loss) {
+    RowPanel panel = new RowPanel(point.layout(), block);
+    double[] s = new double[RowPanel.ROWS];
+    double[] u = new double[RowPanel.ROWS];
+    while (panel.next()) {
+      panel.margins(point.theta(), s);
+      panel.margins(direction, u);
+      for (int r = 0; r < panel.rows(); r++) {
+        int i = panel.first() + r;
+        u[r] *= loss.secondDerivative(s[r], block.label(i));
+        u[r] *= block.weight(i);
+      }
+      panel.addTransposed(u, product);
+    }
+  }
+
+  private void addRows(ExampleBlock block) {
     RowEvaluation row = new RowEvaluation(point);
     double[] u = new double[point.layout().outputs()];
     double[] a = new double[u.length];

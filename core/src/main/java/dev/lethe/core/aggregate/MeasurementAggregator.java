@@ -3,8 +3,10 @@ package dev.lethe.core.aggregate;
 import dev.lethe.core.linalg.CompensatedVector;
 import dev.lethe.core.linalg.Rounding;
 import dev.lethe.core.loss.LossFunction;
+import dev.lethe.core.loss.MarginLoss;
 import dev.lethe.core.model.ExampleBlock;
 import dev.lethe.core.model.ParameterLayout;
+import dev.lethe.core.model.RowPanel;
 
 /**
  * One pass that measures all that a distance bound needs: value, gradient g, a proven bound of the
@@ -28,6 +30,9 @@ import dev.lethe.core.model.ParameterLayout;
 public final class MeasurementAggregator implements Aggregator<MeasurementAggregator> {
   private static final long serialVersionUID = 1L;
 
+  /** Of the products that follow the derivative, and of the panel's sum. */
+  private static final double PRODUCTS = Rounding.gamma(CompensatedVector.PANEL_ROWS + 6.0);
+
   private final transient Point point;
   private final int size;
   private final CompensatedVector gradient;
@@ -50,20 +55,57 @@ public final class MeasurementAggregator implements Aggregator<MeasurementAggreg
 
   @Override
   public void add(ExampleBlock block) {
+    rows += block.rows();
+    checksum += block.checksum();
+    if (point.loss() instanceof MarginLoss loss && !point.boundsCurvature()) {
+      addPanels(block, loss);
+    } else {
+      addRows(block);
+    }
+  }
+
+  private void addPanels(ExampleBlock block, MarginLoss loss) {
+    RowPanel panel = new RowPanel(point.layout(), block);
+    MarginErrors errors = new MarginErrors(point, block);
+    double[] s = new double[RowPanel.ROWS];
+    double[] jet = new double[4];
+    double[] slopes = new double[RowPanel.ROWS];
+    double[] slopeErrors = new double[RowPanel.ROWS];
+    double[] curvatures = new double[RowPanel.ROWS];
+    while (panel.next()) {
+      panel.margins(point.theta(), s);
+      errors.at(panel);
+      for (int r = 0; r < panel.rows(); r++) {
+        double w = block.weight(panel.first() + r);
+        double y = block.label(panel.first() + r);
+        loss.jet(s[r], y, jet);
+        value.add(0, w * jet[0]);
+        slopes[r] = w * jet[1];
+        curvatures[r] = w * jet[2];
+        curvature.add(0, curvatures[r]);
+        double error = loss.slopeError(s[r], y, errors.ofMargin(r), jet);
+        slopeErrors[r] = RowEvaluation.weightedError(error, w, PRODUCTS, slopes[r]);
+      }
+      curvature.endRows(panel.rows(), false);
+      panel.addTransposed(slopes, gradient);
+      panel.addTransposed(curvatures, curvatureMoment);
+      panel.addAbsoluteTransposed(slopeErrors, termError);
+    }
+    maxMarginError = Math.max(maxMarginError, errors.largest());
+  }
+
+  private void addRows(ExampleBlock block) {
     ParameterLayout layout = point.layout();
     RowEvaluation row = new RowEvaluation(point);
     int outputs = layout.outputs();
     double[] diagonal = new double[outputs];
-    double products = Rounding.gamma(CompensatedVector.PANEL_ROWS + 6.0);
-    rows += block.rows();
-    checksum += block.checksum();
     for (int i = 0; i < block.rows(); i++) {
       double w = block.weight(i);
       double y = block.label(i);
       row.at(block, i);
       maxMarginError = Math.max(maxMarginError, row.boundErrors(block, i));
       layout.addTransposed(block, i, row.weightedGradient(y, w), gradient);
-      layout.addAbsoluteTransposed(block, i, row.weightedGradientError(y, w, products), termError);
+      layout.addAbsoluteTransposed(block, i, row.weightedGradientError(y, w, PRODUCTS), termError);
       double[] a = row.hessian(block, i);
       for (int k = 0; k < outputs; k++) {
         diagonal[k] = w * a[k * (outputs + 1)];

@@ -85,6 +85,15 @@ public final class Point implements Serializable {
     return radius >= 0;
   }
 
+  /** |theta|, a new array. */
+  double[] absoluteTheta() {
+    double[] absolute = new double[theta.length];
+    for (int j = 0; j < absolute.length; j++) {
+      absolute[j] = Math.abs(theta[j]);
+    }
+    return absolute;
+  }
+
   double radius() {
     return radius;
   }

@@ -81,13 +81,15 @@ final class RowEvaluation {
   double[] weightedGradientError(double label, double weight, double products) {
     loss.gradientError(s, label, errors, gradientError);
     for (int k = 0; k < outputs; k++) {
-      // the normal number covers that w l' underflows
-      gradientError[k] =
-          weight * (gradientError[k] + UNDERFLOW)
-              + products * Math.abs(gradient[k])
-              + Double.MIN_NORMAL;
+      gradientError[k] = weightedError(gradientError[k], weight, products, gradient[k]);
     }
     return gradientError;
+  }
+
+  /** The bound for one term, from the derivative's error and the weighted derivative. */
+  static double weightedError(double error, double weight, double products, double weighted) {
+    // the normal number covers that w l' underflows
+    return weight * (error + UNDERFLOW) + products * Math.abs(weighted) + Double.MIN_NORMAL;
   }
 
   /**

@@ -58,21 +58,34 @@ public final class CompensatedVector implements Serializable {
   }
 
   /**
-   * The buffer to which the caller adds one dense row, valid until the next call; {@link #endRow}
-   * must follow.
+   * The buffer to which the caller adds dense rows, in any order, valid until the next call; {@link
+   * #endRow} or {@link #endRows} must follow.
+   *
+   * @param rows how many, at most {@value #PANEL_ROWS}
    */
-  public double[] panel() {
+  public double[] panel(int rows) {
+    if (panelRows + rows > PANEL_ROWS) {
+      flush();
+    }
     if (panel == null || panel.length == 0) {
       panel = new double[sum.length];
     }
     return panel;
   }
 
-  /** Ends a row; {@code dense} when it was added to {@link #panel()}. */
+  /** Ends a row; {@code dense} when it was added to {@link #panel}. */
   public void endRow(boolean dense) {
-    depth++;
-    if (dense && ++panelRows == PANEL_ROWS) {
-      flush();
+    endRows(1, dense);
+  }
+
+  /** Ends rows; {@code dense} when they were added to {@link #panel}. */
+  public void endRows(int rows, boolean dense) {
+    depth += rows;
+    if (dense) {
+      panelRows += rows;
+      if (panelRows == PANEL_ROWS) {
+        flush();
+      }
     }
   }
 

@@ -36,15 +36,24 @@ public final class LogisticLoss extends MarginLoss {
 
   @Override
   public double value(double margin, double label) {
-    // log(1 + e^s) - y s, written so that only e^{-|s|} is ever taken and nothing cancels for y =
-    // 1, s > 0.
-    double log1p = Math.log1p(Math.exp(-Math.abs(margin)));
+    return value(margin, label, Math.exp(-Math.abs(margin)));
+  }
+
+  /** log(1 + e^s) - y s by e = e^{-|s|}, so that nothing cancels for y = 1, s &gt; 0. */
+  private static double value(double margin, double label, double e) {
+    // log(1 + e) = log u + log(1 + (e - (u - 1)) / u) for u = 1 + e rounded, where u - 1 is exact;
+    // Math.log is an intrinsic, Math.log1p a call out of Java
+    double u = 1 + e;
+    double log1p = Math.log(u) + (e - (u - 1)) / u;
     return margin > 0 ? log1p + (1 - label) * margin : log1p - label * margin;
   }
 
   @Override
   public double firstDerivative(double margin, double label) {
-    double e = Math.exp(-Math.abs(margin));
+    return firstDerivative(margin, label, Math.exp(-Math.abs(margin)));
+  }
+
+  private static double firstDerivative(double margin, double label, double e) {
     double tail = e / (1 + e); // sigma(-|s|)
     // sigma(s) - y without cancellation when the prediction agrees with the label
     if (label == 1) {
@@ -58,9 +67,22 @@ public final class LogisticLoss extends MarginLoss {
 
   @Override
   public double secondDerivative(double margin, double label) {
-    double e = Math.exp(-Math.abs(margin));
+    return secondDerivative(Math.exp(-Math.abs(margin)));
+  }
+
+  private static double secondDerivative(double e) {
     double d = 1 + e;
     return e / (d * d);
+  }
+
+  @Override
+  public void jet(double margin, double label, double[] jet) {
+    double e = Math.exp(-Math.abs(margin));
+    double slope = firstDerivative(margin, label, e);
+    jet[0] = value(margin, label, e);
+    jet[1] = slope;
+    jet[2] = secondDerivative(e);
+    jet[3] = evaluationErrorOf(slope, label);
   }
 
   @Override
@@ -75,8 +97,12 @@ public final class LogisticLoss extends MarginLoss {
 
   @Override
   protected double evaluationError(double margin, double label) {
+    return evaluationErrorOf(firstDerivative(margin, label), label);
+  }
+
+  private static double evaluationErrorOf(double slope, double label) {
     // without a label of 0 or 1 the difference cancels: the error is one of sigma(s) <= 1
-    return label == 0 || label == 1 ? ERROR * Math.abs(firstDerivative(margin, label)) : 2 * ERROR;
+    return label == 0 || label == 1 ? ERROR * Math.abs(slope) : 2 * ERROR;
   }
 
   @Override

@@ -16,6 +16,24 @@ public abstract class MarginLoss implements LossFunction {
   /** d2l/ds2, never negative. */
   public abstract double secondDerivative(double margin, double label);
 
+  /**
+   * All that a pass needs of a row at once, for losses whose parts share an exponential: l, dl/ds,
+   * d2l/ds2 and the bound of the error of computing dl/ds, each as its own method gives it.
+   *
+   * @param jet four entries, overwritten
+   */
+  public void jet(double margin, double label, double[] jet) {
+    jet[0] = value(margin, label);
+    jet[1] = firstDerivative(margin, label);
+    jet[2] = secondDerivative(margin, label);
+    jet[3] = evaluationError(margin, label);
+  }
+
+  /** As {@link #gradientError}, at a margin whose {@link #jet} is known. */
+  public final double slopeError(double margin, double label, double marginError, double[] jet) {
+    return (slopeChange(margin, label, marginError) + jet[3]) * UP;
+  }
+
   /** An upper bound of d2l/ds2 over all margins and legal labels, or infinity. */
   public abstract double secondDerivativeBound();
 

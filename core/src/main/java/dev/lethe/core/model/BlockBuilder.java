@@ -4,7 +4,8 @@ import java.util.Arrays;
 
 /**
  * Collects rows into blocks. A block is stored dense when more than half of its entries are not
- * zero, as compressed rows otherwise; the choice never changes a result beyond rounding.
+ * zero, as compressed rows otherwise, without their values if all are 1; the first choice never
+ * changes a result beyond rounding, the second not a bit.
  */
 public final class BlockBuilder {
   private static final double DENSE_ABOVE = 0.5;
@@ -14,6 +15,7 @@ public final class BlockBuilder {
   private final int maxEntries;
   private int rows;
   private int entries;
+  private boolean binary = true;
   private int[] offsets;
   private int[] columns;
   private double[] values;
@@ -61,6 +63,7 @@ public final class BlockBuilder {
       columns = Arrays.copyOf(columns, grown);
       values = Arrays.copyOf(values, grown);
     }
+    binary &= value == 1;
     columns[entries] = column;
     values[entries++] = value;
   }
@@ -90,6 +93,10 @@ public final class BlockBuilder {
         }
       }
       block = new DenseBlock(features, dense, y, w);
+    } else if (binary) {
+      block =
+          new BinaryBlock(
+              features, Arrays.copyOf(offsets, rows + 1), Arrays.copyOf(columns, entries), y, w);
     } else {
       block =
           new SparseBlock(
@@ -102,6 +109,7 @@ public final class BlockBuilder {
     }
     rows = 0;
     entries = 0;
+    binary = true;
     return block;
   }
 }

@@ -20,6 +20,16 @@ public final class DenseBlock extends ExampleBlock {
     this.values = values;
   }
 
+  /** Not a copy. */
+  double[] values() {
+    return values;
+  }
+
+  @Override
+  public String storage() {
+    return "dense";
+  }
+
   @Override
   public boolean isDense() {
     return true;
@@ -78,7 +88,7 @@ public final class DenseBlock extends ExampleBlock {
   public void addScaledRow(int row, double a, CompensatedVector sums, int target) {
     int d = features();
     int offset = row * d;
-    double[] panel = sums.panel();
+    double[] panel = sums.panel(1);
     for (int j = 0; j < d; j++) {
       panel[target + j] += a * values[offset + j];
     }
@@ -103,18 +113,23 @@ public final class DenseBlock extends ExampleBlock {
   }
 
   @Override
-  public void addScaledOuterProduct(int row, double a, double[] gram, int stride, int first) {
+  public void addScaledOuterProduct(int row, double a, double[][] gram, int first, int target) {
     int d = features();
     int offset = row * d;
     for (int j = 0; j < d; j++) {
       double aj = a * values[offset + j];
       if (aj != 0) {
-        int target = first + j * stride;
+        double[] sums = gram[first + j];
         for (int k = 0; k <= j; k++) {
-          gram[target + k] += aj * values[offset + k];
+          sums[target + k] += aj * values[offset + k];
         }
       }
     }
+  }
+
+  @Override
+  public void copyRow(int row, double[] target) {
+    System.arraycopy(values, row * features(), target, 0, features());
   }
 
   @Override

@@ -9,7 +9,8 @@ import java.io.Serializable;
  * <p>The intercept is not stored: its x is 1. Methods that take a row do not check it and do not
  * allocate, they are called once a row and pass.
  */
-public abstract sealed class ExampleBlock implements Serializable permits DenseBlock, SparseBlock {
+public abstract sealed class ExampleBlock implements Serializable
+    permits DenseBlock, SparseBlock, BinaryBlock {
   private static final long serialVersionUID = 1L;
 
   private final int features;
@@ -50,6 +51,16 @@ public abstract sealed class ExampleBlock implements Serializable permits DenseB
     return sum;
   }
 
+  /** {@link #checksum(long, double[])} of {@code count} times the value 1. */
+  static long checksumOfOnes(long start, int count) {
+    long sum = start + count;
+    for (int k = 0; k < count; k++) {
+      sum = (sum ^ Double.doubleToRawLongBits(1)) * 0x9E3779B97F4A7C15L;
+      sum ^= sum >>> 32;
+    }
+    return sum;
+  }
+
   /**
    * A checksum of every bit of the block, made when the block was. The sum over the blocks of a
    * data set tells two passes that saw different data apart, but for a chance of 2^-64; it is no
@@ -77,6 +88,9 @@ public abstract sealed class ExampleBlock implements Serializable permits DenseB
     return weights[row];
   }
 
+  /** How the entries are stored, in a word; no result depends on it beyond rounding. */
+  public abstract String storage();
+
   /** Whether every entry is stored. */
   public abstract boolean isDense();
 
@@ -101,12 +115,12 @@ public abstract sealed class ExampleBlock implements Serializable permits DenseB
   /** sums_{offset + j} += a x_ij, plainly. */
   public abstract void addScaledRowPlainly(int row, double a, double[] sums, int offset);
 
-  /**
-   * Lower triangle of a d x d part of gram += a x_i x_i' (row-major, leading dimension {@code
-   * stride}, the part's first entry at {@code offset}).
-   */
+  /** Lower triangle of the d x d part of gram from (first, offset) += a x_i x_i'. */
   public abstract void addScaledOuterProduct(
-      int row, double a, double[] gram, int stride, int offset);
+      int row, double a, double[][] gram, int first, int offset);
+
+  /** Writes x_i to the first d entries of {@code target}. */
+  public abstract void copyRow(int row, double[] target);
 
   /** Calls the consumer for each stored entry of the row. */
   public abstract void forEachEntry(int row, EntryConsumer consumer);

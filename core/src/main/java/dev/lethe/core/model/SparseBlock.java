@@ -1,6 +1,7 @@
 package dev.lethe.core.model;
 
 import dev.lethe.core.linalg.CompensatedVector;
+import java.util.Arrays;
 
 /**
  * Rows in compressed sparse row form: the entries of row i are at offsets[i] .. offsets[i + 1] - 1
@@ -34,6 +35,11 @@ public final class SparseBlock extends ExampleBlock {
     this.offsets = offsets;
     this.columns = columns;
     this.values = values;
+  }
+
+  @Override
+  public String storage() {
+    return "sparse";
   }
 
   @Override
@@ -95,13 +101,21 @@ public final class SparseBlock extends ExampleBlock {
   }
 
   @Override
-  public void addScaledOuterProduct(int row, double a, double[] gram, int stride, int first) {
+  public void addScaledOuterProduct(int row, double a, double[][] gram, int first, int target) {
     for (int k = offsets[row]; k < offsets[row + 1]; k++) {
       double ak = a * values[k];
-      int target = first + columns[k] * stride;
+      double[] sums = gram[first + columns[k]];
       for (int l = offsets[row]; l <= k; l++) {
-        gram[target + columns[l]] += ak * values[l];
+        sums[target + columns[l]] += ak * values[l];
       }
+    }
+  }
+
+  @Override
+  public void copyRow(int row, double[] target) {
+    Arrays.fill(target, 0, features(), 0);
+    for (int k = offsets[row]; k < offsets[row + 1]; k++) {
+      target[columns[k]] = values[k];
     }
   }
 

@@ -8,6 +8,7 @@ import dev.lethe.core.linalg.Rounding;
 import dev.lethe.core.linalg.SymmetricMatrix;
 import dev.lethe.core.linalg.Vectors;
 import dev.lethe.core.loss.LogisticLoss;
+import dev.lethe.core.loss.SquaredLoss;
 import dev.lethe.core.model.ExampleBlock;
 import dev.lethe.core.testing.Exact;
 import dev.lethe.core.testing.Problem;
@@ -25,6 +26,7 @@ import net.jqwik.api.Property;
 import net.jqwik.api.constraints.IntRange;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** The gradient, Hessian-vector and Gram sums against differences, each other and exact sums. */
@@ -136,6 +138,51 @@ class DerivativesTest {
         }
         if (kind == Kind.GAUSSIAN) {
           assertThat(sums.relativeError()).isLessThan(1e-11); // useful, not only true
+        }
+      }
+    }
+  }
+
+  /** Curvature 1 and whole numbers: no order of the sums rounds, so every bit is known. */
+  @ParameterizedTest
+  @CsvSource({
+    "0, 70, 70",
+    "1, 1, 1",
+    "1, 1025, 64",
+    "3, 0, 64",
+    "3, 1023, 1023",
+    "5, 1024, 100",
+    "7, 1025, 1025",
+    "8, 2500, 7",
+    "100, 65, 64",
+    "101, 1100, 600"
+  })
+  void gram_wholeNumbers_isExact(int d, int n, int rowsPerBlock) {
+    SplittableRandom random = new SplittableRandom(d + 31L * n);
+    for (boolean intercept : d == 0 ? new boolean[] {true} : new boolean[] {false, true}) {
+      int p = intercept ? d + 1 : d;
+      double[][] x = new double[n][d];
+      double[] w = new double[n];
+      double[][] exact = new double[p][p];
+      for (int i = 0; i < n; i++) {
+        Arrays.setAll(x[i], j -> random.nextInt(-8, 9));
+        w[i] = random.nextInt(1, 5);
+        double[] row = Arrays.copyOf(x[i], p);
+        Arrays.fill(row, d, p, 1);
+        for (int j = 0; j < p; j++) {
+          for (int k = 0; k < p; k++) {
+            exact[j][k] += w[i] * row[j] * row[k];
+          }
+        }
+      }
+      Problem problem = new Problem(x, new double[n], w, intercept, new double[p]);
+      Point point = new Point(SquaredLoss.INSTANCE, problem.layout(), problem.theta());
+      for (Layout layout : Layout.values()) {
+        GramAggregator sums = new GramAggregator(point);
+        problem.blocks(layout, rowsPerBlock).forEach(sums::add);
+        double[] values = sums.sealed().matrix().values();
+        for (int j = 0; j < p; j++) {
+          assertThat(Arrays.copyOfRange(values, j * p, (j + 1) * p)).isEqualTo(exact[j]);
         }
       }
     }

@@ -91,6 +91,28 @@ class LossContractTest {
     }
   }
 
+  @ParameterizedTest
+  @EnumSource
+  void jet_anyMargin_hasTheBitsOfTheMethods(LossCase c) {
+    if (!(c.loss() instanceof MarginLoss loss)) {
+      return;
+    }
+    SplittableRandom random = new SplittableRandom(11);
+    double[] jet = new double[4];
+    double[] bound = new double[1];
+    for (int k = 0; k < 500; k++) {
+      double y = c.label(random);
+      double[] s = c.outputs(random);
+      loss.jet(s[0], y, jet);
+      assertThat(jet[0]).isEqualTo(loss.value(s[0], y));
+      assertThat(jet[1]).isEqualTo(loss.firstDerivative(s[0], y));
+      assertThat(jet[2]).isEqualTo(loss.secondDerivative(s[0], y));
+      double[] error = {1e-12 * random.nextDouble()};
+      loss.gradientError(s, y, error, bound);
+      assertThat(loss.slopeError(s[0], y, error[0], jet)).isEqualTo(bound[0]);
+    }
+  }
+
   /**
    * The exact gradient at margins anywhere within the margins' error of those that the loss sees is
    * within the bound.

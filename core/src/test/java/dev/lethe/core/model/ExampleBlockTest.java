@@ -83,17 +83,22 @@ class ExampleBlockTest {
         block.addScaledAbsoluteRow(i, a, absolute, 2);
         double[] plain = new double[d + 4];
         block.addScaledRowPlainly(i, a, plain, 3);
-        double[] gram = new double[(d + 1) * (d + 1) + 5];
-        block.addScaledOuterProduct(i, a, gram, d + 1, 5);
+        double[][] gram = new double[d + 2][d + 5];
+        block.addScaledOuterProduct(i, a, gram, 2, 5);
+        double[] copy = new double[d + 1];
+        Arrays.fill(copy, 9);
+        block.copyRow(i, copy);
         double square = 0;
         for (int j = 0; j < d; j++) {
           // One product of two doubles each: the same rounding however it is stored.
           assertThat(sums.toArray()[j + 2]).isEqualTo(a * x[j]);
           assertThat(absolute[j + 2]).isEqualTo(a * Math.abs(x[j]));
           assertThat(plain[j + 3]).isEqualTo(a * x[j]);
-          for (int k = 0; k <= d; k++) {
-            assertThat(gram[5 + j * (d + 1) + k]).isEqualTo(k <= j ? a * x[j] * x[k] : 0);
+          for (int k = 0; k < d; k++) {
+            assertThat(gram[2 + j][5 + k]).isEqualTo(k <= j ? a * x[j] * x[k] : 0);
           }
+          assertThat(gram[2 + j]).startsWith(0, 0, 0, 0, 0);
+          assertThat(copy[j]).isEqualTo(x[j]);
           square += x[j] * x[j];
         }
         assertThat(sums.depth()).isEqualTo(1);
@@ -108,7 +113,9 @@ class ExampleBlockTest {
           assertThat(padded[d + 2]).isZero();
         }
         assertThat(Arrays.copyOf(plain, 3)).containsOnly(0);
-        assertThat(Arrays.copyOf(gram, 5)).containsOnly(0);
+        assertThat(gram[0]).containsOnly(0);
+        assertThat(gram[1]).containsOnly(0);
+        assertThat(copy[d]).isEqualTo(9);
       }
     }
   }
@@ -163,6 +170,100 @@ class ExampleBlockTest {
     }
   }
 
+  /** One-hot rows and flags, some rows empty, in both storages. */
+  @Property(tries = 40, seed = "10")
+  void binary_everyOperation_hasTheBitsOfStoredValues(
+      @ForAll @IntRange(max = 90) int n,
+      @ForAll @IntRange(min = 1, max = 40) int d,
+      @ForAll @IntRange(max = 1000) int seed) {
+    SplittableRandom random = new SplittableRandom(seed);
+    BlockBuilder builder = BlockBuilder.of(d);
+    int[] offsets = new int[n + 1];
+    int[] columns = new int[n * d];
+    double[] y = new double[n];
+    double[] w = new double[n];
+    int k = 0;
+    for (int i = 0; i < n; i++) {
+      for (int j = 0; j < d; j++) {
+        if (random.nextInt(6) == 0 && 2 * (k + 1) <= d * (i + 1)) {
+          builder.add(j, 1);
+          columns[k++] = j;
+        }
+      }
+      offsets[i + 1] = k;
+      y[i] = random.nextInt(2);
+      w[i] = random.nextDouble();
+      builder.endRow(y[i], w[i]);
+    }
+    double[] ones = new double[k];
+    Arrays.fill(ones, 1);
+    ExampleBlock sparse =
+        new SparseBlock(d, offsets.clone(), Arrays.copyOf(columns, k), ones, y, w);
+    ExampleBlock binary = Serialized.copy(builder.build());
+    assertThat(binary.storage()).isEqualTo("binary");
+    assertThat(sparse.storage()).isEqualTo("sparse");
+    assertThat(binary.checksum()).isEqualTo(sparse.checksum());
+    assertThat(sparse.bytes() - binary.bytes()).isEqualTo(8L * k);
+    assertThat(binary.isDense()).isFalse();
+    double[] v = vector(d + 2, seed);
+    boolean[] fixed = new boolean[d];
+    for (int j = 0; j < d; j++) {
+      fixed[j] = random.nextBoolean();
+    }
+    List<double[]> results = new ArrayList<>();
+    for (ExampleBlock block : List.of(sparse, binary)) {
+      CompensatedVector sums = new CompensatedVector(d + 2);
+      double[] absolute = new double[d + 2];
+      double[] plain = new double[d + 2];
+      double[][] gram = new double[d + 1][d + 2];
+      List<Double> all = new ArrayList<>();
+      double[] copy = new double[d];
+      for (int i = 0; i < n; i++) {
+        all.add(block.dot(i, v, 2));
+        all.add(block.absoluteDot(i, v, 1));
+        all.add(block.squaredNorm(i, fixed));
+        all.add((double) block.entries(i));
+        block.addScaledRow(i, v[i % d], sums, 1);
+        sums.endRow(block.isDense());
+        block.addScaledAbsoluteRow(i, Math.abs(v[i % d]), absolute, 2);
+        block.addScaledRowPlainly(i, v[i % d], plain, 1);
+        block.addScaledOuterProduct(i, v[i % d], gram, 1, 2);
+        block.copyRow(i, copy);
+        Arrays.stream(copy).forEach(all::add);
+        for (double[] entry : entries(block, i)) {
+          all.add(entry[0]);
+          all.add(entry[1]);
+        }
+      }
+      for (double[] row : gram) {
+        Arrays.stream(row).forEach(all::add);
+      }
+      for (double[] vector : new double[][] {sums.toArray(), absolute, plain}) {
+        Arrays.stream(vector).forEach(all::add);
+      }
+      results.add(all.stream().mapToDouble(Double::doubleValue).toArray());
+    }
+    assertThat(results.get(1)).isEqualTo(results.get(0));
+  }
+
+  @Test
+  void build_oneValueThatIsNotOne_storesValuesInThatBlockOnly() {
+    BlockBuilder builder = new BlockBuilder(4, 10, 100);
+    builder.add(1, 1);
+    builder.endRow(1, 2);
+    builder.add(2, Math.nextUp(1.0));
+    builder.endRow(1, 2);
+    assertThat(builder.build().storage()).isEqualTo("sparse");
+    builder.add(3, 1);
+    builder.endRow(1, 2);
+    assertThat(builder.build().storage()).isEqualTo("binary");
+    builder.add(0, 1);
+    builder.add(1, 1);
+    builder.add(2, 1);
+    builder.endRow(1, 2);
+    assertThat(builder.build().storage()).isEqualTo("dense");
+  }
+
   @Test
   void isFull_atEitherLimit_isTrue() {
     BlockBuilder byRows = new BlockBuilder(3, 2, 100);
@@ -211,6 +312,10 @@ class ExampleBlockTest {
         .isThrownBy(() -> new SparseBlock(2, new int[] {0, 2}, new int[1], one, one, one));
     assertThatIllegalArgumentException()
         .isThrownBy(() -> new SparseBlock(2, new int[] {0}, new int[0], new double[0], one, one));
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> new BinaryBlock(2, new int[] {0, 2}, new int[1], one, one));
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> new BinaryBlock(2, new int[] {0}, new int[0], one, one));
   }
 
   @Test
