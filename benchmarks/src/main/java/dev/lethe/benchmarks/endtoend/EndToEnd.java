@@ -4,7 +4,6 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
-import java.util.ArrayList;
 import java.util.List;
 import org.apache.spark.sql.SparkSession;
 
@@ -27,9 +26,7 @@ public final class EndToEnd {
               .config("spark.ui.enabled", "false")
               .getOrCreate();
       try {
-        Report report = run(options, cases, spark);
-        report.write(Path.of(options.out()));
-        System.out.print(report.markdown());
+        System.out.print(run(options, cases, spark).markdown());
       } finally {
         spark.stop();
       }
@@ -43,22 +40,27 @@ public final class EndToEnd {
     return options.cases().stream().map(word -> Case.of(word, options)).toList();
   }
 
-  static Report run(Options options, List<Case> cases, SparkSession spark) {
+  /**
+   * Runs the cases; what is there is written after each, so that a failure loses no finished one.
+   */
+  static Report run(Options options, List<Case> cases, SparkSession spark) throws IOException {
     Machine machine = Machine.measure(spark, options.probeBytes());
     Comparison comparison =
         new Comparison(new Tables(spark, options.work()), options.runs(), options.warmUps());
-    List<Result> results = new ArrayList<>();
+    Report report =
+        new Report(
+            options.commit(),
+            options.dirty(),
+            Instant.now().truncatedTo(ChronoUnit.SECONDS).toString(),
+            options.scale(),
+            options.runs(),
+            options.seed(),
+            machine,
+            List.of());
     for (Case of : cases) {
-      results.add(comparison.run(of));
+      report = report.with(comparison.run(of));
+      report.write(Path.of(options.out()));
     }
-    return new Report(
-        options.commit(),
-        options.dirty(),
-        Instant.now().truncatedTo(ChronoUnit.SECONDS).toString(),
-        options.scale(),
-        options.runs(),
-        options.seed(),
-        machine,
-        List.copyOf(results));
+    return report;
   }
 }

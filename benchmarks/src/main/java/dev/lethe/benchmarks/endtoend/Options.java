@@ -11,7 +11,7 @@ import java.util.function.Function;
  * @param cases words of the cases, in order
  * @param scale of the generated rows, 1 for the full sizes
  * @param runs timed runs of each piece
- * @param warmUps whole comparisons of fewer rows before
+ * @param warmUps unlearnings and retrainings of fewer rows before
  * @param seed of the generated data
  * @param data directory of the given data sets, if any
  * @param work directory of generated tables and fitted models, used again
@@ -56,7 +56,7 @@ record Options(
     List<String> cases = new ArrayList<>();
     double scale = 1;
     int runs = 3;
-    int warmUps = 2;
+    int warmUps = 3;
     long seed = SEED;
     Optional<String> data = Optional.empty();
     String work = "";

@@ -29,6 +29,13 @@ record Report(
     Machine machine,
     List<Result> cases) {
 
+  /** One case more. */
+  Report with(Result result) {
+    List<Result> more = new ArrayList<>(cases);
+    more.add(result);
+    return new Report(commit, dirty, date, scale, runs, seed, machine, List.copyOf(more));
+  }
+
   /** Writes {@code bench.json} and {@code bench.md}. */
   void write(Path folder) throws IOException {
     Files.createDirectories(folder);

@@ -66,7 +66,6 @@ class EndToEndTest {
     } finally {
       spark.stop();
     }
-    report.write(directory.resolve("out"));
 
     assertThat(report.cases()).extracting(Result::caseName).containsExactly("dense", "sparse");
     for (Result result : report.cases()) {
