@@ -1,7 +1,6 @@
 package dev.lethe.benchmarks.endtoend;
 
 import dev.lethe.spark.api.UnlearnRequest;
-import java.util.List;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
 import org.apache.spark.ml.PipelineModel;
@@ -19,14 +18,14 @@ import org.apache.spark.sql.types.StructType;
  * columns of a row share, and scales {@code s_j} from 0.3 to 3; logistic labels from all columns.
  *
  * @param rows n
+ * @param columns d, at least 20
  * @param seed of the data
  */
-record DenseCase(long rows, long seed) implements Case {
-  private static final int COLUMNS = 100;
-  private static final List<Integer> REMOVED = List.of(3, 23, 43, 63, 83);
+record DenseCase(long rows, int columns, long seed) implements Case {
+  private static final int REMOVED = 5;
 
   static DenseCase of(double scale, long seed) {
-    return new DenseCase(Math.max(1000, Math.round(2_000_000 * scale)), seed);
+    return new DenseCase(Math.max(1000, Math.round(2_000_000 * scale)), 100, seed);
   }
 
   @Override
@@ -36,12 +35,12 @@ record DenseCase(long rows, long seed) implements Case {
 
   @Override
   public String title() {
-    return "dense " + rows + " x " + COLUMNS;
+    return "dense " + rows + " x " + columns;
   }
 
   @Override
   public String removed() {
-    return REMOVED.size() + " columns";
+    return REMOVED + " columns";
   }
 
   @Override
@@ -61,12 +60,12 @@ record DenseCase(long rows, long seed) implements Case {
 
   @Override
   public String variant() {
-    return rows + "-" + seed;
+    return rows + "x" + columns + "-" + seed;
   }
 
   @Override
   public Case smaller() {
-    return new DenseCase(Math.max(1000, rows / 10), seed);
+    return new DenseCase(Math.max(1000, rows / 10), columns, seed);
   }
 
   @Override
@@ -80,32 +79,33 @@ record DenseCase(long rows, long seed) implements Case {
   }
 
   private Dataset<Row> generate(Tables tables, long first, long count) {
-    double[] scales = new double[COLUMNS];
-    double[] truth = new double[COLUMNS];
+    double[] scales = new double[columns];
+    double[] truth = new double[columns];
     SplittableRandom random = new SplittableRandom(seed);
-    for (int j = 0; j < COLUMNS; j++) {
+    for (int j = 0; j < columns; j++) {
       scales[j] = 0.3 * Math.pow(10, random.nextDouble());
-      truth[j] = random.nextGaussian() / (scales[j] * Math.sqrt(COLUMNS));
+      truth[j] = random.nextGaussian() / (scales[j] * Math.sqrt(columns));
     }
     return tables.generate(first, count, seed, schema(), stream -> row(stream, scales, truth));
   }
 
   private static Row row(SplittableRandom random, double[] scales, double[] truth) {
-    Object[] cells = new Object[COLUMNS + 1];
+    int d = truth.length;
+    Object[] cells = new Object[d + 1];
     double shared = 0.4 * random.nextGaussian();
     double margin = 0.2;
-    for (int j = 0; j < COLUMNS; j++) {
+    for (int j = 0; j < d; j++) {
       double x = scales[j] * (0.9 * random.nextGaussian() + shared);
       margin += truth[j] * x;
       cells[j] = x;
     }
-    cells[COLUMNS] = random.nextDouble() < 1 / (1 + Math.exp(-margin)) ? 1.0 : 0.0;
+    cells[d] = random.nextDouble() < 1 / (1 + Math.exp(-margin)) ? 1.0 : 0.0;
     return RowFactory.create(cells);
   }
 
-  private static StructType schema() {
+  private StructType schema() {
     StructType schema = new StructType();
-    for (int j = 0; j < COLUMNS; j++) {
+    for (int j = 0; j < columns; j++) {
       schema = schema.add("x" + j, "double", false);
     }
     return schema.add(LABEL, "double", false);
@@ -113,7 +113,7 @@ record DenseCase(long rows, long seed) implements Case {
 
   @Override
   public PipelineStage[] featurizer() {
-    return new PipelineStage[] {assembler(IntStream.range(0, COLUMNS))};
+    return new PipelineStage[] {assembler(IntStream.range(0, columns))};
   }
 
   private static VectorAssembler assembler(IntStream columns) {
@@ -122,17 +122,23 @@ record DenseCase(long rows, long seed) implements Case {
         .setOutputCol(FEATURES);
   }
 
+  private IntStream removedColumns() {
+    return IntStream.range(0, REMOVED).map(k -> 3 + k * (columns / REMOVED));
+  }
+
   @Override
   public UnlearnRequest request() {
     return UnlearnRequest.builder("bench-dense")
-        .removeFeatures(REMOVED.stream().map(j -> "x" + j).toArray(String[]::new))
+        .removeFeatures(removedColumns().mapToObj(j -> "x" + j).toArray(String[]::new))
         .certificate(EPSILON, DELTA, rho())
         .build();
   }
 
   @Override
   public Dataset<Row> corrected(PipelineModel model, Dataset<Row> table) {
-    return assembler(IntStream.range(0, COLUMNS).filter(j -> !REMOVED.contains(j)))
+    return assembler(
+            IntStream.range(0, columns)
+                .filter(j -> removedColumns().noneMatch(removed -> removed == j)))
         .transform(table)
         .select(FEATURES, LABEL);
   }

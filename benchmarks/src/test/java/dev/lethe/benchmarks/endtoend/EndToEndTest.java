@@ -60,8 +60,7 @@ class EndToEndTest {
           EndToEnd.run(
               options,
               List.of(
-                  DenseCase.of(given.scale(), given.seed()),
-                  new SparseCase(1000, 500, given.seed())),
+                  new DenseCase(1000, 20, given.seed()), new SparseCase(1000, 500, given.seed())),
               spark);
     } finally {
       spark.stop();
@@ -93,6 +92,6 @@ class EndToEndTest {
     assertThat(json.path("machine").path("readBandwidth").path("median").asDouble()).isPositive();
     assertThat(json.path("cases")).hasSize(2);
     assertThat(Files.readString(directory.resolve("out/bench.md")))
-        .contains("with uncommitted changes", "ratio (a)", "| dense 1000 x 100 |");
+        .contains("with uncommitted changes", "ratio (a)", "| dense 1000 x 20 |");
   }
 }
