@@ -293,22 +293,22 @@ final class Comparison {
   }
 
   /**
-   * The fit of the loosest tolerance that reaches a gradient norm; if none does, of the loosest
-   * whose norm the next two tighter ones do not undercut by a tenth.
+   * The fit of the loosest tolerance that reaches a gradient norm; if none does before two tenfold
+   * tighter ones add no iteration, the loosest that comes within a tenth of the smallest norm.
    */
   private static Fit tightened(
       Case of, Dataset<Row> cached, MeanLogistic objective, Fit first, double norm) {
     Fit best = first;
+    int iterations = first.iterations();
     int idle = 0;
     for (double tol = first.tol() / 10;
         best.gradientNorm() > norm && idle < 2 && tol >= LEAST_TOL;
         tol /= 10) {
       Fit next = fit(of, cached, objective, tol);
+      idle = next.iterations() == iterations ? idle + 1 : 0;
+      iterations = next.iterations();
       if (next.gradientNorm() < 0.9 * best.gradientNorm()) {
         best = next;
-        idle = 0;
-      } else {
-        idle++;
       }
     }
     return best;
