@@ -1,0 +1,14 @@
+package dev.lethe.benchmarks.endtoend;
+
+import java.util.Arrays;
+import java.util.List;
+
+/** The runs of one piece: median (the mean of the middle two), least, greatest. */
+record Spread(double median, double min, double max) {
+  static Spread of(List<Double> values) {
+    double[] sorted = values.stream().mapToDouble(Double::doubleValue).toArray();
+    Arrays.sort(sorted);
+    int n = sorted.length;
+    return new Spread((sorted[(n - 1) / 2] + sorted[n / 2]) / 2, sorted[0], sorted[n - 1]);
+  }
+}
