@@ -37,6 +37,7 @@ public final class GramAggregator implements Aggregator<GramAggregator> {
   private static final int PANEL_ROWS = 1024;
 
   private final transient Point point;
+  private final transient double share;
   private final int size;
   private final CompensatedVector sums;
   private transient double[][] panel;
@@ -44,14 +45,25 @@ public final class GramAggregator implements Aggregator<GramAggregator> {
   private transient int panelRows;
   private double maxMarginError;
   private long rows;
+  private long sampledRows;
   private long checksum;
 
   public GramAggregator(Point point) {
+    this(point, 1);
+  }
+
+  /**
+   * Of a sample of the rows.
+   *
+   * @param share of the rows, in (0, 1]; which ones depends on the blocks' contents alone
+   */
+  public GramAggregator(Point point, double share) {
     if (point.size() > MAX_SIZE) {
       throw new IllegalArgumentException(
           "the Gram matrix is limited to p <= " + MAX_SIZE + " coordinates, not " + point.size());
     }
     this.point = point;
+    this.share = share;
     size = point.size();
     sums = new CompensatedVector(size * (size + 1) / 2);
     panel = new double[0][];
@@ -69,7 +81,7 @@ public final class GramAggregator implements Aggregator<GramAggregator> {
     }
     rows += block.rows();
     checksum += block.checksum();
-    if (point.loss() instanceof MarginLoss loss && !point.boundsCurvature()) {
+    if (share == 1 && point.loss() instanceof MarginLoss loss && !point.boundsCurvature()) {
       addPanels(block, loss);
     } else {
       addRows(block);
@@ -80,6 +92,7 @@ public final class GramAggregator implements Aggregator<GramAggregator> {
     RowPanel rowPanel = new RowPanel(point.layout(), block);
     MarginErrors errors = new MarginErrors(point, block);
     double[] s = new double[RowPanel.ROWS];
+    sampledRows += block.rows();
     while (rowPanel.next()) {
       rowPanel.margins(point.theta(), s);
       errors.at(rowPanel);
@@ -119,11 +132,18 @@ public final class GramAggregator implements Aggregator<GramAggregator> {
     ParameterLayout layout = point.layout();
     RowEvaluation row = new RowEvaluation(point);
     for (int i = 0; i < block.rows(); i++) {
+      if (share < 1 && !isSampled(block, i)) {
+        continue;
+      }
+      sampledRows++;
       row.at(block, i);
       maxMarginError = Math.max(maxMarginError, row.boundErrors(block, i));
       double[] a = row.hessian(block, i);
       double w = block.weight(i);
-      for (int k = 0; k < layout.outputs(); k++) {
+      if (layout.outputs() == 1) {
+        addRow(block, i, w * a[0]);
+      }
+      for (int k = 0; layout.outputs() > 1 && k < layout.outputs(); k++) {
         for (int l = 0; l <= k; l++) {
           double curvature = w * a[k * layout.outputs() + l];
           if (curvature != 0) {
@@ -133,6 +153,14 @@ public final class GramAggregator implements Aggregator<GramAggregator> {
       }
       endRow();
     }
+  }
+
+  /** A hash of block and row (SplitMix64 of Steele, Lea, Flood 2014) below the share. */
+  private boolean isSampled(ExampleBlock block, int row) {
+    long z = block.checksum() + (row + 1) * 0x9E3779B97F4A7C15L;
+    z = (z ^ (z >>> 30)) * 0xBF58476D1CE4E5B9L;
+    z = (z ^ (z >>> 27)) * 0x94D049BB133111EBL;
+    return ((z ^ (z >>> 31)) >>> 11) * 0x1p-53 < share;
   }
 
   /** panel += a x x' in the part of two outputs k &gt;= l, x with the intercept's 1. */
@@ -180,6 +208,7 @@ public final class GramAggregator implements Aggregator<GramAggregator> {
     sums.merge(other.sums);
     maxMarginError = Math.max(maxMarginError, other.maxMarginError);
     rows += other.rows;
+    sampledRows += other.sampledRows;
     checksum += other.checksum;
   }
 
@@ -200,6 +229,11 @@ public final class GramAggregator implements Aggregator<GramAggregator> {
   /** Rows that were added. */
   public long rows() {
     return rows;
+  }
+
+  /** Rows that the matrix is of: all of them, or the sample. */
+  public long sampledRows() {
+    return sampledRows;
   }
 
   /** Sum of the blocks' checksums, modulo 2^64. */

@@ -4,6 +4,7 @@ import dev.lethe.core.aggregate.GradientAggregator;
 import dev.lethe.core.aggregate.GramAggregator;
 import dev.lethe.core.aggregate.HessianVectorAggregator;
 import dev.lethe.core.aggregate.MarginCurvatureAggregator;
+import dev.lethe.core.aggregate.MeasuredHessianAggregator;
 import dev.lethe.core.aggregate.MeasurementAggregator;
 import dev.lethe.core.aggregate.Point;
 import dev.lethe.core.aggregate.StatisticsAggregator;
@@ -31,6 +32,12 @@ public interface ExampleSums {
 
   /** The Hessian. */
   GramAggregator gram(Point point);
+
+  /** {@link #measure} and {@link #gram} at once. */
+  MeasuredHessianAggregator measureWithHessian(Point point);
+
+  /** The Hessian of a sample of the rows. */
+  GramAggregator gram(Point point, double share);
 
   /** The Hessian's rows of the intercepts. */
   MarginCurvatureAggregator marginCurvature(Point point);

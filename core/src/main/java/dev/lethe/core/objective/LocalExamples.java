@@ -5,6 +5,7 @@ import dev.lethe.core.aggregate.GradientAggregator;
 import dev.lethe.core.aggregate.GramAggregator;
 import dev.lethe.core.aggregate.HessianVectorAggregator;
 import dev.lethe.core.aggregate.MarginCurvatureAggregator;
+import dev.lethe.core.aggregate.MeasuredHessianAggregator;
 import dev.lethe.core.aggregate.MeasurementAggregator;
 import dev.lethe.core.aggregate.Point;
 import dev.lethe.core.aggregate.StatisticsAggregator;
@@ -56,6 +57,16 @@ public final class LocalExamples implements ExampleSums {
   @Override
   public GramAggregator gram(Point point) {
     return sum(new GramAggregator(point));
+  }
+
+  @Override
+  public MeasuredHessianAggregator measureWithHessian(Point point) {
+    return sum(new MeasuredHessianAggregator(point));
+  }
+
+  @Override
+  public GramAggregator gram(Point point, double share) {
+    return sum(new GramAggregator(point, share));
   }
 
   @Override

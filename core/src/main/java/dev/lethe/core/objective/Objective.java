@@ -2,6 +2,7 @@ package dev.lethe.core.objective;
 
 import dev.lethe.core.aggregate.GramAggregator;
 import dev.lethe.core.aggregate.MarginCurvatureAggregator;
+import dev.lethe.core.aggregate.MeasuredHessianAggregator;
 import dev.lethe.core.aggregate.MeasurementAggregator;
 import dev.lethe.core.aggregate.Point;
 import dev.lethe.core.certify.DistanceBound;
@@ -19,6 +20,7 @@ import dev.lethe.core.solver.CentredJacobi;
 import dev.lethe.core.solver.ConvexFunction;
 import dev.lethe.core.solver.Preconditioner;
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The objective in its canonical sum form, {@code docs/mathematics.md} equation (1):
@@ -39,6 +41,15 @@ import java.util.Arrays;
  * <p>Counts its passes over the data.
  */
 public final class Objective implements ConvexFunction<Objective.Measured> {
+  /** Products n p^2 of the Hessian's sums that are not worth a thought: a second of one core. */
+  private static final double CHEAP_PRODUCTS = 2e9;
+
+  private static final double ROWS_A_PARAMETER = 64;
+  private static final double PASSES_OF_PRODUCTS = 8;
+
+  /** Of so many rows a sum of squares varies by a quarter. */
+  private static final double ENOUGH_ROWS = 16;
+
   private final ExampleSums examples;
   private final Statistics statistics;
   private final LossFunction loss;
@@ -106,12 +117,22 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
     }
   }
 
-  /** A value, its gradient, and all that a distance bound needs. */
-  public record Measured(double[] point, double value, Measurement measurement)
+  /**
+   * A value, its gradient, and all that a distance bound needs.
+   *
+   * @param bounded the Hessian with its error bound, where the pass has summed it; null otherwise
+   */
+  public record Measured(
+      double[] point, double value, Measurement measurement, @Nullable Hessian bounded)
       implements Evaluation {
     @Override
     public double[] gradient() {
       return measurement.gradient();
+    }
+
+    @Override
+    public @Nullable SymmetricMatrix hessian() {
+      return bounded == null ? null : bounded.matrix();
     }
   }
 
@@ -248,10 +269,40 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
    */
   @Override
   public Measured evaluate(double[] theta) {
-    passes++;
     double[] centred = centred(theta);
+    return measured(centred, examples.measure(pointOf(centred)), null);
+  }
+
+  /**
+   * The same with the Hessian, of a self-concordant loss and n p^2 of at most {@value
+   * #CHEAP_PRODUCTS}; without it otherwise.
+   *
+   * @throws DataChangedException if the pass saw other data than the statistics
+   */
+  @Override
+  public Measured evaluateWithHessian(double[] theta) {
+    if (!loss.isSelfConcordant() || products() > CHEAP_PRODUCTS) {
+      return evaluate(theta);
+    }
+    double[] centred = centred(theta);
+    MeasuredHessianAggregator sums = examples.measureWithHessian(pointOf(centred));
+    GramAggregator hessian = sums.hessian();
+    return measured(
+        centred, sums.measurement(), complete(hessian.matrix(), hessian.relativeError()));
+  }
+
+  private double products() {
+    return (double) statistics.rows() * size() * size();
+  }
+
+  private Point pointOf(double[] centred) {
+    return at(centred).within(ball(centred), fixed);
+  }
+
+  private Measured measured(
+      double[] centred, MeasurementAggregator sums, @Nullable Hessian hessian) {
+    passes++;
     double ball = ball(centred);
-    MeasurementAggregator sums = examples.measure(at(centred).within(ball, fixed));
     requireSameData(sums.rows(), sums.checksum());
     double[] lambda = penalty.lambda().clone();
     double[] g = sums.gradient();
@@ -306,7 +357,7 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
             loss.isSeparable(),
             ball,
             offset(centred));
-    return new Measured(centred, value, measurement);
+    return new Measured(centred, value, measurement, hessian);
   }
 
   /** An upper bound of max_i x_ij^2, which may underflow. */
@@ -384,7 +435,57 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
     passes++;
     GramAggregator sums = examples.gram(point);
     requireSameData(sums.rows(), sums.checksum());
-    SymmetricMatrix matrix = sums.matrix();
+    return complete(sums.matrix(), sums.relativeError());
+  }
+
+  /**
+   * The Hessian of a sample of the rows, scaled to all of them, where the sums over all rows would
+   * cost more than the passes that a good approximation costs instead: n p^2 products above {@value
+   * #CHEAP_PRODUCTS}, and a sample of {@value #ROWS_A_PARAMETER} p rows or n / p times {@value
+   * #PASSES_OF_PRODUCTS}, whichever is more, below n / 2.
+   *
+   * <p>A column that has its square sum from so few rows that the sample hardly has them would get
+   * no curvature: it gets that of the mean row.
+   */
+  @Override
+  public Approximation approximateHessian(Measured evaluation) {
+    double[] theta = evaluation.point();
+    double n = statistics.rows();
+    double p = size();
+    double share = Math.max(ROWS_A_PARAMETER * p, PASSES_OF_PRODUCTS * n / p) / n;
+    if (products() <= CHEAP_PRODUCTS || share >= 0.5) {
+      return new Approximation(hessianMatrix(theta), true);
+    }
+    passes++;
+    GramAggregator sums = examples.gram(at(theta), share);
+    requireSameData(sums.rows(), sums.checksum());
+    double[] values = sums.matrix().values();
+    double scale = n / Math.max(1, sums.sampledRows());
+    for (int i = 0; i < values.length; i++) {
+      values[i] *= scale;
+    }
+    double[] curvature = evaluation.measurement().curvature();
+    for (int j = 0; j < layout.margins() * layout.stride(); j++) {
+      int column = layout.feature(j);
+      if (column < layout.features() && share * effectiveRows(column) < ENOUGH_ROWS) {
+        double mean = curvature[j / layout.stride()] / statistics.totalWeight();
+        int diagonal = j * (size() + 1);
+        values[diagonal] =
+            Math.max(values[diagonal], mean * statistics.column(column).secondMoment());
+      }
+    }
+    return new Approximation(complete(new SymmetricMatrix(size(), values), 0).matrix(), false);
+  }
+
+  /** How many rows with a column's largest value would have its sum of squares; at most n. */
+  private double effectiveRows(int column) {
+    ColumnStatistics values = statistics.column(column);
+    double mean = statistics.totalWeight() / statistics.rows();
+    return values.secondMoment() / (largestSquare(column) * mean);
+  }
+
+  /** The data's Hessian with the penalty, and what holds the fixed and the open coordinates. */
+  private Hessian complete(SymmetricMatrix matrix, double dataError) {
     int p = size();
     for (int j = 0; j < p; j++) {
       for (int k = 0; k < p; k++) {
@@ -408,7 +509,7 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
         }
       }
     }
-    return new Hessian(matrix, sums.relativeError() + lambdaError + 4 * Rounding.UNIT);
+    return new Hessian(matrix, dataError + lambdaError + 4 * Rounding.UNIT);
   }
 
   /**
@@ -452,7 +553,8 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
     if (size() > DistanceBound.MAX_HESSIAN_SIZE) {
       return bound;
     }
-    Hessian hessian = gram(evaluation.point());
+    Hessian hessian =
+        evaluation.bounded() == null ? gram(evaluation.point()) : evaluation.bounded();
     return DistanceBound.of(m, hessian.matrix().values(), hessian.relativeError());
   }
 

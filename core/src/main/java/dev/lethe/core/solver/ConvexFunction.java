@@ -2,6 +2,7 @@ package dev.lethe.core.solver;
 
 import dev.lethe.core.linalg.LinearOperator;
 import dev.lethe.core.linalg.SymmetricMatrix;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A twice differentiable convex function of R^p.
@@ -18,6 +19,11 @@ public interface ConvexFunction<E extends ConvexFunction.Evaluation> {
 
     /** Length p. */
     double[] gradient();
+
+    /** The Hessian, where the evaluation has found it on its way; null otherwise. */
+    default @Nullable SymmetricMatrix hessian() {
+      return null;
+    }
   }
 
   /** p. */
@@ -26,11 +32,31 @@ public interface ConvexFunction<E extends ConvexFunction.Evaluation> {
   /** Value and gradient: one pass over the data. */
   E evaluate(double[] point);
 
+  /** The same with the Hessian, where its sums cost little beside the pass. */
+  default E evaluateWithHessian(double[] point) {
+    return evaluate(point);
+  }
+
   /** The Hessian at a point as an operator: one pass a product. */
   LinearOperator hessian(double[] point);
 
   /** The Hessian at a point as a matrix: one pass. */
   SymmetricMatrix hessianMatrix(double[] point);
+
+  /**
+   * A positive definite matrix near the Hessian.
+   *
+   * @param isExact whether it is the Hessian itself
+   */
+  record Approximation(SymmetricMatrix matrix, boolean isExact) {}
+
+  /**
+   * What the first steps are made with: the Hessian itself, or an approximation where that is much
+   * cheaper; at most one pass.
+   */
+  default Approximation approximateHessian(E evaluation) {
+    return new Approximation(hessianMatrix(evaluation.point()), true);
+  }
 
   /**
    * What is added to the Hessian's diagonal where it may be singular away from the minimiser; it

@@ -4,6 +4,8 @@ import dev.lethe.core.linalg.Vectors;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Predicate;
+import java.util.function.ToDoubleFunction;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Inexact Newton's method with globalisation for convex functions (Nocedal, Wright, Numerical
@@ -12,7 +14,12 @@ import java.util.function.Predicate;
  * <p>Step k solves H(x_k) s = -g_k to a relative residual of eta_k = min(0.5, sqrt(||g_k|| /
  * ||g_0||)) and takes the full step if the gradient norm falls by at least a tenth of a per cent.
  * Otherwise it backtracks by halves until the value satisfies Armijo's condition. Norms are the
- * preconditioner's, so that columns of different scale count alike.
+ * preconditioner's, so that columns of different scale count alike; with Cholesky the factor's.
+ *
+ * <p>With Cholesky an evaluation brings the Hessian where that costs little. Otherwise a factor is
+ * kept: later steps are made with it and with what they show of the curvature, at the cost of one
+ * evaluation each, until the gradient falls too slowly or a full step is not taken. Then the
+ * Hessian is factorised anew.
  *
  * @param <E> the function's evaluation
  */
@@ -44,7 +51,7 @@ public final class NewtonSolver<E extends ConvexFunction.Evaluation> {
    * @param gradientNorm ||g||_2 where it ended
    * @param length the accepted fraction of the Newton direction
    * @param products Hessian-vector products
-   * @param residualNorm ||H s + g||_2 of the Newton direction s
+   * @param residualNorm ||H s + g||_2 of the direction s; NaN for a step by a kept factor
    */
   public record Step(
       int step,
@@ -74,8 +81,8 @@ public final class NewtonSolver<E extends ConvexFunction.Evaluation> {
      * @param step 1-based
      * @param from where it starts
      * @param point where it ends
-     * @param length the fraction of the Newton direction
-     * @param residualNorm ||H s + g||_2 of the Newton direction s
+     * @param length the fraction of the direction s
+     * @param residualNorm ||H s + g||_2; NaN for a step by a kept factor, never the first
      */
     default void proposed(int step, E from, double[] point, double length, double residualNorm) {}
   }
@@ -99,10 +106,12 @@ public final class NewtonSolver<E extends ConvexFunction.Evaluation> {
    * @param done asked for every evaluation, the start's included
    */
   public Result<E> minimize(ConvexFunction<E> function, double[] start, Predicate<E> done) {
-    E current = function.evaluate(start);
+    E current = evaluate(function, start);
     listener.evaluated(0, current);
     List<Step> steps = new ArrayList<>();
     double firstNorm = -1;
+    KeptFactor kept = null;
+    boolean begun = false;
     while (true) {
       if (done.test(current)) {
         return new Result<>(current, steps, StopReason.CONVERGED);
@@ -122,34 +131,43 @@ public final class NewtonSolver<E extends ConvexFunction.Evaluation> {
       firstNorm = firstNorm < 0 ? norm : firstNorm;
       double forcing = Math.min(0.5, Math.sqrt(norm / firstNorm));
       NewtonStep.Result direction =
-          newtonStep.solve(
-              function,
-              current.point(),
-              current.gradient(),
-              function.damping(current),
-              preconditioner,
-              Math.max(forcing, 1e-12));
+          direction(function, current, preconditioner, Math.max(forcing, 1e-12), kept, begun);
+      begun = true;
       double slope = Vectors.dot(direction.direction(), current.gradient());
       if (!(slope < 0)) {
+        if (!direction.isExact()) {
+          kept = null;
+          continue;
+        }
         return new Result<>(current, steps, StopReason.LINEAR_SOLVER_FAILED);
       }
+      KeptFactor factor = direction.factor();
+      ToDoubleFunction<double[]> measure =
+          factor == null ? g -> preconditionedNorm(preconditioner, g) : factor::norm;
+      double before = measure.applyAsDouble(current.gradient());
       double length = 1;
       E next = null;
       for (int k = 0; k < MAX_BACKTRACKS; k++, length /= 2) {
         double[] point = Vectors.add(current.point(), length, direction.direction());
         listener.proposed(steps.size() + 1, current, point, length, direction.residualNorm());
-        E trial = function.evaluate(point);
-        boolean gradientFell =
-            preconditionedNorm(preconditioner, trial.gradient()) <= SUFFICIENT_FALL * norm;
+        E trial = evaluate(function, point);
+        boolean gradientFell = measure.applyAsDouble(trial.gradient()) <= SUFFICIENT_FALL * before;
         boolean valueFell = trial.value() < current.value() + ARMIJO * length * slope;
         if ((k == 0 && gradientFell) || valueFell) {
           next = trial;
+          break;
+        }
+        if (!direction.isExact()) {
           break;
         }
         // Close to the minimum the value no longer resolves a step; the gradient decides, once.
         if (Math.abs(slope) <= 1e-14 * Math.abs(current.value())) {
           break;
         }
+      }
+      if (next == null && !direction.isExact()) {
+        kept = null;
+        continue;
       }
       if (next == null) {
         return new Result<>(current, steps, StopReason.STAGNATED);
@@ -164,9 +182,42 @@ public final class NewtonSolver<E extends ConvexFunction.Evaluation> {
               direction.products(),
               direction.residualNorm(),
               (System.nanoTime() - begin) / 1e9));
+      kept = next.hessian() == null ? factor : null;
+      if (kept != null) {
+        kept.learn(
+            Vectors.add(next.point(), -1, current.point()),
+            Vectors.add(next.gradient(), -1, current.gradient()));
+        if (kept.isSlow(kept.norm(next.gradient()) / before)) {
+          kept = null;
+        }
+      }
       current = next;
       listener.evaluated(steps.size(), current);
     }
+  }
+
+  private E evaluate(ConvexFunction<E> function, double[] point) {
+    return newtonStep.needsMatrix()
+        ? function.evaluateWithHessian(point)
+        : function.evaluate(point);
+  }
+
+  private NewtonStep.Result direction(
+      ConvexFunction<E> function,
+      E current,
+      Preconditioner preconditioner,
+      double tolerance,
+      @Nullable KeptFactor kept,
+      boolean begun) {
+    if (kept != null) {
+      return NewtonStep.again(kept, current.gradient());
+    }
+    boolean first = !begun || current.hessian() != null;
+    double[] damping = function.damping(current);
+    return first
+        ? newtonStep.begin(function, current, damping, preconditioner, tolerance)
+        : newtonStep.solve(
+            function, current.point(), current.gradient(), damping, preconditioner, tolerance);
   }
 
   private static double preconditionedNorm(Preconditioner preconditioner, double[] r) {

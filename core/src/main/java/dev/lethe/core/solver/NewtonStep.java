@@ -4,6 +4,7 @@ import dev.lethe.core.linalg.Cholesky;
 import dev.lethe.core.linalg.LinearOperator;
 import dev.lethe.core.linalg.SymmetricMatrix;
 import dev.lethe.core.linalg.Vectors;
+import org.jspecify.annotations.Nullable;
 
 /** Solves the Newton system (H(theta) + diag(damping)) s = -g. */
 public final class NewtonStep {
@@ -11,9 +12,11 @@ public final class NewtonStep {
    * @param direction s; zero if Cholesky met a matrix that is not positive definite
    * @param cgIterations 0 for Cholesky
    * @param products Hessian-vector products; 0 for Cholesky
-   * @param residualNorm ||H s + g||_2, computed afresh
+   * @param residualNorm ||H s + g||_2, computed afresh; NaN where it is not known
    * @param solved whether the system was solved to the tolerance
    * @param outcome the solver's stop reason, in words
+   * @param factor for steps from later points; null for conjugate gradient, and without a factor
+   * @param isExact whether s is the Newton direction, to the tolerance
    */
   public record Result(
       double[] direction,
@@ -21,7 +24,17 @@ public final class NewtonStep {
       int products,
       double residualNorm,
       boolean solved,
-      String outcome) {}
+      String outcome,
+      @Nullable KeptFactor factor,
+      boolean isExact) {}
+
+  /**
+   * Above these ratios of two gradient norms a step by the kept factor is slow: an exact factor
+   * that is that slow is far from its point, and one of a sample is replaced by one of all rows.
+   */
+  private static final double SLOW = 0.2;
+
+  private static final double SLOW_APPROXIMATION = 0.5;
 
   private final LinearSolver solver;
   private final int maxCgIterations;
@@ -48,7 +61,7 @@ public final class NewtonStep {
     double[] rhs = new double[gradient.length];
     Vectors.addInPlace(rhs, -1, gradient);
     if (solver == LinearSolver.CHOLESKY) {
-      return byCholesky(damped(function.hessianMatrix(point), damping), rhs);
+      return byCholesky(damped(function.hessianMatrix(point), damping), rhs, SLOW);
     }
     ConjugateGradient.Result cg =
         new ConjugateGradient(tolerance, maxCgIterations, listener)
@@ -59,15 +72,78 @@ public final class NewtonStep {
         cg.products(),
         cg.residualNorm(),
         cg.converged(),
-        cg.reason().toString());
+        cg.reason().toString(),
+        null,
+        true);
   }
 
-  private static Result byCholesky(SymmetricMatrix hessian, double[] rhs) {
+  /** Whether a step needs the Hessian as a matrix. */
+  boolean needsMatrix() {
+    return solver == LinearSolver.CHOLESKY;
+  }
+
+  /**
+   * A step from an evaluation that has the Hessian, or the first one of a run: as {@link #solve},
+   * or with an approximation of the Hessian where that is much cheaper; one product more then, for
+   * the residual.
+   */
+  <E extends ConvexFunction.Evaluation> Result begin(
+      ConvexFunction<E> function,
+      E start,
+      double[] damping,
+      Preconditioner preconditioner,
+      double tolerance) {
+    if (solver != LinearSolver.CHOLESKY) {
+      return solve(function, start.point(), start.gradient(), damping, preconditioner, tolerance);
+    }
+    SymmetricMatrix known = start.hessian();
+    ConvexFunction.Approximation hessian =
+        known == null
+            ? function.approximateHessian(start)
+            : new ConvexFunction.Approximation(known, true);
+    double[] rhs = new double[damping.length];
+    Vectors.addInPlace(rhs, -1, start.gradient());
+    Result result =
+        byCholesky(
+            damped(hessian.matrix(), damping), rhs, hessian.isExact() ? SLOW : SLOW_APPROXIMATION);
+    if (hessian.isExact()) {
+      return result;
+    }
+    if (!result.solved()) {
+      return byCholesky(damped(function.hessianMatrix(start.point()), damping), rhs, SLOW);
+    }
+    double[] product = damped(function.hessian(start.point()), damping).apply(result.direction());
+    return new Result(
+        result.direction(),
+        0,
+        1,
+        Vectors.distance(product, rhs),
+        true,
+        "CHOLESKY_OF_SAMPLE",
+        result.factor(),
+        false);
+  }
+
+  /** A step by a factor of an earlier point; its residual is not known. */
+  static Result again(KeptFactor factor, double[] gradient) {
+    return new Result(
+        factor.direction(gradient), 0, 0, Double.NaN, true, "KEPT_FACTOR", factor, false);
+  }
+
+  private static Result byCholesky(SymmetricMatrix hessian, double[] rhs, double slow) {
     return Cholesky.of(hessian)
         .map(
             factor -> {
               double[] s = factor.solve(rhs);
-              return new Result(s, 0, 0, Vectors.distance(hessian.apply(s), rhs), true, "CHOLESKY");
+              return new Result(
+                  s,
+                  0,
+                  0,
+                  Vectors.distance(hessian.apply(s), rhs),
+                  true,
+                  "CHOLESKY",
+                  new KeptFactor(factor, slow),
+                  true);
             })
         .orElseGet(
             () ->
@@ -77,14 +153,17 @@ public final class NewtonStep {
                     0,
                     Vectors.norm(rhs),
                     false,
-                    "NOT_POSITIVE_DEFINITE"));
+                    "NOT_POSITIVE_DEFINITE",
+                    null,
+                    true));
   }
 
   private static SymmetricMatrix damped(SymmetricMatrix matrix, double[] damping) {
+    double[] values = matrix.values().clone();
     for (int j = 0; j < damping.length; j++) {
-      matrix.values()[j * (damping.length + 1)] += damping[j];
+      values[j * (damping.length + 1)] += damping[j];
     }
-    return matrix;
+    return new SymmetricMatrix(damping.length, values);
   }
 
   private static LinearOperator damped(LinearOperator operator, double[] damping) {

@@ -3,13 +3,6 @@ package dev.lethe.core.unlearn;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
-import dev.lethe.core.aggregate.GradientAggregator;
-import dev.lethe.core.aggregate.GramAggregator;
-import dev.lethe.core.aggregate.HessianVectorAggregator;
-import dev.lethe.core.aggregate.MarginCurvatureAggregator;
-import dev.lethe.core.aggregate.MeasurementAggregator;
-import dev.lethe.core.aggregate.Point;
-import dev.lethe.core.aggregate.StatisticsAggregator;
 import dev.lethe.core.certify.DistanceBound;
 import dev.lethe.core.certify.DistanceBound.Cause;
 import dev.lethe.core.linalg.Rounding;
@@ -322,54 +315,6 @@ class RefinedTest {
     @Override
     public String labelDomain() {
       return "finite";
-    }
-  }
-
-  /** Counts the passes for a Hessian. */
-  private static final class CountingSums implements ExampleSums {
-    private final ExampleSums sums;
-    private int grams;
-    private int marginCurvatures;
-
-    CountingSums(ExampleSums sums) {
-      this.sums = sums;
-    }
-
-    @Override
-    public int features() {
-      return sums.features();
-    }
-
-    @Override
-    public StatisticsAggregator statistics(LossFunction loss) {
-      return sums.statistics(loss);
-    }
-
-    @Override
-    public GradientAggregator gradient(Point point) {
-      return sums.gradient(point);
-    }
-
-    @Override
-    public MeasurementAggregator measure(Point point) {
-      return sums.measure(point);
-    }
-
-    @Override
-    public HessianVectorAggregator hessianVector(Point point, double[] direction) {
-      return sums.hessianVector(point, direction);
-    }
-
-    @Override
-    public GramAggregator gram(Point point) {
-      grams++;
-      return sums.gram(point);
-    }
-
-    @Override
-    public MarginCurvatureAggregator marginCurvature(Point point) {
-      marginCurvatures++;
-      return sums.marginCurvature(point);
     }
   }
 }

@@ -5,6 +5,7 @@ import dev.lethe.core.aggregate.GradientAggregator;
 import dev.lethe.core.aggregate.GramAggregator;
 import dev.lethe.core.aggregate.HessianVectorAggregator;
 import dev.lethe.core.aggregate.MarginCurvatureAggregator;
+import dev.lethe.core.aggregate.MeasuredHessianAggregator;
 import dev.lethe.core.aggregate.MeasurementAggregator;
 import dev.lethe.core.aggregate.Point;
 import dev.lethe.core.aggregate.StatisticsAggregator;
@@ -70,6 +71,18 @@ public final class DistributedExamples implements ExampleSums {
     }
   }
 
+  /** A point and the share of rows; not a record, see {@link Point}. */
+  private static final class Sampled implements Serializable {
+    private static final long serialVersionUID = 1L;
+    private final Point point;
+    private final double share;
+
+    Sampled(Point point, double share) {
+      this.point = point;
+      this.share = share;
+    }
+  }
+
   @Override
   public int features() {
     return features;
@@ -104,6 +117,20 @@ public final class DistributedExamples implements ExampleSums {
   @Override
   public GramAggregator gram(Point point) {
     return pass("Hessian", point, GramAggregator::new);
+  }
+
+  @Override
+  public MeasuredHessianAggregator measureWithHessian(Point point) {
+    return pass(
+        "gradient with its rounding bound, and Hessian", point, MeasuredHessianAggregator::new);
+  }
+
+  @Override
+  public GramAggregator gram(Point point, double share) {
+    return pass(
+        "Hessian of a sample",
+        new Sampled(point, share),
+        sampled -> new GramAggregator(sampled.point, sampled.share));
   }
 
   @Override
