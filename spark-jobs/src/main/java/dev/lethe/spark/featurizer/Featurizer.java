@@ -24,6 +24,7 @@ import org.apache.spark.ml.Transformer;
 import org.apache.spark.ml.classification.OneVsRestModel;
 import org.apache.spark.ml.feature.FeatureHasher;
 import org.apache.spark.ml.feature.StringIndexerModel;
+import org.apache.spark.ml.feature.VectorAssembler;
 import org.apache.spark.ml.param.Param;
 import org.apache.spark.ml.param.ParamMap;
 import org.apache.spark.ml.param.ParamPair;
@@ -268,6 +269,17 @@ public final class Featurizer {
       out = stage.transform(out);
     }
     return out;
+  }
+
+  /**
+   * The same for blocks of examples, which do not mind how features are stored: where the last
+   * stage assembles columns of numbers, the features are an array of doubles.
+   */
+  public static Dataset<Row> assemble(List<Transformer> stages, Dataset<Row> rows) {
+    int last = stages.size() - 1;
+    return last >= 0 && stages.get(last) instanceof VectorAssembler assembler
+        ? AssembledColumns.transform(assembler, transform(stages.subList(0, last), rows))
+        : transform(stages, rows);
   }
 
   /**

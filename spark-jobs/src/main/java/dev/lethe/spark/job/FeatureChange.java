@@ -169,17 +169,17 @@ final class FeatureChange {
 
   /** Corrected rows, featurised as the published model featurises. */
   Dataset<Row> featurized(Dataset<Row> corrected) {
-    return Featurizer.transform(removal.publishedStages(), withoutRemoved(corrected));
+    return Featurizer.assemble(removal.publishedStages(), withoutRemoved(corrected));
   }
 
   /** Original rows, featurised by the old model's stages. */
   Dataset<Row> originallyFeaturized(Dataset<Row> original) {
-    return Featurizer.transform(originalStages, withoutLeft(original));
+    return Featurizer.assemble(originalStages, withoutLeft(original));
   }
 
   /** Original rows, featurised by the published model's stages. */
   Dataset<Row> originalAsPublished(Dataset<Row> original) {
-    return Featurizer.transform(removal.publishedStages(), withoutLeft(original));
+    return Featurizer.assemble(removal.publishedStages(), withoutLeft(original));
   }
 
   /** The rows with a placeholder in place of every removed column. */

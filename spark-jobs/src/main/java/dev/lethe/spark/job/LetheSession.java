@@ -6,6 +6,9 @@ import org.apache.spark.sql.SparkSession;
 
 /** The Spark session of one job: spark-submit's, or the one that is already there. */
 public final class LetheSession implements AutoCloseable {
+  /** Bytes of a method above which HotSpot interprets it. */
+  static final String COMPILED_METHOD = "8000";
+
   private final SparkSession spark;
   private final boolean owned;
 
@@ -16,7 +19,8 @@ public final class LetheSession implements AutoCloseable {
 
   /**
    * Opens the session. Coalescing of shuffle partitions is off, so that partitions are the same
-   * from run to run. Case does not count in names of columns, as everywhere in Lethe.
+   * from run to run; code that would be interpreted is not generated. Case does not count in names
+   * of columns, as everywhere in Lethe.
    */
   public static LetheSession open(String name) {
     boolean owned = SparkSession.getDefaultSession().isEmpty();
@@ -25,6 +29,7 @@ public final class LetheSession implements AutoCloseable {
             .appName(name)
             .config("spark.sql.caseSensitive", "false")
             .config("spark.sql.adaptive.coalescePartitions.enabled", "false")
+            .config("spark.sql.codegen.hugeMethodLimit", COMPILED_METHOD)
             .getOrCreate();
     return new LetheSession(spark, owned);
   }

@@ -6,6 +6,7 @@ import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.certificate.AtomicPublication;
 import dev.lethe.spark.certificate.Evidence;
 import dev.lethe.spark.certificate.Vault;
+import dev.lethe.spark.featurizer.Featurizer;
 import java.io.IOException;
 import java.util.BitSet;
 import java.util.List;
@@ -156,7 +157,7 @@ public final class TrainJob {
             options.table().path());
     return new Training(
         model,
-        model.featurizer().transform(table),
+        Featurizer.assemble(model.featurizer().stages(), table),
         new BitSet(),
         options.perturbation() == null ? null : options.perturbation().draw(model),
         model.featurizer().stages(),

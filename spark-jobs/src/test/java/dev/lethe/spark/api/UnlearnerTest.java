@@ -708,9 +708,12 @@ class UnlearnerTest {
   void session_settings_keptOrRefused() {
     SparkSession spark = LocalSpark.session();
     String coalesce = "spark.sql.adaptive.coalescePartitions.enabled";
+    String hugeMethod = "spark.sql.codegen.hugeMethodLimit";
     String before = spark.conf().get(coalesce);
+    String limit = spark.conf().get(hugeMethod);
     new Unlearner().retrain(Members.model(), MEMBERS);
     assertThat(spark.conf().get(coalesce)).isEqualTo(before);
+    assertThat(spark.conf().get(hugeMethod)).isEqualTo(limit);
 
     spark.conf().set("spark.sql.caseSensitive", "true");
     try {
