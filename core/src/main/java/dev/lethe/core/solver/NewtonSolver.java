@@ -14,7 +14,8 @@ import org.jspecify.annotations.Nullable;
  * <p>Step k solves H(x_k) s = -g_k to a relative residual of eta_k = min(0.5, sqrt(||g_k|| /
  * ||g_0||)) and takes the full step if the gradient norm falls by at least a tenth of a per cent.
  * Otherwise it backtracks by halves until the value satisfies Armijo's condition. Norms are the
- * preconditioner's, so that columns of different scale count alike; with Cholesky the factor's.
+ * preconditioner's, so that columns of different scale count alike; for steps by a kept factor, or
+ * one of a sample, that factor's.
  *
  * <p>With Cholesky an evaluation brings the Hessian where that costs little. Otherwise a factor is
  * kept: later steps are made with it and with what they show of the curvature, at the cost of one
@@ -143,7 +144,9 @@ public final class NewtonSolver<E extends ConvexFunction.Evaluation> {
       }
       KeptFactor factor = direction.factor();
       ToDoubleFunction<double[]> measure =
-          factor == null ? g -> preconditionedNorm(preconditioner, g) : factor::norm;
+          factor == null || direction.isExact()
+              ? g -> preconditionedNorm(preconditioner, g)
+              : factor::norm;
       double before = measure.applyAsDouble(current.gradient());
       double length = 1;
       E next = null;
@@ -187,7 +190,7 @@ public final class NewtonSolver<E extends ConvexFunction.Evaluation> {
         kept.learn(
             Vectors.add(next.point(), -1, current.point()),
             Vectors.add(next.gradient(), -1, current.gradient()));
-        if (kept.isSlow(kept.norm(next.gradient()) / before)) {
+        if (kept.isSlow(kept.norm(next.gradient()) / kept.norm(current.gradient()))) {
           kept = null;
         }
       }
