@@ -101,9 +101,9 @@ class PaperDataTest {
   /**
    * Unlearns, retrains, compares and verifies; the directory has the model and the request.
    *
-   * <p>The retraining goes to a gradient norm 100 times smaller than the unlearned model's; where
-   * that one is below its own rounding bound, 100 times smaller than the bound, because what is
-   * smaller is no measurement.
+   * <p>The retraining goes to a gradient norm 100 times smaller than the unlearned model's, but not
+   * below a tenth of the rounding bound: half an ulp of a parameter changes the gradient by up to
+   * about as much (Diabetes: H ulp / 2 = 1e-11, the bound is 6e-10), so less is a matter of luck.
    */
   private Outcome unlearnAndCompare(List<String> source, String test) throws IOException {
     run(
@@ -124,7 +124,7 @@ class PaperDataTest {
     Evidence evidence = evidence();
     assertThat(evidence.measurement().distanceBound()).isLessThanOrEqualTo(RHO);
     Evidence.Measurement measured = evidence.measurement();
-    double norm = Math.max(measured.gradientNorm(), measured.roundingBound()) / 100;
+    double norm = Math.max(measured.gradientNorm() / 100, measured.roundingBound() / 10);
     run(
         "train",
         source,
