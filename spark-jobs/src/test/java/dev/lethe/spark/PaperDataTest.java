@@ -103,7 +103,7 @@ class PaperDataTest {
    *
    * <p>The retraining goes to a gradient norm 100 times smaller than the unlearned model's, but not
    * below a tenth of the rounding bound: half an ulp of a parameter changes the gradient by up to
-   * about as much (Diabetes: H ulp / 2 = 1e-11, the bound is 6e-10), so less is a matter of luck.
+   * about as much (Diabetes: 1e-11 by estimate), so less is a matter of luck.
    */
   private Outcome unlearnAndCompare(List<String> source, String test) throws IOException {
     run(
