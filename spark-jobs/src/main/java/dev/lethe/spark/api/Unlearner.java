@@ -470,11 +470,7 @@ public final class Unlearner extends JavaParams {
           "corrected: without a request, allowed are the corrected rows alone,"
               + " TrainingData.corrected: from original rows nobody can tell what was changed");
     }
-    try (SessionSettings pinned = SessionSettings.pin(corrected.session())) {
-      return new VerifyJob(saved(path, vault, corrected, null), corrected.session()).run().checks();
-    } catch (InvalidInputException e) {
-      throw ParamNames.in(e);
-    }
+    return verifySaved(saved(path, vault, corrected, null), corrected.session());
   }
 
   /**
@@ -487,8 +483,13 @@ public final class Unlearner extends JavaParams {
    * @throws IOException if something cannot be read
    */
   public List<Check> verifySaved(String path, SparkSession spark) throws IOException {
+    return verifySaved(saved(path, null, null, null), spark);
+  }
+
+  private static List<Check> verifySaved(VerifyOptions options, SparkSession spark)
+      throws IOException {
     try (SessionSettings pinned = SessionSettings.pin(spark)) {
-      return new VerifyJob(saved(path, null, null, null), spark).run().checks();
+      return new VerifyJob(options, spark).run().checks();
     } catch (InvalidInputException e) {
       throw ParamNames.in(e);
     }

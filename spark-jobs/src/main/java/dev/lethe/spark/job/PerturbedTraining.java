@@ -10,13 +10,11 @@ import dev.lethe.spark.certificate.Vault;
 import dev.lethe.spark.ml.TrainableLoss;
 import java.io.IOException;
 import java.util.ArrayList;
-import java.util.BitSet;
 import java.util.List;
+import java.util.Objects;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.ml.PipelineModel;
-import org.apache.spark.ml.Transformer;
 import org.apache.spark.sql.Dataset;
-import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 
 /**
@@ -88,27 +86,12 @@ public record PerturbedTraining(LossPerturbation mechanism, String vault) {
     Configuration configuration = spark.sparkContext().hadoopConfiguration();
     try (AtomicPublication publication = AtomicPublication.begin(configuration, out)) {
       Vault opened = open(configuration, out, List.of());
-      Dataset<Row> featurized = featurizer.transform(rows);
-      Training.requireColumns(featurized.schema(), params);
-      Transformer untrained =
-          SparkFailures.sanitized(
-              place, () -> TrainingPipeline.append(featurizer, loss, params, featurized, place));
-      LoadedModel model = LoadedModel.of(untrained, "loss", loss.word());
-      double[] b = draw(model);
-      Training.Trained trained =
-          new Training(
-                  model,
-                  featurized,
-                  new BitSet(),
-                  b,
-                  model.featurizer().stages(),
-                  params.labelColumn(),
-                  place)
-              .run(settings, progress);
+      Training training = Training.anew(featurizer, loss, params, rows, this, place);
+      Training.Trained trained = training.run(settings, progress);
       if (trained.model() != null) {
         ModelStore.save(trained.model(), publication.staging());
         ModelStore.readBack(spark, publication.staging(), trained.parameters(), out);
-        commit(configuration, publication, opened, b);
+        commit(configuration, publication, opened, Objects.requireNonNull(training.perturbation()));
       }
       return trained;
     }

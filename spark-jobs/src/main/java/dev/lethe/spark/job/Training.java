@@ -11,12 +11,12 @@ import dev.lethe.spark.ml.TrainableLoss;
 import dev.lethe.spark.request.Request;
 import java.util.BitSet;
 import java.util.List;
-import org.apache.spark.ml.Model;
+import java.util.function.Supplier;
+import org.apache.spark.ml.PipelineModel;
 import org.apache.spark.ml.Transformer;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
-import org.apache.spark.sql.types.StructType;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -144,26 +144,60 @@ public record Training(
    */
   public static Training anew(
       TrainableLoss loss, TrainableLoss.Params params, Dataset<Row> rows, String place) {
-    requireColumns(rows.schema(), params);
-    Model<?> untrained =
-        SparkFailures.sanitized(place, () -> TrainingPipeline.untrained(loss, params, rows, place));
-    return new Training(
-        LoadedModel.of(untrained, "loss", loss.word()),
+    return anew(
+        () -> TrainingPipeline.untrained(loss, params, rows, place),
+        loss,
+        params,
         rows,
-        new BitSet(),
         null,
-        List.of(),
-        params.labelColumn(),
         place);
   }
 
-  /** Refuses featurized rows without a column that the params name. */
-  static void requireColumns(StructType schema, TrainableLoss.Params params) {
-    TableColumns.require(schema, params.featuresColumn(), "featuresCol");
-    TableColumns.require(schema, params.labelColumn(), "labelCol");
+  /**
+   * The training of a model with a perturbed loss, behind fitted stages.
+   *
+   * @param rows that the stages read
+   * @throws InvalidInputException as above
+   */
+  static Training anew(
+      PipelineModel featurizer,
+      TrainableLoss loss,
+      TrainableLoss.Params params,
+      Dataset<?> rows,
+      PerturbedTraining perturbed,
+      String place) {
+    Dataset<Row> featurized = featurizer.transform(rows);
+    return anew(
+        () -> TrainingPipeline.append(featurizer, loss, params, featurized, place),
+        loss,
+        params,
+        featurized,
+        perturbed,
+        place);
+  }
+
+  private static Training anew(
+      Supplier<Transformer> untrained,
+      TrainableLoss loss,
+      TrainableLoss.Params params,
+      Dataset<Row> featurized,
+      @Nullable PerturbedTraining perturbed,
+      String place) {
+    TableColumns.require(featurized.schema(), params.featuresColumn(), "featuresCol");
+    TableColumns.require(featurized.schema(), params.labelColumn(), "labelCol");
     if (params.weight() != null) {
-      TableColumns.require(schema, params.weight(), "weightCol");
+      TableColumns.require(featurized.schema(), params.weight(), "weightCol");
     }
+    LoadedModel model =
+        LoadedModel.of(SparkFailures.sanitized(place, untrained), "loss", loss.word());
+    return new Training(
+        model,
+        featurized,
+        new BitSet(),
+        perturbed == null ? null : perturbed.draw(model),
+        model.featurizer().stages(),
+        params.labelColumn(),
+        place);
   }
 
   /** Trains. */

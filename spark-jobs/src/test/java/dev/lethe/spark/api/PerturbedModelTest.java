@@ -76,7 +76,7 @@ class PerturbedModelTest {
     assertThat(directory.resolve("two")).doesNotExist();
   }
 
-  /** Another b each time: with sigma of 0.04 and a curvature of some tens, 1e-6 is far below. */
+  /** Another b each time: with sigma of 0.04 and a curvature of some tens, 1e-9 is far below. */
   @Test
   void fitPerturbed_twice_drawsAnotherB() throws IOException {
     LogisticRegressionModel first = predictor(fit(logistic()));
