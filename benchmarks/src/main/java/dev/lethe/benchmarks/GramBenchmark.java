@@ -37,6 +37,9 @@ public class GramBenchmark {
   @Param({"101", "401"})
   public int size;
 
+  @Param({"DOUBLE", "FLOAT", "SHORT", "BYTE"})
+  public Numbers numbers;
+
   private List<ExampleBlock> blocks;
   private Point point;
   private long rows;
@@ -53,7 +56,7 @@ public class GramBenchmark {
     int features = size - 1;
     rows = ENTRIES / features;
     SplittableRandom random = new SplittableRandom(SEED);
-    blocks = SyntheticBlocks.of(features, features, rows, random);
+    blocks = SyntheticBlocks.of(features, features, rows, numbers, random);
     double[] theta = random.doubles(size, -1, 1).toArray();
     point = new Point(LogisticLoss.INSTANCE, features, true, theta);
   }
@@ -70,16 +73,22 @@ public class GramBenchmark {
   @Benchmark
   public double[][] scalar(Work work) {
     double[][] sums = new double[size][size];
-    for (ExampleBlock block : blocks) {
-      for (int i = 0; i < block.rows(); i++) {
-        double s = block.dot(i, point.theta(), 0) + point.theta()[size - 1];
-        double a = block.weight(i) * LogisticLoss.INSTANCE.secondDerivative(s, block.label(i));
-        block.addScaledOuterProduct(i, a, sums, 0, 0);
-        block.addScaledRowPlainly(i, a, sums[size - 1], 0);
-        sums[size - 1][size - 1] += a;
+    for (ExampleBlock whole : blocks) {
+      for (ExampleBlock block : whole.wide()) {
+        addScalars(block, sums);
       }
     }
     work.flops += rows * size * (size + 1);
     return sums;
+  }
+
+  private void addScalars(ExampleBlock block, double[][] sums) {
+    for (int i = 0; i < block.rows(); i++) {
+      double s = block.dot(i, point.theta(), 0) + point.theta()[size - 1];
+      double a = block.weight(i) * LogisticLoss.INSTANCE.secondDerivative(s, block.label(i));
+      block.addScaledOuterProduct(i, a, sums, 0, 0);
+      block.addScaledRowPlainly(i, a, sums[size - 1], 0);
+      sums[size - 1][size - 1] += a;
+    }
   }
 }

@@ -20,14 +20,14 @@ import org.openjdk.jmh.annotations.Setup;
 import org.openjdk.jmh.annotations.State;
 
 /**
- * One pass of each kernel over blocks in memory, on one thread, beside a plain sum over as many
- * bytes.
+ * One pass of each kernel over blocks in memory, by how these are stored, beside a plain sum over
+ * as many bytes.
  *
- * <p>The counters {@code bytes} and {@code rows} are rates per second. Bytes are those of the
- * blocks ({@link ExampleBlock#bytes}: 8 an entry dense and 12 sparse, plus label, weight, offset),
- * counted once a pass although a kernel touches a row twice: the second time it is in cache. The
- * kernel's rate over that of {@link #bandwidth} says how far it is from being bound by memory. The
- * data (75 and 100 MB) do not fit into a cache.
+ * <p>The counters {@code bytes}, {@code rows} and {@code entries} are rates per second, of all
+ * threads together. Bytes are those of the blocks ({@link ExampleBlock#bytes}), counted once a pass
+ * although a kernel touches a row several times: after the first it is in cache. The kernel's rate
+ * over that of {@link #bandwidth} says how far it is from being bound by memory. {@link
+ * KernelReport} prints that and the time of an entry.
  *
  * <p>java -jar benchmarks/target/lethe-benchmarks-*-jmh.jar KernelBenchmark -f1 -wi 2 -i 3, with
  * {@code -jvmArgsAppend --add-modules=jdk.incubator.vector} for the Vector API as under Spark 4.1
@@ -38,12 +38,18 @@ import org.openjdk.jmh.annotations.State;
 public class KernelBenchmark {
   private static final long SEED = 20260401;
   private static final int ENTRIES = 12_000_000;
-  private static final int SPARSE_FEATURES = 10_000;
-  private static final int SPARSE_ENTRIES_PER_ROW = 30;
+  private static final int SPARSE_ENTRIES_PER_ROW = 50;
   private static final int DENSE_FEATURES = 100;
 
   @Param({"dense", "sparse"})
   public String layout;
+
+  @Param({"DOUBLE", "FLOAT", "SHORT", "BYTE", "ONE"})
+  public Numbers numbers;
+
+  /** Up to 65536 a sparse block keeps columns in 16 bits, unless its values are doubles. */
+  @Param("100000")
+  public int sparseFeatures;
 
   private List<ExampleBlock> blocks;
   private Point point;
@@ -51,6 +57,7 @@ public class KernelBenchmark {
   private double[] words;
   private long bytes;
   private long rows;
+  private long entries;
 
   /** What one call went through; JMH reports rates per second. */
   @State(Scope.Thread)
@@ -58,16 +65,18 @@ public class KernelBenchmark {
   public static class Volume {
     public long bytes;
     public long rows;
+    public long entries;
   }
 
   @Setup
   public void generate() {
     boolean dense = layout.equals("dense");
-    int features = dense ? DENSE_FEATURES : SPARSE_FEATURES;
-    int entries = dense ? DENSE_FEATURES : SPARSE_ENTRIES_PER_ROW;
-    rows = ENTRIES / entries / (dense ? 1 : 2);
+    int features = dense ? DENSE_FEATURES : sparseFeatures;
+    int perRow = dense ? DENSE_FEATURES : SPARSE_ENTRIES_PER_ROW;
+    rows = ENTRIES / perRow;
+    entries = rows * perRow;
     SplittableRandom random = new SplittableRandom(SEED);
-    blocks = SyntheticBlocks.of(features, entries, rows, random);
+    blocks = SyntheticBlocks.of(features, perRow, rows, numbers, random);
     bytes = blocks.stream().mapToLong(ExampleBlock::bytes).sum();
     words = random.doubles(bytes / 8).toArray();
     double[] theta = random.doubles(features + 1L, -1, 1).toArray();
@@ -127,5 +136,6 @@ public class KernelBenchmark {
   private void count(Volume volume) {
     volume.bytes += bytes;
     volume.rows += rows;
+    volume.entries += entries;
   }
 }

@@ -11,16 +11,16 @@ final class SyntheticBlocks {
   private SyntheticBlocks() {}
 
   /**
-   * @param entries nonzeros a row, uniform in [-1/2, 1/2); one in each of as many equal parts of
-   *     the features
+   * @param entries nonzeros a row, one in each of as many equal parts of the features
    */
-  static List<ExampleBlock> of(int features, int entries, long rows, SplittableRandom random) {
+  static List<ExampleBlock> of(
+      int features, int entries, long rows, Numbers numbers, SplittableRandom random) {
     List<ExampleBlock> blocks = new ArrayList<>();
     BlockBuilder builder = BlockBuilder.of(features);
     int stride = features / entries;
     for (long i = 0; i < rows; i++) {
       for (int k = 0; k < entries; k++) {
-        builder.add(k * stride + random.nextInt(stride), random.nextDouble() - 0.5);
+        builder.add(k * stride + random.nextInt(stride), numbers.draw(random));
       }
       builder.endRow(random.nextInt(2), 1);
       if (builder.isFull()) {

@@ -2,6 +2,7 @@ package dev.lethe.spark;
 
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import org.apache.spark.SparkContext;
 import org.apache.spark.scheduler.SparkListener;
 import org.apache.spark.scheduler.SparkListenerJobStart;
@@ -14,6 +15,7 @@ public final class JobCounter extends SparkListener implements AutoCloseable {
   private final AtomicInteger jobs = new AtomicInteger();
   private final AtomicInteger stages = new AtomicInteger();
   private final AtomicInteger tasks = new AtomicInteger();
+  private final AtomicLong resultBytes = new AtomicLong();
 
   private JobCounter(SparkContext context) {
     this.context = context;
@@ -39,6 +41,7 @@ public final class JobCounter extends SparkListener implements AutoCloseable {
   @Override
   public void onTaskEnd(SparkListenerTaskEnd end) {
     tasks.incrementAndGet();
+    resultBytes.addAndGet(end.taskMetrics().resultSize());
   }
 
   public int jobs() {
@@ -54,6 +57,12 @@ public final class JobCounter extends SparkListener implements AutoCloseable {
   public int tasks() {
     drain(context);
     return tasks.get();
+  }
+
+  /** Of the results that tasks sent to the driver. */
+  public long resultBytes() {
+    drain(context);
+    return resultBytes.get();
   }
 
   // Events arrive on another thread.

@@ -20,7 +20,7 @@ import org.apache.spark.storage.BroadcastBlockId;
 import scala.jdk.javaapi.CollectionConverters;
 
 /** The Spark jobs of a stretch of code: what they say they do and how many records they read. */
-final class JobLog extends SparkListener implements AutoCloseable {
+public final class JobLog extends SparkListener implements AutoCloseable {
   private static final String DESCRIPTION = "spark.job.description";
 
   private final SparkContext context;
@@ -32,13 +32,13 @@ final class JobLog extends SparkListener implements AutoCloseable {
    * @param description empty if there is none
    * @param recordsRead from files or from cached partitions
    */
-  record Job(int id, String description, long recordsRead) {}
+  public record Job(int id, String description, long recordsRead) {}
 
   private JobLog(SparkContext context) {
     this.context = context;
   }
 
-  static JobLog on(SparkContext context) {
+  public static JobLog on(SparkContext context) {
     JobLog log = new JobLog(context);
     drain(context);
     context.addSparkListener(log);
@@ -81,7 +81,7 @@ final class JobLog extends SparkListener implements AutoCloseable {
   }
 
   /** In the order of their start. */
-  List<Job> jobs() {
+  public List<Job> jobs() {
     drain(context);
     synchronized (this) {
       List<Job> sorted = new ArrayList<>(jobs.values());

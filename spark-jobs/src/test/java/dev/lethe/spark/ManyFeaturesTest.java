@@ -1,6 +1,7 @@
 package dev.lethe.spark;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import dev.lethe.core.certify.DistanceBound.Rule;
 import dev.lethe.core.solver.LinearSolver;
@@ -90,8 +91,11 @@ class ManyFeaturesTest {
     String[] labels = ((StringIndexerModel) model.stages()[0]).labelsArray()[0];
     double[] theta = result.evidence().unnoisedParameters();
     assertThat(theta).hasSize(CLASSES * CATEGORIES);
-    // the measured one is of the order of 1e-9, rounding of 1e-12
-    assertThat(gradientNorm(theta, rows, List.of(labels))).isLessThan(1e-6);
+    // rounding is of the order of 1e-12; rho asks for about 1e-6
+    double measured = result.evidence().measurement().gradientNorm();
+    assertThat(gradientNorm(theta, rows, List.of(labels)))
+        .isLessThan(1e-5)
+        .isCloseTo(measured, within(1e-10));
     // other partitions, so other bits: the proof is made anew
     assertThat(
             jobs.verify(jobs.table("table", "parquet"), false, "request.yaml", "out", 3).checks())

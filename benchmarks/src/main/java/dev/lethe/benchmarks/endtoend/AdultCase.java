@@ -9,15 +9,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
-import java.util.stream.Stream;
 import org.apache.spark.ml.PipelineModel;
 import org.apache.spark.ml.PipelineStage;
-import org.apache.spark.ml.Transformer;
-import org.apache.spark.ml.feature.OneHotEncoder;
-import org.apache.spark.ml.feature.OneHotEncoderModel;
-import org.apache.spark.ml.feature.StringIndexer;
-import org.apache.spark.ml.feature.StringIndexerModel;
-import org.apache.spark.ml.feature.VectorAssembler;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 
@@ -28,18 +21,19 @@ import org.apache.spark.sql.Row;
  * @param data directory that holds adult/
  */
 record AdultCase(String data) implements Case {
-  private static final List<String> NUMBERS =
-      List.of("age", "education-num", "capital-gain", "capital-loss", "hours-per-week");
   private static final List<String> REMOVED = List.of("race", "marital-status", "relationship");
-  private static final List<String> CATEGORIES =
-      List.of(
-          "workclass",
-          "marital-status",
-          "occupation",
-          "relationship",
-          "race",
-          "sex",
-          "native-country");
+  private static final OneHot FEATURIZER =
+      new OneHot(
+          List.of("age", "education-num", "capital-gain", "capital-loss", "hours-per-week"),
+          List.of(
+              "workclass",
+              "marital-status",
+              "occupation",
+              "relationship",
+              "race",
+              "sex",
+              "native-country"),
+          "error");
 
   static AdultCase of(Optional<String> data) {
     String folder =
@@ -118,27 +112,7 @@ record AdultCase(String data) implements Case {
 
   @Override
   public PipelineStage[] featurizer() {
-    return new PipelineStage[] {
-      new StringIndexer()
-          .setInputCols(array(CATEGORIES, ""))
-          .setOutputCols(array(CATEGORIES, "_i")),
-      new OneHotEncoder()
-          .setInputCols(array(CATEGORIES, "_i"))
-          .setOutputCols(array(CATEGORIES, "_v")),
-      assembler(CATEGORIES)
-    };
-  }
-
-  private static String[] array(List<String> names, String suffix) {
-    return names.stream().map(name -> name + suffix).toArray(String[]::new);
-  }
-
-  private static VectorAssembler assembler(List<String> categories) {
-    return new VectorAssembler()
-        .setInputCols(
-            Stream.concat(NUMBERS.stream(), categories.stream().map(name -> name + "_v"))
-                .toArray(String[]::new))
-        .setOutputCol(FEATURES);
+    return FEATURIZER.stages();
   }
 
   @Override
@@ -149,17 +123,8 @@ record AdultCase(String data) implements Case {
         .build();
   }
 
-  /** With the categories that the model's own stages know, which spares the retraining a fit. */
   @Override
   public Dataset<Row> corrected(PipelineModel model, Dataset<Row> table) {
-    Dataset<Row> rows = table;
-    for (Transformer stage : model.stages()) {
-      if (stage instanceof StringIndexerModel || stage instanceof OneHotEncoderModel) {
-        rows = stage.transform(rows);
-      }
-    }
-    return assembler(CATEGORIES.stream().filter(name -> !REMOVED.contains(name)).toList())
-        .transform(rows)
-        .select(FEATURES, LABEL);
+    return FEATURIZER.without(REMOVED, model, table);
   }
 }

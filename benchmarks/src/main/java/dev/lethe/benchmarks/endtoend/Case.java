@@ -12,7 +12,7 @@ import org.apache.spark.sql.Row;
  *
  * <p>Another case is another implementation, and a word in {@link #of}.
  */
-sealed interface Case permits DenseCase, SparseCase, AdultCase {
+sealed interface Case permits DenseCase, SparseCase, FlightsCase, AdultCase {
   /** Column of the label, 0 or 1, in every case's tables. */
   String LABEL = "label";
 
@@ -77,16 +77,20 @@ sealed interface Case permits DenseCase, SparseCase, AdultCase {
   /**
    * The case of a word.
    *
-   * @throws IllegalArgumentException if there is none, or it needs {@code --data}
+   * @throws IllegalArgumentException if there is none, or its data are not there
    */
   static Case of(String word, Options options) {
     return switch (word) {
       case "dense" -> DenseCase.of(options.scale(), options.seed());
       case "sparse" -> SparseCase.of(options.scale(), options.seed());
+      case "flights" -> FlightsCase.of(options);
       case "adult" -> AdultCase.of(options.data());
       default ->
           throw new IllegalArgumentException(
-              "--only: '" + word + "' is not one of dense, sparse, adult");
+              "--only: '"
+                  + word
+                  + "' is not one of dense, sparse, flights, adult, "
+                  + String.join(", ", Study.WORDS));
     };
   }
 }

@@ -53,16 +53,6 @@ final class Comparison {
     this.warmUps = warmUps;
   }
 
-  /** One unlearning, timed. */
-  private record Unlearning(
-      double seconds,
-      double beforeReading,
-      double reading,
-      double fromCache,
-      double betweenJobs,
-      Map<String, List<Double>> kinds,
-      long blockBytes) {}
-
   /** What one unlearning leaves behind. */
   private record Outcome(
       Evidence evidence, String verdict, BitSet removed, Result.Quality quality) {}
@@ -120,7 +110,7 @@ final class Comparison {
       List<Double> atDefault = new ArrayList<>();
       for (int run = 0; run < runs; run++) {
         LogisticRegression closer = closer(of, fit.tol());
-        Unlearning one = unlearning(of, model, train);
+        Unlearning one = Unlearning.run(spark, of, model, train);
         unlearnings.add(one);
         say(
             "run %d: Lethe %.3f s, of it after reading %.3f s",
@@ -234,51 +224,6 @@ final class Comparison {
     }
   }
 
-  private Unlearning unlearning(Case of, PipelineModel model, String train) {
-    try (JobTimes times = JobTimes.on(spark.sparkContext())) {
-      long before = cachedBytes();
-      System.gc();
-      long clock = System.currentTimeMillis();
-      long begin = System.nanoTime();
-      try (UnlearnedModel unlearned =
-          new Unlearner().unlearn(model, spark.read().parquet(train), of.request())) {
-        double seconds = (System.nanoTime() - begin) / 1e9;
-        long end = System.currentTimeMillis();
-        return phases(times, seconds, clock, end, cachedBytes() - before);
-      }
-    }
-  }
-
-  private long cachedBytes() {
-    return Arrays.stream(spark.sparkContext().getRDDStorageInfo())
-        .mapToLong(rdd -> rdd.memSize() + rdd.diskSize())
-        .sum();
-  }
-
-  private static Unlearning phases(
-      JobTimes times, double seconds, long begin, long end, long blockBytes) {
-    long reading = end;
-    long read = begin;
-    for (JobTimes.Job job : times.jobs()) {
-      if (job.kind().equals("placing rows") || job.kind().equals("counts and moments")) {
-        reading = Math.min(reading, job.begin());
-        read = job.end();
-      }
-    }
-    Map<String, List<Double>> kinds = times.kinds(read);
-    double inJobs =
-        kinds.values().stream().flatMap(List::stream).mapToDouble(Double::doubleValue).sum();
-    double fromCache = (end - read) / 1e3;
-    return new Unlearning(
-        seconds,
-        (reading - begin) / 1e3,
-        (read - reading) / 1e3,
-        fromCache,
-        fromCache - inJobs,
-        kinds,
-        blockBytes);
-  }
-
   private static LogisticRegression closer(Case of, double tol) {
     return of.predictor().setTol(tol).setMaxIter(MAX_ITERATIONS);
   }
@@ -325,7 +270,7 @@ final class Comparison {
     return new Timed<>(value, (System.nanoTime() - begin) / 1e9);
   }
 
-  private static double[] parameters(LogisticRegressionModel model) {
+  static double[] parameters(LogisticRegressionModel model) {
     double[] theta = Arrays.copyOf(model.coefficients().toArray(), model.numFeatures() + 1);
     theta[theta.length - 1] = model.intercept();
     return theta;

@@ -116,6 +116,11 @@ record DenseCase(long rows, int columns, long seed) implements Case {
     return new PipelineStage[] {assembler(IntStream.range(0, columns))};
   }
 
+  /** Columns {@link #FEATURES} and {@link #LABEL} of all that a row has. */
+  Dataset<Row> assembled(Dataset<Row> table) {
+    return assembler(IntStream.range(0, columns)).transform(table).select(FEATURES, LABEL);
+  }
+
   private static VectorAssembler assembler(IntStream columns) {
     return new VectorAssembler()
         .setInputCols(columns.mapToObj(j -> "x" + j).toArray(String[]::new))

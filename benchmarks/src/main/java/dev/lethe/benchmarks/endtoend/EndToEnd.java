@@ -20,15 +20,14 @@ public final class EndToEnd {
     try {
       Options options = Options.parse(words);
       List<Case> cases = cases(options);
-      SparkSession spark =
-          SparkSession.builder()
-              .appName("lethe-bench")
-              .config("spark.ui.enabled", "false")
-              .getOrCreate();
-      try {
-        System.out.print(run(options, cases, spark).markdown());
-      } finally {
-        spark.stop();
+      List<String> studies = Study.chosen(options);
+      try (Sessions sessions =
+          new Sessions(
+              () ->
+                  SparkSession.builder()
+                      .appName("lethe-bench")
+                      .config("spark.ui.enabled", "false"))) {
+        System.out.print(run(options, cases, studies, sessions).markdown());
       }
     } catch (IllegalArgumentException e) {
       System.err.println("bench: " + e.getMessage());
@@ -37,13 +36,19 @@ public final class EndToEnd {
   }
 
   static List<Case> cases(Options options) {
-    return options.cases().stream().map(word -> Case.of(word, options)).toList();
+    return options.words().stream()
+        .filter(word -> !Study.WORDS.contains(word))
+        .map(word -> Case.of(word, options))
+        .toList();
   }
 
   /**
-   * Runs the cases; what is there is written after each, so that a failure loses no finished one.
+   * Runs the cases, then the studies; what is there is written after each, so that a failure loses
+   * no finished one.
    */
-  static Report run(Options options, List<Case> cases, SparkSession spark) throws IOException {
+  static Report run(Options options, List<Case> cases, List<String> studies, Sessions sessions)
+      throws IOException {
+    SparkSession spark = sessions.session();
     Machine machine = Machine.measure(spark, options.probeBytes());
     Comparison comparison =
         new Comparison(new Tables(spark, options.work()), options.runs(), options.warmUps());
@@ -56,9 +61,14 @@ public final class EndToEnd {
             options.runs(),
             options.seed(),
             machine,
+            List.of(),
             List.of());
     for (Case of : cases) {
       report = report.with(comparison.run(of));
+      report.write(Path.of(options.out()));
+    }
+    for (String word : studies) {
+      report = report.with(Study.measure(word, options, sessions, report));
       report.write(Path.of(options.out()));
     }
     return report;

@@ -66,7 +66,7 @@ record Machine(
    * Bytes a second of a plain sum over doubles, each thread over its own share, in eight chains;
    * the first of {@value #PROBES} + 1 runs warms up.
    */
-  private static Spread bandwidth(long bytes, int threads) {
+  static Spread bandwidth(long bytes, int threads) {
     double[][] shares = new double[threads][(int) (bytes / 8 / threads)];
     for (double[] share : shares) {
       Arrays.fill(share, 1);

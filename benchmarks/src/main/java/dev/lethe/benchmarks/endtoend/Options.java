@@ -8,8 +8,9 @@ import java.util.function.Function;
 /**
  * What {@code scripts/bench} passes on.
  *
- * @param cases words of the cases, in order
- * @param scale of the generated rows, 1 for the full sizes
+ * @param words of the cases and of the studies, in order
+ * @param scale of the rows, 1 for the full sizes
+ * @param largest number of rows of a table of growth
  * @param runs timed runs of each piece
  * @param warmUps unlearnings and retrainings of fewer rows before
  * @param seed of the generated data
@@ -21,8 +22,9 @@ import java.util.function.Function;
  * @param probeBytes that the bandwidth probe reads
  */
 record Options(
-    List<String> cases,
+    List<String> words,
     double scale,
+    long largest,
     int runs,
     int warmUps,
     long seed,
@@ -33,6 +35,7 @@ record Options(
     boolean dirty,
     long probeBytes) {
   static final long SEED = 20260401;
+  private static final long LARGEST = 3_000_000;
 
   Options {
     if (!(scale > 0 && scale <= 10)) {
@@ -44,7 +47,7 @@ record Options(
     if (warmUps < 0) {
       throw new IllegalArgumentException("--warm-ups must be at least 0, not " + warmUps);
     }
-    cases = List.copyOf(cases);
+    words = List.copyOf(words);
   }
 
   /**
@@ -53,8 +56,9 @@ record Options(
    * @throws IllegalArgumentException if they are not understood
    */
   static Options parse(String... words) {
-    List<String> cases = new ArrayList<>();
+    List<String> only = new ArrayList<>();
     double scale = 1;
+    long largest = LARGEST;
     int runs = 3;
     int warmUps = 3;
     long seed = SEED;
@@ -74,8 +78,9 @@ record Options(
       }
       String value = words[i + 1];
       switch (words[i]) {
-        case "--only" -> cases.addAll(List.of(value.split(",")));
+        case "--only" -> only.addAll(List.of(value.split(",")));
         case "--scale" -> scale = number(words[i], value, Double::valueOf);
+        case "--largest" -> largest = number(words[i], value, Long::valueOf);
         case "--runs" -> runs = number(words[i], value, Integer::valueOf);
         case "--warm-ups" -> warmUps = number(words[i], value, Integer::valueOf);
         case "--seed" -> seed = number(words[i], value, Long::valueOf);
@@ -86,13 +91,14 @@ record Options(
         default -> throw new IllegalArgumentException("unknown argument '" + words[i] + "'");
       }
     }
-    if (cases.isEmpty()) {
-      cases.addAll(List.of("dense", "sparse"));
+    if (only.isEmpty()) {
+      only.addAll(List.of("dense", "sparse"));
       if (data.isPresent()) {
-        cases.add("adult");
+        only.add("adult");
       }
     }
-    return new Options(cases, scale, runs, warmUps, seed, data, work, out, commit, dirty, 1L << 30);
+    return new Options(
+        only, scale, largest, runs, warmUps, seed, data, work, out, commit, dirty, 1L << 30);
   }
 
   private static <T> T number(String option, String value, Function<String, T> parsed) {

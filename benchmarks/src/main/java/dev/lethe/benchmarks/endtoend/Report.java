@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.Set;
 import java.util.function.Function;
 
@@ -27,13 +28,26 @@ record Report(
     int runs,
     long seed,
     Machine machine,
-    List<Result> cases) {
+    List<Result> cases,
+    List<Study> studies) {
 
   /** One case more. */
   Report with(Result result) {
     List<Result> more = new ArrayList<>(cases);
     more.add(result);
-    return new Report(commit, dirty, date, scale, runs, seed, machine, List.copyOf(more));
+    return new Report(commit, dirty, date, scale, runs, seed, machine, List.copyOf(more), studies);
+  }
+
+  /** One study more. */
+  Report with(Study study) {
+    List<Study> more = new ArrayList<>(studies);
+    more.add(study);
+    return new Report(commit, dirty, date, scale, runs, seed, machine, cases, List.copyOf(more));
+  }
+
+  /** The study of a kind, if it is there. */
+  <S extends Study> Optional<S> study(Class<S> kind) {
+    return studies.stream().filter(kind::isInstance).map(kind::cast).findFirst();
   }
 
   /** Writes {@code bench.json} and {@code bench.md}. */
@@ -45,8 +59,19 @@ record Report(
     Files.writeString(folder.resolve("bench.md"), markdown());
   }
 
-  /** One column a case. Seconds are medians over the runs, with the least and the greatest. */
+  /** The cases, then the studies. Seconds are medians, with the least and the greatest. */
   String markdown() {
+    List<String> parts = new ArrayList<>();
+    if (!cases.isEmpty()) {
+      parts.add(comparisons());
+    }
+    studies.forEach(study -> parts.add(study.markdown()));
+    parts.add(footer() + "\n");
+    return String.join("\n", parts);
+  }
+
+  /** One column a case. */
+  private String comparisons() {
     List<String> lines = new ArrayList<>();
     lines.add(row("", r -> r.title()));
     lines.add("|---|" + "---|".repeat(cases.size()));
@@ -110,8 +135,6 @@ record Report(
     }
     lines.add(row("Lethe: between jobs, s", r -> text(r.unlearned().betweenJobs())));
     lines.add(row("cached blocks, MB", r -> fixed("%.0f", r.unlearned().blockBytes() / 1e6)));
-    lines.add("");
-    lines.add(footer());
     return String.join("\n", lines) + "\n";
   }
 
@@ -170,7 +193,7 @@ record Report(
         machine.readBandwidth().max() / 1e9);
   }
 
-  private static String text(Spread spread) {
+  static String text(Spread spread) {
     return fixed("%.3f", spread.median())
         + " ("
         + fixed("%.3f", spread.min())
@@ -179,11 +202,11 @@ record Report(
         + ")";
   }
 
-  private static String fixed(String format, double value) {
+  static String fixed(String format, double value) {
     return String.format(Locale.ROOT, format, value);
   }
 
-  private static String scientific(double value) {
+  static String scientific(double value) {
     return fixed("%.1e", value);
   }
 }

@@ -2,11 +2,16 @@ package dev.lethe.benchmarks.endtoend;
 
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.ToDoubleFunction;
 
 /** The runs of one piece: median (the mean of the middle two), least, greatest. */
 record Spread(double median, double min, double max) {
   static Spread of(List<Double> values) {
-    double[] sorted = values.stream().mapToDouble(Double::doubleValue).toArray();
+    return of(values, Double::doubleValue);
+  }
+
+  static <T> Spread of(List<T> runs, ToDoubleFunction<T> piece) {
+    double[] sorted = runs.stream().mapToDouble(piece).toArray();
     Arrays.sort(sorted);
     int n = sorted.length;
     return new Spread((sorted[(n - 1) / 2] + sorted[n / 2]) / 2, sorted[0], sorted[n - 1]);

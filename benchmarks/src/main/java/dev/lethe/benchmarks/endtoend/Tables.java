@@ -65,7 +65,7 @@ record Tables(SparkSession spark, String work) {
    * @param first number of the first row
    */
   Dataset<Row> generate(long first, long rows, long seed, StructType schema, RowMaker maker) {
-    int partitions = (int) Math.max(2, (rows + ROWS_A_FILE - 1) / ROWS_A_FILE);
+    int partitions = partitions(rows);
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
     Function2<Integer, Iterator<Integer>, Iterator<Row>> part =
         (index, ignored) ->
@@ -80,12 +80,22 @@ record Tables(SparkSession spark, String work) {
         schema);
   }
 
+  /** Partitions, and files, of generated rows. */
+  static int partitions(long rows) {
+    return (int) Math.max(2, (rows + ROWS_A_FILE - 1) / ROWS_A_FILE);
+  }
+
   /** Neighbouring rows get unrelated streams. */
   private static long mixed(long seed, long row) {
     return new SplittableRandom(seed ^ (row * 0x9E3779B97F4A7C15L)).nextLong();
   }
 
-  private String path(Case of, String kind) {
+  /** Where {@link #model} is. */
+  String modelPath(Case of) {
+    return path(of, "model");
+  }
+
+  String path(Case of, String kind) {
     return work + "/" + of.name() + "-" + of.variant() + "-" + kind;
   }
 

@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -22,51 +23,85 @@ class EndToEndTest {
         .hasMessageContaining("'dens'");
     assertThatThrownBy(() -> EndToEnd.cases(Options.parse("--only", "adult")))
         .hasMessageContaining("--data");
+    assertThatThrownBy(() -> EndToEnd.cases(Options.parse("--only", "flights", "--work", "/none")))
+        .hasMessageContaining("scripts/flights");
+    assertThatThrownBy(() -> Study.chosen(Options.parse("--only", "pass,model,growth")))
+        .hasMessageContaining("model needs growth and pass");
+    assertThatThrownBy(() -> Study.chosen(Options.parse("--only", "growth", "--largest", "2e5")))
+        .hasMessageContaining("'2e5'");
+    assertThatThrownBy(() -> Study.chosen(Options.parse("--only", "growth", "--largest", "200000")))
+        .hasMessageContaining("--largest");
     assertThatThrownBy(() -> Options.parse("--scale", "0")).hasMessageContaining("--scale");
     assertThatThrownBy(() -> Options.parse("--runs", "0")).hasMessageContaining("--runs");
     assertThatThrownBy(() -> Options.parse("--runs", "two")).hasMessageContaining("'two'");
     assertThatThrownBy(() -> Options.parse("--seed")).hasMessageContaining("--seed");
   }
 
+  private static Options options() {
+    Options given = Options.parse("--scale", "0.0005", "--runs", "1", "--warm-ups", "0", "--dirty");
+    return new Options(
+        given.words(),
+        given.scale(),
+        given.largest(),
+        given.runs(),
+        given.warmUps(),
+        given.seed(),
+        given.data(),
+        directory.resolve("work").toString(),
+        directory.resolve("out").toString(),
+        "0123456789",
+        given.dirty(),
+        1 << 24);
+  }
+
+  private static Sessions sessions() {
+    return new Sessions(
+        () ->
+            SparkSession.builder()
+                .master("local[2]")
+                .config("spark.ui.enabled", "false")
+                .config("spark.log.level", "ERROR")
+                .config("spark.sql.shuffle.partitions", "2")
+                .config("spark.driver.host", "127.0.0.1")
+                .config("spark.driver.bindAddress", "127.0.0.1")
+                .config(
+                    "spark.sql.warehouse.dir", directory.resolve("warehouse").toUri().toString()));
+  }
+
+  /** A thousand flights before June, 300 in June; one from an airport that no earlier one left. */
+  private static Case flights(SparkSession spark, long seed) {
+    String file = directory.resolve("flights.parquet").toString();
+    spark
+        .sql(
+            "select timestamp_ntz'2001-01-01 00:00:00'"
+                + " + make_dt_interval(int(id * 150 div 1000 + if(id < 1000, 0, 1)), int(id % 24)) as"
+                + " date, id % 37 + if(id % 24 > 16, 10, -10) as delay,"
+                + " if(id = 1200, 'XXX', concat('A', id % 7)) as origin,"
+                + " concat('A', id % 5) as destination from range(0, 1300)")
+        .write()
+        .parquet(file);
+    return new FlightsCase(file, 1, seed);
+  }
+
   @Test
   void run_tinyScale_comparesEqualMinimaAndWritesBothFiles() throws Exception {
-    Options given = Options.parse("--scale", "0.0005", "--runs", "1", "--warm-ups", "0", "--dirty");
-    Options options =
-        new Options(
-            given.cases(),
-            given.scale(),
-            given.runs(),
-            given.warmUps(),
-            given.seed(),
-            given.data(),
-            directory.resolve("work").toString(),
-            directory.resolve("out").toString(),
-            "0123456789",
-            given.dirty(),
-            1 << 24);
-    SparkSession spark =
-        SparkSession.builder()
-            .master("local[2]")
-            .config("spark.ui.enabled", "false")
-            .config("spark.sql.shuffle.partitions", "2")
-            .config("spark.driver.host", "127.0.0.1")
-            .config("spark.driver.bindAddress", "127.0.0.1")
-            .config("spark.sql.warehouse.dir", directory.resolve("warehouse").toUri().toString())
-            .getOrCreate();
+    Options options = options();
     Report report;
-    try {
-      spark.sparkContext().setLogLevel("ERROR");
+    try (Sessions sessions = sessions()) {
       report =
           EndToEnd.run(
               options,
               List.of(
-                  new DenseCase(1000, 20, given.seed()), new SparseCase(1000, 500, given.seed())),
-              spark);
-    } finally {
-      spark.stop();
+                  new DenseCase(1000, 20, options.seed()),
+                  new SparseCase(1000, 500, options.seed()),
+                  flights(sessions.session(), options.seed())),
+              List.of(),
+              sessions);
     }
 
-    assertThat(report.cases()).extracting(Result::caseName).containsExactly("dense", "sparse");
+    assertThat(report.cases())
+        .extracting(Result::caseName)
+        .containsExactly("dense", "sparse", "flights");
     for (Result result : report.cases()) {
       Result.Unlearned unlearned = result.unlearned();
       assertThat(unlearned.verdict()).isEqualTo("CERTIFIED");
@@ -90,8 +125,63 @@ class EndToEndTest {
     assertThat(json.path("dirty").asBoolean()).isTrue();
     assertThat(json.path("seed").asLong()).isEqualTo(Options.SEED);
     assertThat(json.path("machine").path("readBandwidth").path("median").asDouble()).isPositive();
-    assertThat(json.path("cases")).hasSize(2);
+    assertThat(json.path("cases")).hasSize(3);
     assertThat(Files.readString(directory.resolve("out/bench.md")))
         .contains("with uncommitted changes", "ratio (a)", "| dense 1000 x 20 |");
+  }
+
+  @Test
+  void memory_roomForHalfOfTheBlocks_spillsAndChangesNoBit() throws Exception {
+    Memory memory;
+    try (Sessions sessions = sessions()) {
+      memory = Memory.measure(new DenseCase(60_000, 50, Options.SEED), options(), sessions);
+    }
+
+    long blocks = 60_000 * 52 * 8;
+    assertThat(memory.enough().memoryBytes()).isGreaterThan(blocks);
+    assertThat(memory.enough().diskBytes()).isZero();
+    assertThat(memory.half().memoryBytes()).isLessThanOrEqualTo(memory.half().storageBytes());
+    assertThat(memory.half().storageBytes()).isLessThan(blocks);
+    assertThat(memory.half().diskBytes()).isGreaterThan(blocks / 4);
+    assertThat(memory.identical()).isTrue();
+    assertThat(memory.enough().peakHeap() - memory.enough().restingHeap()).isGreaterThan(blocks);
+    assertThat(memory.markdown()).contains("the same to the last bit");
+  }
+
+  @Test
+  void growth_twoSizes_measuresWhatItSays() {
+    Growth growth;
+    try (Sessions sessions = sessions()) {
+      growth =
+          Growth.measure(
+              options(), sessions, new long[] {1000, 3000}, new int[] {20}, new int[] {3});
+      assertThat(sessions.threads()).isEqualTo(2);
+    }
+
+    assertThat(growth.rows()).extracting(Growth.Run::rows).containsExactly(1000L, 3000L);
+    assertThat(growth.columns()).extracting(Growth.Run::columns).containsExactly(20);
+    assertThat(growth.partitions()).extracting(Growth.Run::partitions).containsExactly(3);
+    assertThat(growth.cores().one().threads()).isEqualTo(1);
+    assertThat(growth.cores().all().threads()).isEqualTo(2);
+    for (Growth.Run run : growth.rows()) {
+      // cells, label, weight, and what Spark adds to count objects
+      assertThat((double) run.blockBytes()).isBetween(8.0 * run.rows() * 52, 9.0 * run.rows() * 52);
+      assertThat(run.fromParquet().median())
+          .isGreaterThan(run.reading().median() + run.fromCache().median() - 1e-3);
+    }
+  }
+
+  @Test
+  void cost_ofAPassOverNothing_isMeasuredBesideAnEmptyJob() {
+    PassCost.Cost cost;
+    try (Sessions sessions = sessions()) {
+      cost =
+          PassCost.cost(
+              JavaSparkContext.fromSparkContext(sessions.session().sparkContext()), 100, 3, 1, 3);
+    }
+
+    assertThat(cost.tasks()).isEqualTo(3);
+    assertThat(cost.empty().min()).isPositive();
+    assertThat(new PassCost("pass", List.of(cost)).markdown()).contains("| 100 | 3 |");
   }
 }

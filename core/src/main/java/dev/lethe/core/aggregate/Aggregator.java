@@ -20,6 +20,18 @@ public interface Aggregator<A extends Aggregator<A>> extends Serializable {
   /** Ends the part: nothing may be left in scratch memory that is not serialized. */
   A sealed();
 
-  /** About how many bytes the serialized sums take. */
+  /**
+   * A copy of one of several ranges of every vector of sums, sealed. What is no vector goes with
+   * each, so that slices of the same range of all parts, merged in the parts' order, are the slice
+   * of the merged parts, bit for bit.
+   *
+   * @param part 0 .. parts - 1
+   */
+  A slice(int part, int parts);
+
+  /** Takes a range as it is, and what is no vector. */
+  void place(A slice, int part, int parts);
+
+  /** About how many bytes the serialized sums take at most. */
   long bytes();
 }

@@ -15,11 +15,16 @@ public final class GradientAggregator implements Aggregator<GradientAggregator> 
 
   private final transient Point point;
   private final CompensatedVector gradient;
-  private final CompensatedVector value = new CompensatedVector(1);
+  private final CompensatedVector value;
 
   public GradientAggregator(Point point) {
+    this(point, new CompensatedVector(point.size()), new CompensatedVector(1));
+  }
+
+  private GradientAggregator(Point point, CompensatedVector gradient, CompensatedVector value) {
     this.point = point;
-    gradient = new CompensatedVector(point.size());
+    this.gradient = gradient;
+    this.value = value;
   }
 
   @Override
@@ -27,13 +32,15 @@ public final class GradientAggregator implements Aggregator<GradientAggregator> 
     if (point.loss() instanceof MarginLoss loss) {
       addPanels(block, loss);
     } else {
-      addRows(block);
+      block.wide().forEach(this::addRows);
     }
   }
 
   private void addPanels(ExampleBlock block, MarginLoss loss) {
     RowPanel panel = new RowPanel(point.layout(), block);
+    Curvatures curvatures = new Curvatures(point, block);
     double[] s = new double[RowPanel.ROWS];
+    double[] curvature = new double[RowPanel.ROWS];
     double[] jet = new double[4];
     while (panel.next()) {
       panel.margins(point.theta(), s);
@@ -43,9 +50,12 @@ public final class GradientAggregator implements Aggregator<GradientAggregator> 
         loss.jet(s[r], y, jet);
         value.add(0, w * jet[0]);
         s[r] = w * jet[1];
+        curvature[r] = w * jet[2];
       }
+      curvatures.are(panel, curvature);
       panel.addTransposed(s, gradient);
     }
+    curvatures.remember();
   }
 
   private void addRows(ExampleBlock block) {
@@ -70,6 +80,17 @@ public final class GradientAggregator implements Aggregator<GradientAggregator> 
     gradient.sealed();
     value.sealed();
     return this;
+  }
+
+  @Override
+  public GradientAggregator slice(int part, int parts) {
+    return new GradientAggregator(point, gradient.slice(part, parts), value.slice(0, 1)).sealed();
+  }
+
+  @Override
+  public void place(GradientAggregator slice, int part, int parts) {
+    gradient.place(slice.gradient, part, parts);
+    value.place(slice.value, 0, 1);
   }
 
   @Override

@@ -8,6 +8,9 @@ import dev.lethe.core.loss.MarginLoss;
 import dev.lethe.core.model.ExampleBlock;
 import dev.lethe.core.model.ParameterLayout;
 import dev.lethe.core.model.RowPanel;
+import java.io.DataInput;
+import java.io.DataOutput;
+import java.io.IOException;
 import java.util.Arrays;
 
 /**
@@ -20,13 +23,13 @@ import java.util.Arrays;
  * or not, but no scheme that forms others, such as Strassen's). For two margins k &gt; l the d x d
  * part of both is symmetric itself, since x_i is the same, so its lower triangle says all. Entry jk
  * is within {@link #relativeError} sqrt(H_jj H_kk) of the exact one (Cauchy-Schwarz on the absolute
- * terms).
+ * terms). Rows and columns of {@linkplain Point#holding held} coordinates are 0.
  *
- * <p>Memory: the sums are 8 p (p + 1) bytes, serialized as well. A task holds them with a panel of
- * 4 p^2 bytes, later with the buffer that serializes them; the driver up to three of them, or one,
- * the matrix and its factor. That is at most about 32 p^2 bytes on the driver and for every task
- * that runs at a time: 2 GiB at {@value #MAX_SIZE}, 32 MiB at 1024. Three sums exceed Spark's
- * default {@code spark.driver.maxResultSize} of 1 GiB beyond p = 6688.
+ * <p>Memory: the sums are 8 f (f + 1) bytes for f coordinates that are not held, serialized as
+ * well. A task holds them with a panel of 4 f^2 bytes for dense rows, of up to 4 f p for sparse
+ * ones, later with the slice of them that it sends; the driver one sum, or the matrix and its
+ * factor. That is at most about 32 p^2 bytes on the driver and for every task that runs at a time:
+ * 2 GiB at {@value #MAX_SIZE}, 32 MiB at 1024.
  */
 public final class GramAggregator implements Aggregator<GramAggregator> {
   private static final long serialVersionUID = 1L;
@@ -38,9 +41,19 @@ public final class GramAggregator implements Aggregator<GramAggregator> {
 
   private final transient Point point;
   private final transient double share;
+  private final transient int[] free;
   private final int size;
   private final CompensatedVector sums;
+
+  /**
+   * Of sparse rows and of several outputs: p rows; those of held coordinates are one, and ignored.
+   */
   private transient double[][] panel;
+
+  /** Of dense rows, in the coordinates that are free: f rows. */
+  private transient double[][] densePanel;
+
+  private transient double[] row;
   private transient OuterProducts products;
   private transient int panelRows;
   private double maxMarginError;
@@ -65,26 +78,64 @@ public final class GramAggregator implements Aggregator<GramAggregator> {
     this.point = point;
     this.share = share;
     size = point.size();
-    sums = new CompensatedVector(size * (size + 1) / 2);
+    free = point.free();
+    sums = new CompensatedVector(free.length * (free.length + 1) / 2);
+    clearPanels();
+  }
+
+  private GramAggregator(GramAggregator of, CompensatedVector sums) {
+    point = of.point;
+    share = of.share;
+    free = of.free;
+    size = of.size;
+    this.sums = sums;
+    clearPanels();
+    maxMarginError = of.maxMarginError;
+    rows = of.rows;
+    sampledRows = of.sampledRows;
+    checksum = of.checksum;
+  }
+
+  private void clearPanels() {
     panel = new double[0][];
+    densePanel = new double[0][];
+    row = new double[0];
     products = new OuterProducts(0);
+  }
+
+  private void makePanel(boolean dense) {
+    if (dense && densePanel.length == 0) {
+      densePanel = new double[free.length][];
+      for (int j = 0; j < free.length; j++) {
+        densePanel[j] = new double[j + 1];
+      }
+      row = new double[size];
+      products = new OuterProducts(free.length);
+    } else if (!dense && panel.length == 0) {
+      panel = new double[size][];
+      for (int j : free) {
+        panel[j] = new double[j + 1];
+      }
+      double[] ignored = new double[free.length < size ? size : 0];
+      for (int j = 0; j < size; j++) {
+        panel[j] = panel[j] == null ? ignored : panel[j];
+      }
+    }
   }
 
   @Override
   public void add(ExampleBlock block) {
-    if (panel.length == 0) {
-      panel = new double[size][];
-      for (int j = 0; j < size; j++) {
-        panel[j] = new double[j + 1];
-      }
-      products = new OuterProducts(size);
-    }
+    makePanel(block.isDense() && point.layout().outputs() == 1);
     rows += block.rows();
     checksum += block.checksum();
     if (share == 1 && point.loss() instanceof MarginLoss loss && !point.boundsCurvature()) {
       addPanels(block, loss);
     } else {
-      addRows(block);
+      int first = 0;
+      for (ExampleBlock part : block.wide()) {
+        addRows(part, first);
+        first += part.rows();
+      }
     }
   }
 
@@ -98,7 +149,8 @@ public final class GramAggregator implements Aggregator<GramAggregator> {
       errors.at(rowPanel);
       for (int r = 0; r < rowPanel.rows(); r++) {
         int i = rowPanel.first() + r;
-        addRow(block, i, block.weight(i) * loss.secondDerivative(s[r], block.label(i)));
+        double curvature = loss.secondDerivative(s[r], block.label(i));
+        addRow(rowPanel.wide(), rowPanel.at() + r, block.weight(i) * curvature);
         endRow();
       }
     }
@@ -115,11 +167,22 @@ public final class GramAggregator implements Aggregator<GramAggregator> {
       return;
     }
     double[] x = products.next();
+    if (free.length == size) {
+      copyRow(block, i, x);
+    } else {
+      copyRow(block, i, row);
+      for (int j = 0; j < x.length; j++) {
+        x[j] = row[free[j]];
+      }
+    }
+    products.add(a, densePanel);
+  }
+
+  private void copyRow(ExampleBlock block, int i, double[] x) {
     block.copyRow(i, x);
     if (point.layout().intercept()) {
       x[size - 1] = 1;
     }
-    products.add(a, panel);
   }
 
   private void endRow() {
@@ -128,11 +191,14 @@ public final class GramAggregator implements Aggregator<GramAggregator> {
     }
   }
 
-  private void addRows(ExampleBlock block) {
+  /**
+   * @param first its first row's number in the whole block
+   */
+  private void addRows(ExampleBlock block, int first) {
     ParameterLayout layout = point.layout();
     RowEvaluation row = new RowEvaluation(point);
     for (int i = 0; i < block.rows(); i++) {
-      if (share < 1 && !isSampled(block, i)) {
+      if (share < 1 && !isSampled(block, first + i)) {
         continue;
       }
       sampledRows++;
@@ -188,16 +254,36 @@ public final class GramAggregator implements Aggregator<GramAggregator> {
 
   private void flush() {
     if (panelRows > 0) {
-      products.flush(panel);
+      products.flush(densePanel);
       int target = 0;
-      for (double[] row : panel) {
-        for (double sum : row) {
-          sums.add(target++, sum);
+      for (int j = 0; j < free.length; j++) {
+        if (panel.length == 0) {
+          for (double sum : densePanel[j]) {
+            sums.add(target++, sum);
+          }
+        } else if (densePanel.length == 0) {
+          double[] sparse = panel[free[j]];
+          for (int k = 0; k <= j; k++) {
+            sums.add(target++, sparse[free[k]]);
+          }
+        } else {
+          double[] sparse = panel[free[j]];
+          double[] dense = densePanel[j];
+          for (int k = 0; k <= j; k++) {
+            sums.add(target++, sparse[free[k]] + dense[k]);
+          }
         }
-        Arrays.fill(row, 0);
       }
+      clear(panel);
+      clear(densePanel);
       sums.endRow(false);
       panelRows = 0;
+    }
+  }
+
+  private static void clear(double[][] panel) {
+    for (double[] row : panel) {
+      Arrays.fill(row, 0);
     }
   }
 
@@ -212,13 +298,60 @@ public final class GramAggregator implements Aggregator<GramAggregator> {
     checksum += other.checksum;
   }
 
+  /**
+   * Takes the sums over some of the rows away. Errors are then relative to the diagonal of all rows
+   * that were ever added.
+   */
+  public void subtract(GramAggregator other) {
+    flush();
+    other.flush();
+    sums.subtract(other.sums);
+    maxMarginError = Math.max(maxMarginError, other.maxMarginError);
+    rows -= other.rows;
+    sampledRows -= other.sampledRows;
+    checksum -= other.checksum;
+  }
+
+  /** Writes the sums with their errors. */
+  public void write(DataOutput out) throws IOException {
+    flush();
+    sums.write(out);
+    out.writeDouble(maxMarginError);
+    out.writeLong(rows);
+    out.writeLong(sampledRows);
+    out.writeLong(checksum);
+  }
+
+  /** Reads what {@link #write} wrote into this aggregator, which has added up nothing. */
+  public void read(DataInput in) throws IOException {
+    sums.read(in);
+    maxMarginError = in.readDouble();
+    rows = in.readLong();
+    sampledRows = in.readLong();
+    checksum = in.readLong();
+  }
+
   @Override
   public GramAggregator sealed() {
     flush();
     sums.sealed();
-    panel = new double[0][];
-    products = new OuterProducts(0);
+    clearPanels();
     return this;
+  }
+
+  @Override
+  public GramAggregator slice(int part, int parts) {
+    flush();
+    return new GramAggregator(this, sums.slice(part, parts)).sealed();
+  }
+
+  @Override
+  public void place(GramAggregator slice, int part, int parts) {
+    sums.place(slice.sums, part, parts);
+    maxMarginError = slice.maxMarginError;
+    rows = slice.rows;
+    sampledRows = slice.sampledRows;
+    checksum = slice.checksum;
   }
 
   @Override
@@ -247,10 +380,10 @@ public final class GramAggregator implements Aggregator<GramAggregator> {
     double[] lower = sums.toArray();
     double[] full = new double[size * size];
     int source = 0;
-    for (int j = 0; j < size; j++) {
+    for (int j = 0; j < free.length; j++) {
       for (int k = 0; k <= j; k++) {
-        full[j * size + k] = lower[source];
-        full[k * size + j] = lower[source++];
+        full[free[j] * size + free[k]] = lower[source];
+        full[free[k] * size + free[j]] = lower[source++];
       }
     }
     mirrorParts(full);

@@ -26,29 +26,40 @@ public final class HessianVectorAggregator implements Aggregator<HessianVectorAg
     product = new CompensatedVector(point.size());
   }
 
+  private HessianVectorAggregator(Point point, double[] direction, CompensatedVector product) {
+    this.point = point;
+    this.direction = direction;
+    this.product = product;
+  }
+
   @Override
   public void add(ExampleBlock block) {
     if (point.loss() instanceof MarginLoss loss) {
       addPanels(block, loss);
     } else {
-      addRows(block);
+      block.wide().forEach(this::addRows);
     }
   }
 
   private void addPanels(ExampleBlock block, MarginLoss loss) {
     RowPanel panel = new RowPanel(point.layout(), block);
+    Curvatures curvatures = new Curvatures(point, block);
     double[] s = new double[RowPanel.ROWS];
     double[] u = new double[RowPanel.ROWS];
     while (panel.next()) {
-      panel.margins(point.theta(), s);
-      panel.margins(direction, u);
-      for (int r = 0; r < panel.rows(); r++) {
-        int i = panel.first() + r;
-        u[r] *= loss.secondDerivative(s[r], block.label(i));
-        u[r] *= block.weight(i);
+      if (!curvatures.areKnown()) {
+        panel.margins(point.theta(), s);
+        for (int r = 0; r < panel.rows(); r++) {
+          int i = panel.first() + r;
+          s[r] = block.weight(i) * loss.secondDerivative(s[r], block.label(i));
+        }
+        curvatures.are(panel, s);
       }
+      panel.margins(direction, u);
+      curvatures.multiply(panel, s, u);
       panel.addTransposed(u, product);
     }
+    curvatures.remember();
   }
 
   private void addRows(ExampleBlock block) {
@@ -71,6 +82,16 @@ public final class HessianVectorAggregator implements Aggregator<HessianVectorAg
   public HessianVectorAggregator sealed() {
     product.sealed();
     return this;
+  }
+
+  @Override
+  public HessianVectorAggregator slice(int part, int parts) {
+    return new HessianVectorAggregator(point, direction, product.slice(part, parts)).sealed();
+  }
+
+  @Override
+  public void place(HessianVectorAggregator slice, int part, int parts) {
+    product.place(slice.product, part, parts);
   }
 
   @Override

@@ -35,13 +35,26 @@ public final class MarginCurvatureAggregator implements Aggregator<MarginCurvatu
     sums = new CompensatedVector(pairs.size());
   }
 
+  private MarginCurvatureAggregator(MarginCurvatureAggregator of, CompensatedVector sums) {
+    point = of.point;
+    pairs = of.pairs;
+    this.sums = sums;
+    maxMarginError = of.maxMarginError;
+    rows = of.rows;
+    checksum = of.checksum;
+  }
+
   @Override
   public void add(ExampleBlock block) {
+    rows += block.rows();
+    checksum += block.checksum();
+    block.wide().forEach(this::addRows);
+  }
+
+  private void addRows(ExampleBlock block) {
     RowEvaluation row = new RowEvaluation(point);
     int margins = point.layout().margins();
     double[] lower = new double[pairs.margins()];
-    rows += block.rows();
-    checksum += block.checksum();
     for (int i = 0; i < block.rows(); i++) {
       row.at(block, i);
       maxMarginError = Math.max(maxMarginError, row.boundErrors(block, i));
@@ -69,6 +82,19 @@ public final class MarginCurvatureAggregator implements Aggregator<MarginCurvatu
   public MarginCurvatureAggregator sealed() {
     sums.sealed();
     return this;
+  }
+
+  @Override
+  public MarginCurvatureAggregator slice(int part, int parts) {
+    return new MarginCurvatureAggregator(this, sums.slice(part, parts)).sealed();
+  }
+
+  @Override
+  public void place(MarginCurvatureAggregator slice, int part, int parts) {
+    sums.place(slice.sums, part, parts);
+    maxMarginError = slice.maxMarginError;
+    rows = slice.rows;
+    checksum = slice.checksum;
   }
 
   @Override

@@ -1,12 +1,17 @@
 package dev.lethe.core.aggregate;
 
+import dev.lethe.core.linalg.Binary;
 import dev.lethe.core.linalg.CompensatedVector;
+import dev.lethe.core.linalg.PlainVector;
 import dev.lethe.core.linalg.Rounding;
 import dev.lethe.core.loss.LossFunction;
 import dev.lethe.core.loss.MarginLoss;
 import dev.lethe.core.model.ExampleBlock;
 import dev.lethe.core.model.ParameterLayout;
 import dev.lethe.core.model.RowPanel;
+import java.io.DataInput;
+import java.io.DataOutput;
+import java.io.IOException;
 
 /**
  * One pass that measures all that a distance bound needs: value, gradient g, a proven bound of the
@@ -15,8 +20,8 @@ import dev.lethe.core.model.RowPanel;
  * Point#within point's ball}. Sum form, no penalty.
  *
  * <p>Rounding bound of one margin, coordinate j (u = 2^-53, gamma_m = m u / (1 - m u), m_i the
- * entries of row i plus 2, A_i = sum_k |x_ik theta_k|, D the depth of the sums, P the panel rows,
- * err the loss's {@link LossFunction#gradientError}):
+ * entries of row i plus 2, A_i = sum_k |x_ik theta_k|, D the depth of the sums, P the terms of a
+ * plain sum, err the loss's {@link LossFunction#gradientError}):
  *
  * <pre>
  *   |computed g_j - g_j| &lt;= u |g_j| + (1 + (D u)^2 / u) sum_i w_i |x_ij| (err(gamma_{m_i} A_i) + |l'_i| gamma_{P + 6})
@@ -34,44 +39,63 @@ public final class MeasurementAggregator implements Aggregator<MeasurementAggreg
   private static final double PRODUCTS = Rounding.gamma(CompensatedVector.PANEL_ROWS + 6.0);
 
   private final transient Point point;
-  private final int size;
   private final CompensatedVector gradient;
   private final CompensatedVector curvatureMoment;
   private final CompensatedVector curvature;
-  private final CompensatedVector value = new CompensatedVector(1);
-  private final double[] termError;
+  private final CompensatedVector value;
+  private final PlainVector termError;
   private double maxMarginError;
   private long rows;
   private long checksum;
 
+  /** Rows that were ever added, those that were taken away again included. */
+  private long additions;
+
   public MeasurementAggregator(Point point) {
     this.point = point;
-    size = point.size();
-    gradient = new CompensatedVector(size);
-    curvatureMoment = new CompensatedVector(size);
+    gradient = new CompensatedVector(point.size());
+    curvatureMoment = new CompensatedVector(point.size());
     curvature = new CompensatedVector(point.layout().outputs());
-    termError = new double[size];
+    value = new CompensatedVector(1);
+    termError = new PlainVector(point.size(), 0);
+  }
+
+  /** One of several ranges of another's vectors. */
+  private MeasurementAggregator(MeasurementAggregator of, int part, int parts) {
+    point = of.point;
+    gradient = of.gradient.slice(part, parts);
+    curvatureMoment = of.curvatureMoment.slice(part, parts);
+    curvature = of.curvature.slice(0, 1);
+    value = of.value.slice(0, 1);
+    termError = of.termError.slice(part, parts);
+    maxMarginError = of.maxMarginError;
+    rows = of.rows;
+    checksum = of.checksum;
+    additions = of.additions;
   }
 
   @Override
   public void add(ExampleBlock block) {
     rows += block.rows();
+    additions += block.rows();
     checksum += block.checksum();
     if (point.loss() instanceof MarginLoss loss && !point.boundsCurvature()) {
       addPanels(block, loss);
     } else {
-      addRows(block);
+      block.wide().forEach(this::addRows);
     }
   }
 
   private void addPanels(ExampleBlock block, MarginLoss loss) {
     RowPanel panel = new RowPanel(point.layout(), block);
     MarginErrors errors = new MarginErrors(point, block);
+    Curvatures rowCurvatures = new Curvatures(point, block);
     double[] s = new double[RowPanel.ROWS];
     double[] jet = new double[4];
     double[] slopes = new double[RowPanel.ROWS];
     double[] slopeErrors = new double[RowPanel.ROWS];
     double[] curvatures = new double[RowPanel.ROWS];
+    double[] termErrors = termError.values();
     while (panel.next()) {
       panel.margins(point.theta(), s);
       errors.at(panel);
@@ -86,11 +110,13 @@ public final class MeasurementAggregator implements Aggregator<MeasurementAggreg
         double error = loss.slopeError(s[r], y, errors.ofMargin(r), jet);
         slopeErrors[r] = RowEvaluation.weightedError(error, w, PRODUCTS, slopes[r]);
       }
+      rowCurvatures.are(panel, curvatures);
       curvature.endRows(panel.rows(), false);
       panel.addTransposed(slopes, gradient);
       panel.addTransposed(curvatures, curvatureMoment);
-      panel.addAbsoluteTransposed(slopeErrors, termError);
+      panel.addAbsoluteTransposed(slopeErrors, termErrors);
     }
+    rowCurvatures.remember();
     maxMarginError = Math.max(maxMarginError, errors.largest());
   }
 
@@ -99,13 +125,14 @@ public final class MeasurementAggregator implements Aggregator<MeasurementAggreg
     RowEvaluation row = new RowEvaluation(point);
     int outputs = layout.outputs();
     double[] diagonal = new double[outputs];
+    double[] termErrors = termError.values();
     for (int i = 0; i < block.rows(); i++) {
       double w = block.weight(i);
       double y = block.label(i);
       row.at(block, i);
       maxMarginError = Math.max(maxMarginError, row.boundErrors(block, i));
       layout.addTransposed(block, i, row.weightedGradient(y, w), gradient);
-      layout.addAbsoluteTransposed(block, i, row.weightedGradientError(y, w, PRODUCTS), termError);
+      layout.addAbsoluteTransposed(block, i, row.weightedGradientError(y, w, PRODUCTS), termErrors);
       double[] a = row.hessian(block, i);
       for (int k = 0; k < outputs; k++) {
         diagonal[k] = w * a[k * (outputs + 1)];
@@ -123,12 +150,55 @@ public final class MeasurementAggregator implements Aggregator<MeasurementAggreg
     curvatureMoment.merge(other.curvatureMoment);
     curvature.merge(other.curvature);
     value.merge(other.value);
-    for (int j = 0; j < size; j++) {
-      termError[j] += other.termError[j];
-    }
-    maxMarginError = Math.max(maxMarginError, other.maxMarginError);
     rows += other.rows;
     checksum += other.checksum;
+    mergeErrors(other);
+  }
+
+  /**
+   * Takes the sums over some of the rows away; errors add up. The curvature moments are then within
+   * {@link #curvatureRelativeError} of the sums of absolute terms of all rows that were ever added.
+   */
+  public void subtract(MeasurementAggregator other) {
+    gradient.subtract(other.gradient);
+    curvatureMoment.subtract(other.curvatureMoment);
+    curvature.subtract(other.curvature);
+    value.subtract(other.value);
+    rows -= other.rows;
+    checksum -= other.checksum;
+    mergeErrors(other);
+  }
+
+  private void mergeErrors(MeasurementAggregator other) {
+    termError.merge(other.termError, Double::sum);
+    maxMarginError = Math.max(maxMarginError, other.maxMarginError);
+    additions += other.additions + 1;
+  }
+
+  /** Writes the sums with their errors. */
+  public void write(DataOutput out) throws IOException {
+    gradient.write(out);
+    curvatureMoment.write(out);
+    curvature.write(out);
+    value.write(out);
+    Binary.write(out, termError.values());
+    out.writeDouble(maxMarginError);
+    out.writeLong(rows);
+    out.writeLong(checksum);
+    out.writeLong(additions);
+  }
+
+  /** Reads what {@link #write} wrote into this aggregator, which has added up nothing. */
+  public void read(DataInput in) throws IOException {
+    gradient.read(in);
+    curvatureMoment.read(in);
+    curvature.read(in);
+    value.read(in);
+    Binary.read(in, termError.values());
+    maxMarginError = in.readDouble();
+    rows = in.readLong();
+    checksum = in.readLong();
+    additions = in.readLong();
   }
 
   @Override
@@ -137,12 +207,31 @@ public final class MeasurementAggregator implements Aggregator<MeasurementAggreg
     curvatureMoment.sealed();
     curvature.sealed();
     value.sealed();
+    termError.sealed();
     return this;
   }
 
   @Override
+  public MeasurementAggregator slice(int part, int parts) {
+    return new MeasurementAggregator(this, part, parts).sealed();
+  }
+
+  @Override
+  public void place(MeasurementAggregator slice, int part, int parts) {
+    gradient.place(slice.gradient, part, parts);
+    curvatureMoment.place(slice.curvatureMoment, part, parts);
+    curvature.place(slice.curvature, 0, 1);
+    value.place(slice.value, 0, 1);
+    termError.place(slice.termError, part, parts);
+    maxMarginError = slice.maxMarginError;
+    rows = slice.rows;
+    checksum = slice.checksum;
+    additions = slice.additions;
+  }
+
+  @Override
   public long bytes() {
-    return 40L * size + 32L * curvature.size() + 512;
+    return 40L * gradient.size() + 32L * curvature.size() + 512;
   }
 
   /** Rows that were added. */
@@ -170,13 +259,14 @@ public final class MeasurementAggregator implements Aggregator<MeasurementAggreg
     double depth = gradient.depth() * Rounding.UNIT;
     // (D u)^2 sum |terms|, and sum |terms| <= sum_j termError / gamma_P with gamma_P > 64 u
     double secondOrder = 1 + depth * depth / (CompensatedVector.PANEL_ROWS * Rounding.UNIT);
-    double[] error = new double[size];
+    double[] terms = termError.values();
     double[] g = gradient.toArray();
-    for (int j = 0; j < size; j++) {
+    double[] error = new double[g.length];
+    for (int j = 0; j < g.length; j++) {
       error[j] =
-          Rounding.up(termError[j] * secondOrder, rows + 12.0)
+          Rounding.up(terms[j] * secondOrder, additions + 12.0)
               + 2 * Rounding.UNIT * Math.abs(g[j])
-              + 8.0 * rows * Double.MIN_VALUE;
+              + 8.0 * additions * Double.MIN_VALUE;
     }
     return error;
   }

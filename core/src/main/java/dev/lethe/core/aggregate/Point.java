@@ -3,6 +3,8 @@ package dev.lethe.core.aggregate;
 import dev.lethe.core.loss.LossFunction;
 import dev.lethe.core.model.ParameterLayout;
 import java.io.Serializable;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Where a pass evaluates: a loss at parameters theta, and the radius of the ball around theta for
@@ -18,6 +20,8 @@ public final class Point implements Serializable {
   private final double[] theta;
   private final double radius;
   private final boolean[] fixed;
+  private transient volatile double @Nullable [] absolute;
+  private transient volatile long key;
 
   private Point(
       LossFunction loss, ParameterLayout layout, double[] theta, double radius, boolean[] fixed) {
@@ -56,11 +60,20 @@ public final class Point implements Serializable {
    * The same point with curvatures that hold in the ball ||theta' - theta||_2 &lt;= radius, where
    * the loss is not self-concordant; negative for none.
    *
-   * @param held coordinates that theta' has in common with theta, the same columns in every margin;
-   *     shared, not copied
+   * @param held coordinates that theta' has in common with theta, as in {@link #holding}
    */
   public Point within(double ball, boolean[] held) {
     return loss.isSelfConcordant() || ball < 0 ? this : new Point(loss, layout, theta, ball, held);
+  }
+
+  /**
+   * The same point with coordinates that are held: a matrix of second derivatives is 0 there, and
+   * takes no memory for them, and time only for their entries in sparse rows.
+   *
+   * @param held the same columns in every margin; shared, not copied
+   */
+  public Point holding(boolean[] held) {
+    return new Point(loss, layout, theta, radius, held);
   }
 
   public LossFunction loss() {
@@ -85,13 +98,34 @@ public final class Point implements Serializable {
     return radius >= 0;
   }
 
-  /** |theta|, a new array. */
-  double[] absoluteTheta() {
-    double[] absolute = new double[theta.length];
-    for (int j = 0; j < absolute.length; j++) {
-      absolute[j] = Math.abs(theta[j]);
+  /**
+   * Tells loss and parameters of points apart, but for a chance of 2^-64; made once. What it guards
+   * may cost a solver steps, never a measurement its truth.
+   */
+  long key() {
+    long made = key;
+    if (made == 0) {
+      made = 31L * loss.name().hashCode() + theta.length;
+      for (double value : theta) {
+        made = (made ^ Double.doubleToRawLongBits(value)) * 0x9E3779B97F4A7C15L;
+        made ^= made >>> 32;
+      }
+      key = made;
     }
-    return absolute;
+    return made;
+  }
+
+  /** |theta|, made once. */
+  double[] absoluteTheta() {
+    double[] made = absolute;
+    if (made == null) {
+      made = new double[theta.length];
+      for (int j = 0; j < made.length; j++) {
+        made[j] = Math.abs(theta[j]);
+      }
+      absolute = made;
+    }
+    return made;
   }
 
   double radius() {
@@ -100,5 +134,10 @@ public final class Point implements Serializable {
 
   boolean[] fixed() {
     return fixed;
+  }
+
+  /** The coordinates that are not held, ascending. */
+  int[] free() {
+    return IntStream.range(0, size()).filter(j -> fixed.length == 0 || !fixed[j]).toArray();
   }
 }

@@ -1,6 +1,11 @@
 package dev.lethe.core.linalg;
 
+import java.io.DataInput;
+import java.io.DataOutput;
+import java.io.IOException;
 import java.io.Serializable;
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A vector of running sums that loses almost nothing: Sum2 of Ogita, Rump, Oishi, Accurate sum and
@@ -9,31 +14,46 @@ import java.io.Serializable;
  * <p>Each coordinate keeps the rounded sum and the sum of the rounding errors (both exact by
  * TwoSum). With D the longest chain of additions that any term or error went through (1 a row, 2 a
  * merge), the result is within u |sum| + (D u)^2 / (1 - D u)^2 sum |terms| of the exact sum of the
- * terms. Dense rows are first added up plainly in panels of at most {@value #PANEL_ROWS} rows,
- * which adds gamma_{PANEL_ROWS} sum |terms|.
+ * terms. Terms may first be added up plainly, at most {@value #PANEL_ROWS} of a coordinate, which
+ * adds gamma_{PANEL_ROWS} sum |terms|: those of as many dense rows, and of sparse ones of any
+ * number in which no column has more.
  *
- * <p>Additions and merges in the same order give the same bits.
+ * <p>Additions and merges in the same order give the same bits, also where they are made range by
+ * range: {@link #slice} cuts a vector, {@link #place} joins the ranges again.
+ *
+ * <p>A {@linkplain #sealed sealed} vector with few sums that are not zero keeps only those: so a
+ * part of the data whose rows touch few columns sends few numbers.
  */
 public final class CompensatedVector implements Serializable {
   private static final long serialVersionUID = 1L;
 
-  /** Rows of a dense panel that are added up without compensation. */
+  /** Terms of a coordinate that are added up without compensation: rows of a dense panel. */
   public static final int PANEL_ROWS = 64;
 
-  private final double[] sum;
-  private final double[] error;
+  private final int size;
+  private double[] sum;
+  private double[] error;
   private long depth;
+
+  /** The coordinates that sum and error are of, ascending; null if of all. */
+  private int @Nullable [] packed;
+
   private transient double[] panel;
   private transient int panelRows;
 
   public CompensatedVector(int size) {
-    sum = new double[size];
-    error = new double[size];
+    this(new double[size], new double[size]);
+  }
+
+  private CompensatedVector(double[] sum, double[] error) {
+    size = sum.length;
+    this.sum = sum;
+    this.error = error;
     panel = new double[0];
   }
 
   public int size() {
-    return sum.length;
+    return size;
   }
 
   /** sum_j += x. */
@@ -64,13 +84,35 @@ public final class CompensatedVector implements Serializable {
    * @param rows how many, at most {@value #PANEL_ROWS}
    */
   public double[] panel(int rows) {
+    if (packed != null) {
+      settle();
+    }
     if (panelRows + rows > PANEL_ROWS) {
       flush();
     }
     if (panel == null || panel.length == 0) {
-      panel = new double[sum.length];
+      panel = new double[size];
     }
     return panel;
+  }
+
+  /**
+   * The buffer to which the caller adds sparse rows, in any order, valid until the next call of
+   * this or {@link #panel}; {@link #endRows} must follow, as for rows that are not dense.
+   *
+   * @param terms how many to a coordinate, at most {@value #PANEL_ROWS}, unless it is {@linkplain
+   *     #flush(int) flushed} in between
+   */
+  public double[] panelOfTerms(int terms) {
+    double[] buffer = panel(terms);
+    panelRows += terms;
+    return buffer;
+  }
+
+  /** Adds the terms of a coordinate that wait in the panel. */
+  public void flush(int j) {
+    add(j, panel[j]);
+    panel[j] = 0;
   }
 
   /** Ends a row; {@code dense} when it was added to {@link #panel}. */
@@ -92,8 +134,7 @@ public final class CompensatedVector implements Serializable {
   private void flush() {
     if (panelRows > 0) {
       for (int j = 0; j < panel.length; j++) {
-        add(j, panel[j]);
-        panel[j] = 0;
+        flush(j);
       }
       panelRows = 0;
     }
@@ -101,14 +142,27 @@ public final class CompensatedVector implements Serializable {
 
   /** Adds the sums of {@code other}; the order of merges decides the last bits. */
   public void merge(CompensatedVector other) {
-    if (other.sum.length != sum.length) {
-      throw new IllegalArgumentException("sizes differ: " + sum.length + ", " + other.sum.length);
+    add(other, 1);
+  }
+
+  /**
+   * Takes the sums of {@code other} away. The terms of the error bound are then those of both, with
+   * either sign.
+   */
+  public void subtract(CompensatedVector other) {
+    add(other, -1);
+  }
+
+  private void add(CompensatedVector other, int sign) {
+    if (other.size != size) {
+      throw new IllegalArgumentException("sizes differ: " + size + ", " + other.size);
     }
-    flush();
+    settle();
     other.flush();
-    for (int j = 0; j < sum.length; j++) {
-      add(j, other.sum[j]);
-      error[j] += other.error[j];
+    for (int k = 0; k < other.sum.length; k++) {
+      int j = other.packed == null ? k : other.packed[k];
+      add(j, sign * other.sum[k]);
+      error[j] += sign * other.error[k];
     }
     // An error goes through two additions: this vector's own and the other's.
     depth = Math.max(depth, other.depth) + 2;
@@ -116,8 +170,8 @@ public final class CompensatedVector implements Serializable {
 
   /** The sums, a new array. */
   public double[] toArray() {
-    flush();
-    double[] result = new double[sum.length];
+    settle();
+    double[] result = new double[size];
     for (int j = 0; j < result.length; j++) {
       result[j] = sum[j] + error[j];
     }
@@ -126,13 +180,13 @@ public final class CompensatedVector implements Serializable {
 
   /** The rounded sum of coordinate j; the exact sum is about {@code sum(j) + error(j)}. */
   public double sum(int j) {
-    flush();
+    settle();
     return sum[j];
   }
 
   /** The rounding error of {@link #sum}, to be added to it. */
   public double error(int j) {
-    flush();
+    settle();
     return error[j];
   }
 
@@ -141,10 +195,72 @@ public final class CompensatedVector implements Serializable {
     return depth;
   }
 
-  /** Must be called before the vector is serialized: nothing may stay in the transient panel. */
+  /** Writes the sums with their errors. */
+  public void write(DataOutput out) throws IOException {
+    settle();
+    out.writeLong(depth);
+    Binary.write(out, sum);
+    Binary.write(out, error);
+  }
+
+  /** Reads what {@link #write} wrote into this vector, which has added up nothing. */
+  public void read(DataInput in) throws IOException {
+    depth = in.readLong();
+    Binary.read(in, sum);
+    Binary.read(in, error);
+  }
+
+  /**
+   * Must be called before the vector is serialized: nothing may stay in the transient panel.
+   * Nothing may be added afterwards, but by a merge.
+   */
   public CompensatedVector sealed() {
     flush();
     panel = new double[0];
+    if (packed == null) {
+      packed = Packing.indices(sum, error, 0);
+      if (packed != null) {
+        sum = Packing.take(sum, packed);
+        error = Packing.take(error, packed);
+      }
+    }
     return this;
+  }
+
+  /** Holds every coordinate, and nothing in the panel. */
+  private void settle() {
+    if (packed != null) {
+      sum = Packing.spread(sum, packed, size, 0);
+      error = Packing.spread(error, packed, size, 0);
+      packed = null;
+    }
+    flush();
+  }
+
+  /**
+   * A copy of one of several ranges of coordinates, about equal in length, that are all together;
+   * each range has this vector's depth.
+   *
+   * @param part 0 .. parts - 1
+   */
+  public CompensatedVector slice(int part, int parts) {
+    settle();
+    int from = Packing.start(size, part, parts);
+    int to = Packing.start(size, part + 1, parts);
+    CompensatedVector slice =
+        new CompensatedVector(
+            Arrays.copyOfRange(sum, from, to), Arrays.copyOfRange(error, from, to));
+    slice.depth = depth;
+    return slice;
+  }
+
+  /** Takes the sums of a range as they are. */
+  public void place(CompensatedVector slice, int part, int parts) {
+    settle();
+    slice.settle();
+    int from = Packing.start(size, part, parts);
+    System.arraycopy(slice.sum, 0, sum, from, slice.size);
+    System.arraycopy(slice.error, 0, error, from, slice.size);
+    depth = Math.max(depth, slice.depth);
   }
 }

@@ -2,6 +2,7 @@ package dev.lethe.core.model;
 
 import dev.lethe.core.linalg.CompensatedVector;
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Compressed sparse rows as {@link SparseBlock}'s in which every stored value is 1, as one-hot
@@ -13,6 +14,7 @@ public final class BinaryBlock extends ExampleBlock {
 
   private final int[] offsets;
   private final int[] columns;
+  private final @Nullable ColumnRuns runs;
 
   /** Arrays are shared, not copied. */
   public BinaryBlock(
@@ -23,15 +25,29 @@ public final class BinaryBlock extends ExampleBlock {
     }
     this.offsets = offsets;
     this.columns = columns;
+    runs = ColumnRuns.of(features, offsets, columns);
   }
 
-  private static long checksum(int features, int[] offsets, int[] columns) {
+  /** Some rows of another block, with its checksum; arrays may have further entries. */
+  BinaryBlock(ExampleBlock block, int first, int rows, int[] offsets, int[] columns) {
+    super(block, first, rows);
+    this.offsets = offsets;
+    this.columns = columns;
+    runs = null;
+  }
+
+  static long checksum(int features, int[] offsets, int[] columns) {
     return checksumOfOnes(checksum(checksum(features, offsets), columns), columns.length);
   }
 
   @Override
   public String storage() {
     return "binary";
+  }
+
+  @Override
+  @Nullable ColumnRuns runs() {
+    return runs;
   }
 
   @Override
@@ -117,6 +133,9 @@ public final class BinaryBlock extends ExampleBlock {
 
   @Override
   public long bytes() {
-    return 4L * columns.length + 4L * offsets.length + 16L * rows();
+    return 4L * columns.length
+        + 4L * offsets.length
+        + 16L * rows()
+        + (runs == null ? 0 : runs.bytes());
   }
 }

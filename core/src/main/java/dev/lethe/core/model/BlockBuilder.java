@@ -4,10 +4,14 @@ import java.util.Arrays;
 
 /**
  * Collects rows into blocks. A block is stored dense when more than half of its entries are not
- * zero, as compressed rows otherwise, without their values if all are 1; the first choice never
- * changes a result beyond rounding, the second not a bit.
+ * zero, as compressed rows otherwise; its values as doubles, floats, shorts or bytes, whichever
+ * hold all of them, or in compressed rows not at all if all are 1. Dense or not never changes a
+ * result beyond rounding, the rest not a bit.
  */
 public final class BlockBuilder {
+  /** The most rows of a block. */
+  public static final int MAX_ROWS = 4096;
+
   private static final double DENSE_ABOVE = 0.5;
 
   private final int features;
@@ -16,6 +20,7 @@ public final class BlockBuilder {
   private int rows;
   private int entries;
   private boolean binary = true;
+  private Narrow.Width width = Narrow.Width.BYTE;
   private int[] offsets;
   private int[] columns;
   private double[] values;
@@ -38,9 +43,14 @@ public final class BlockBuilder {
     weights = new double[64];
   }
 
-  /** A builder with blocks of at most 4096 rows and about 8 MiB. */
+  /** A builder with blocks of at most {@value #MAX_ROWS} rows and about 8 MiB. */
   public static BlockBuilder of(int features) {
-    return new BlockBuilder(features, 4096, 1 << 20);
+    return of(features, MAX_ROWS);
+  }
+
+  /** The same with fewer rows a block. */
+  public static BlockBuilder of(int features, int maxRows) {
+    return new BlockBuilder(features, maxRows, 1 << 20);
   }
 
   public boolean isFull() {
@@ -64,6 +74,9 @@ public final class BlockBuilder {
       values = Arrays.copyOf(values, grown);
     }
     binary &= value == 1;
+    if (!width.holds(value)) {
+      width = width.including(value);
+    }
     columns[entries] = column;
     values[entries++] = value;
   }
@@ -84,32 +97,38 @@ public final class BlockBuilder {
     double[] y = Arrays.copyOf(labels, rows);
     double[] w = Arrays.copyOf(weights, rows);
     long cells = (long) rows * features;
-    ExampleBlock block;
-    if (entries > DENSE_ABOVE * cells && cells <= Integer.MAX_VALUE - 8) {
-      double[] dense = new double[(int) cells];
-      for (int i = 0; i < rows; i++) {
-        for (int k = offsets[i]; k < offsets[i + 1]; k++) {
-          dense[i * features + columns[k]] = values[k];
-        }
-      }
-      block = new DenseBlock(features, dense, y, w);
-    } else if (binary) {
-      block =
-          new BinaryBlock(
-              features, Arrays.copyOf(offsets, rows + 1), Arrays.copyOf(columns, entries), y, w);
-    } else {
-      block =
-          new SparseBlock(
-              features,
-              Arrays.copyOf(offsets, rows + 1),
-              Arrays.copyOf(columns, entries),
-              Arrays.copyOf(values, entries),
-              y,
-              w);
-    }
+    boolean dense = entries > DENSE_ABOVE * cells && cells <= Integer.MAX_VALUE - 8;
+    ExampleBlock block = dense ? dense((int) cells, y, w) : sparse(y, w);
     rows = 0;
     entries = 0;
     binary = true;
+    width = Narrow.Width.BYTE;
     return block;
+  }
+
+  private ExampleBlock dense(int cells, double[] y, double[] w) {
+    double[] dense = new double[cells];
+    for (int i = 0; i < rows; i++) {
+      for (int k = offsets[i]; k < offsets[i + 1]; k++) {
+        dense[i * features + columns[k]] = values[k];
+      }
+    }
+    return width == Narrow.Width.DOUBLE
+        ? new DenseBlock(features, dense, y, w)
+        : new NarrowDenseBlock(features, width, dense, y, w);
+  }
+
+  private ExampleBlock sparse(double[] y, double[] w) {
+    int[] ends = Arrays.copyOf(offsets, rows + 1);
+    int[] j = Arrays.copyOf(columns, entries);
+    if (binary) {
+      return NarrowSparseBlock.isNarrow(features)
+          ? NarrowSparseBlock.ofOnes(features, ends, j, y, w)
+          : new BinaryBlock(features, ends, j, y, w);
+    }
+    double[] x = Arrays.copyOf(values, entries);
+    return width == Narrow.Width.DOUBLE
+        ? new SparseBlock(features, ends, j, x, y, w)
+        : NarrowSparseBlock.of(features, ends, j, width, x, y, w);
   }
 }

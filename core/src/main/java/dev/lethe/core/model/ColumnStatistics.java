@@ -20,6 +20,9 @@ public record ColumnStatistics(
     double variance,
     double varianceRelativeError) {
 
+  /** Of a column of zeros; one object for all of them, of which there may be millions. */
+  public static final ColumnStatistics ZERO = new ColumnStatistics(0, 0, 0, 0, 0, 0);
+
   /** Whether all rows hold the same value. */
   public boolean isConstant() {
     return min == max;

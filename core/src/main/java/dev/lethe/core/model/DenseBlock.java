@@ -13,11 +13,25 @@ public final class DenseBlock extends ExampleBlock {
    */
   public DenseBlock(int features, double[] values, double[] labels, double[] weights) {
     super(features, labels, weights, checksum(features, values));
+    requireSize(features, values, labels);
+    this.values = values;
+  }
+
+  /**
+   * Some rows of another block, with its checksum.
+   *
+   * @param values their values, row-major, perhaps followed by others; shared, not copied
+   */
+  DenseBlock(ExampleBlock block, int first, int rows, double[] values) {
+    super(block, first, rows);
+    this.values = values;
+  }
+
+  static void requireSize(int features, double[] values, double[] labels) {
     if (values.length != (long) labels.length * features) {
       throw new IllegalArgumentException(
           values.length + " values for " + labels.length + " rows of " + features + " features");
     }
-    this.values = values;
   }
 
   /** Not a copy. */
@@ -143,6 +157,6 @@ public final class DenseBlock extends ExampleBlock {
 
   @Override
   public long bytes() {
-    return 8L * (values.length + 2L * rows());
+    return 8L * rows() * (features() + 2L);
   }
 }

@@ -2,21 +2,29 @@ package dev.lethe.core.model;
 
 import dev.lethe.core.linalg.CompensatedVector;
 import java.io.Serializable;
+import java.util.Arrays;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Some rows (x_i, y_i, w_i) of a data set with d features, in primitive arrays; immutable.
+ * Some rows (x_i, y_i, w_i) of a data set with d features, in primitive arrays; immutable, but for
+ * what it remembers of the last pass.
  *
  * <p>The intercept is not stored: its x is 1. Methods that take a row do not check it and do not
  * allocate, they are called once a row and pass.
  */
 public abstract sealed class ExampleBlock implements Serializable
-    permits DenseBlock, SparseBlock, BinaryBlock {
+    permits DenseBlock, SparseBlock, BinaryBlock, NarrowBlock {
   private static final long serialVersionUID = 1L;
 
   private final int features;
   private final double[] labels;
   private final double[] weights;
   private final long checksum;
+  private transient volatile @Nullable Curvatures curvatures;
+
+  /** One number a row, at one point. */
+  private record Curvatures(long point, double[] values) {}
 
   /**
    * @param entriesChecksum of what the subclass stores, by {@link #checksum(long, double[])}
@@ -29,6 +37,14 @@ public abstract sealed class ExampleBlock implements Serializable
     this.labels = labels;
     this.weights = weights;
     checksum = checksum(checksum(entriesChecksum, labels), weights);
+  }
+
+  /** Some rows of another block, with its checksum. */
+  ExampleBlock(ExampleBlock block, int first, int rows) {
+    features = block.features;
+    labels = Arrays.copyOfRange(block.labels, first, first + rows);
+    weights = Arrays.copyOfRange(block.weights, first, first + rows);
+    checksum = block.checksum;
   }
 
   /** Mixes the bits of the values into a checksum (multiplier of Steele, Lea, Flood 2014). */
@@ -88,8 +104,51 @@ public abstract sealed class ExampleBlock implements Serializable
     return weights[row];
   }
 
-  /** How the entries are stored, in a word; no result depends on it beyond rounding. */
+  /**
+   * What was remembered of a point, one number a row; null if nothing is: another point's was since
+   * then, or the block has been moved.
+   *
+   * @param point tells points apart
+   */
+  public final double @Nullable [] curvatures(long point) {
+    Curvatures last = curvatures;
+    return last != null && last.point == point ? last.values : null;
+  }
+
+  /**
+   * Remembers numbers for later passes at the same point, where they save looking up a parameter
+   * for every entry of sparse rows, and take little memory beside them.
+   *
+   * @param values shared, not copied; nobody changes them
+   */
+  public final void rememberCurvatures(long point, double[] values) {
+    curvatures = new Curvatures(point, values);
+  }
+
+  /** Whether {@link #rememberCurvatures} is worth its memory: 8 bytes a row. */
+  public final boolean isWorthRemembering() {
+    return !isDense() && bytes() >= 100L * rows();
+  }
+
+  /**
+   * How the entries are stored, in a word or two. Whether dense or not changes results by rounding
+   * alone, what numbers are kept as not by a bit.
+   */
   public abstract String storage();
+
+  /**
+   * The rows in their order, for passes that go row by row: this block, or where its products with
+   * a row would have to copy it, blocks of some rows that have it as doubles, each valid until the
+   * next and with this block's checksum.
+   */
+  public Iterable<ExampleBlock> wide() {
+    return List.of(this);
+  }
+
+  /** How far rows can be added up plainly; null where each has to be compensated, or is dense. */
+  @Nullable ColumnRuns runs() {
+    return null;
+  }
 
   /** Whether every entry is stored. */
   public abstract boolean isDense();

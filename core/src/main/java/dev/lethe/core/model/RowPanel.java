@@ -3,10 +3,12 @@ package dev.lethe.core.model;
 import dev.lethe.core.linalg.CompensatedVector;
 import dev.ludovic.netlib.blas.JavaBLAS;
 import java.util.Arrays;
+import java.util.Iterator;
 
 /**
  * A block for a model of one margin, {@value #ROWS} rows at a time: few enough to stay in cache, so
- * that they come from memory once for all products with them.
+ * that they come from memory once for all products with them; rows of narrower numbers become
+ * doubles there.
  *
  * <p>Products with dense rows are matrix-vector products (BLAS dgemv in Java, by the Vector API
  * where the JVM has {@code jdk.incubator.vector}; on one thread). Their sums have the same terms as
@@ -22,8 +24,11 @@ public final class RowPanel {
   private final ExampleBlock block;
   private final int features;
   private final boolean intercept;
+  private final Iterator<ExampleBlock> parts;
+  private ExampleBlock part;
   private double[] absolute = new double[0];
   private int first;
+  private int at;
   private int rows;
 
   /**
@@ -43,12 +48,20 @@ public final class RowPanel {
     this.block = block;
     features = layout.features();
     intercept = layout.intercept();
+    parts = block.wide().iterator();
+    part = block;
+    at = block.rows();
   }
 
   /** Goes to the next rows; false behind the last. */
   public boolean next() {
     first += rows;
-    rows = Math.min(ROWS, block.rows() - first);
+    at += rows;
+    if (at >= part.rows() && parts.hasNext()) {
+      part = parts.next();
+      at = 0;
+    }
+    rows = Math.min(ROWS, part.rows() - at);
     return rows > 0;
   }
 
@@ -62,13 +75,23 @@ public final class RowPanel {
     return first;
   }
 
+  /** A block that has the rows as doubles, from its row {@link #at} on, until the next panel. */
+  public ExampleBlock wide() {
+    return part;
+  }
+
+  /** The first row's number in {@link #wide}. */
+  public int at() {
+    return at;
+  }
+
   /** s_r = x_r'v with the intercept's 1 in x; {@code margins} has {@value #ROWS} entries. */
   public void margins(double[] v, double[] margins) {
-    if (block instanceof DenseBlock dense) {
-      multiply(dense.values(), first * features, v, margins);
+    if (part instanceof DenseBlock dense) {
+      multiply(dense.values(), at * features, v, margins);
     } else {
       for (int r = 0; r < rows; r++) {
-        margins[r] = block.dot(first + r, v, 0);
+        margins[r] = part.dot(at + r, v, 0);
       }
     }
     if (intercept) {
@@ -80,12 +103,12 @@ public final class RowPanel {
 
   /** sum_j |x_rj| v_j, the intercept's 1 included, for v that is not negative. */
   public void absoluteMargins(double[] v, double[] margins) {
-    if (block instanceof DenseBlock dense) {
+    if (part instanceof DenseBlock dense) {
       takeAbsolute(dense.values());
       multiply(absolute, 0, v, margins);
     } else {
       for (int r = 0; r < rows; r++) {
-        margins[r] = block.absoluteDot(first + r, v, 0);
+        margins[r] = part.absoluteDot(at + r, v, 0);
       }
     }
     if (intercept) {
@@ -97,11 +120,13 @@ public final class RowPanel {
 
   /** sums += sum_r a_r x_r; ends the rows in {@code sums}. */
   public void addTransposed(double[] a, CompensatedVector sums) {
-    if (block instanceof DenseBlock dense) {
-      addTransposed(dense.values(), first * features, a, sums.panel(rows));
+    if (part instanceof DenseBlock dense) {
+      addTransposed(dense.values(), at * features, a, sums.panel(rows));
+    } else if (block.runs() != null) {
+      addRuns(block.runs(), a, sums);
     } else {
       for (int r = 0; r < rows; r++) {
-        block.addScaledRow(first + r, a[r], sums, 0);
+        part.addScaledRow(at + r, a[r], sums, 0);
       }
     }
     if (intercept) {
@@ -112,13 +137,24 @@ public final class RowPanel {
     sums.endRows(rows, block.isDense());
   }
 
+  private void addRuns(ColumnRuns runs, double[] a, CompensatedVector sums) {
+    double[] panel = sums.panelOfTerms(first == 0 ? runs.longest() : 0);
+    for (int r = 0; r < rows; r++) {
+      part.addScaledRowPlainly(at + r, a[r], panel, 0);
+    }
+    int number = first / ROWS;
+    for (int k = runs.from(number); k < runs.from(number + 1); k++) {
+      sums.flush(runs.ended(k));
+    }
+  }
+
   /** sums += sum_r a_r |x_r|, plainly, after {@link #absoluteMargins}; a must not be negative. */
   public void addAbsoluteTransposed(double[] a, double[] sums) {
     if (block.isDense()) {
       addTransposed(absolute, 0, a, sums);
     } else {
       for (int r = 0; r < rows; r++) {
-        block.addScaledAbsoluteRow(first + r, a[r], sums, 0);
+        part.addScaledAbsoluteRow(at + r, a[r], sums, 0);
       }
     }
     if (intercept) {
@@ -133,7 +169,7 @@ public final class RowPanel {
     if (absolute.length < entries) {
       absolute = new double[entries];
     }
-    System.arraycopy(values, first * features, absolute, 0, entries);
+    System.arraycopy(values, at * features, absolute, 0, entries);
     for (int k = 0; k < entries; k++) {
       absolute[k] = Math.abs(absolute[k]);
     }

@@ -2,6 +2,7 @@ package dev.lethe.core.model;
 
 import dev.lethe.core.linalg.CompensatedVector;
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Rows in compressed sparse row form: the entries of row i are at offsets[i] .. offsets[i + 1] - 1
@@ -13,6 +14,7 @@ public final class SparseBlock extends ExampleBlock {
   private final int[] offsets;
   private final int[] columns;
   private final double[] values;
+  private final @Nullable ColumnRuns runs;
 
   /** Arrays are shared, not copied. */
   public SparseBlock(
@@ -22,11 +24,7 @@ public final class SparseBlock extends ExampleBlock {
       double[] values,
       double[] labels,
       double[] weights) {
-    super(
-        features,
-        labels,
-        weights,
-        checksum(checksum(checksum(features, offsets), columns), values));
+    super(features, labels, weights, checksum(features, offsets, columns, values));
     if (offsets.length != labels.length + 1
         || columns.length != values.length
         || offsets[labels.length] != values.length) {
@@ -35,11 +33,31 @@ public final class SparseBlock extends ExampleBlock {
     this.offsets = offsets;
     this.columns = columns;
     this.values = values;
+    runs = ColumnRuns.of(features, offsets, columns);
+  }
+
+  /** Some rows of another block, with its checksum; arrays may have further entries. */
+  SparseBlock(
+      ExampleBlock block, int first, int rows, int[] offsets, int[] columns, double[] values) {
+    super(block, first, rows);
+    this.offsets = offsets;
+    this.columns = columns;
+    this.values = values;
+    runs = null;
+  }
+
+  static long checksum(int features, int[] offsets, int[] columns, double[] values) {
+    return checksum(checksum(checksum(features, offsets), columns), values);
   }
 
   @Override
   public String storage() {
     return "sparse";
+  }
+
+  @Override
+  @Nullable ColumnRuns runs() {
+    return runs;
   }
 
   @Override
@@ -128,6 +146,9 @@ public final class SparseBlock extends ExampleBlock {
 
   @Override
   public long bytes() {
-    return 12L * values.length + 4L * offsets.length + 16L * rows();
+    return 12L * values.length
+        + 4L * offsets.length
+        + 16L * rows()
+        + (runs == null ? 0 : runs.bytes());
   }
 }

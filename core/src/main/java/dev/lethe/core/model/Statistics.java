@@ -1,5 +1,7 @@
 package dev.lethe.core.model;
 
+import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.List;
 
 /**
@@ -13,6 +15,7 @@ import java.util.List;
  * @param label of the labels
  * @param classes rows of each class; empty where labels are no classes
  * @param invalid how many rows cannot be used
+ * @param entries features that are not zero, of all rows
  */
 public record Statistics(
     long rows,
@@ -22,7 +25,8 @@ public record Statistics(
     List<ColumnStatistics> columns,
     ColumnStatistics label,
     long[] classes,
-    Invalid invalid) {
+    Invalid invalid,
+    long entries) {
   public Statistics {
     columns = List.copyOf(columns);
   }
@@ -34,6 +38,14 @@ public record Statistics(
    * @param firstColumn the first column with such an entry, or -1
    */
   public record Invalid(long labels, long weights, long values, int firstColumn) {}
+
+  /** The same with zeros in some columns. */
+  public Statistics without(BitSet removed) {
+    List<ColumnStatistics> kept = new ArrayList<>(columns);
+    removed.stream().forEach(j -> kept.set(j, ColumnStatistics.ZERO));
+    return new Statistics(
+        rows, checksum, totalWeight, unbiasedWeight, kept, label, classes, invalid, entries);
+  }
 
   public int features() {
     return columns.size();

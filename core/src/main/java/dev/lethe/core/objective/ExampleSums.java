@@ -2,6 +2,7 @@ package dev.lethe.core.objective;
 
 import dev.lethe.core.aggregate.GradientAggregator;
 import dev.lethe.core.aggregate.GramAggregator;
+import dev.lethe.core.aggregate.HessianSketchAggregator;
 import dev.lethe.core.aggregate.HessianVectorAggregator;
 import dev.lethe.core.aggregate.MarginCurvatureAggregator;
 import dev.lethe.core.aggregate.MeasuredHessianAggregator;
@@ -29,6 +30,9 @@ public interface ExampleSums {
 
   /** The Hessian's product with a direction. */
   HessianVectorAggregator hessianVector(Point point, double[] direction);
+
+  /** The Hessian's products with several directions. */
+  HessianSketchAggregator hessianSketch(Point point, double[][] directions);
 
   /** The Hessian. */
   GramAggregator gram(Point point);

@@ -3,6 +3,7 @@ package dev.lethe.core.objective;
 import dev.lethe.core.aggregate.Aggregator;
 import dev.lethe.core.aggregate.GradientAggregator;
 import dev.lethe.core.aggregate.GramAggregator;
+import dev.lethe.core.aggregate.HessianSketchAggregator;
 import dev.lethe.core.aggregate.HessianVectorAggregator;
 import dev.lethe.core.aggregate.MarginCurvatureAggregator;
 import dev.lethe.core.aggregate.MeasuredHessianAggregator;
@@ -52,6 +53,11 @@ public final class LocalExamples implements ExampleSums {
   @Override
   public HessianVectorAggregator hessianVector(Point point, double[] direction) {
     return sum(new HessianVectorAggregator(point, direction));
+  }
+
+  @Override
+  public HessianSketchAggregator hessianSketch(Point point, double[][] directions) {
+    return sum(new HessianSketchAggregator(point, directions));
   }
 
   @Override

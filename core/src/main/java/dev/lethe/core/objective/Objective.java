@@ -1,5 +1,6 @@
 package dev.lethe.core.objective;
 
+import dev.lethe.core.aggregate.GradientAggregator;
 import dev.lethe.core.aggregate.GramAggregator;
 import dev.lethe.core.aggregate.MarginCurvatureAggregator;
 import dev.lethe.core.aggregate.MeasuredHessianAggregator;
@@ -8,6 +9,7 @@ import dev.lethe.core.aggregate.Point;
 import dev.lethe.core.certify.DistanceBound;
 import dev.lethe.core.certify.MarginCurvature;
 import dev.lethe.core.certify.Measurement;
+import dev.lethe.core.linalg.Cholesky;
 import dev.lethe.core.linalg.LinearOperator;
 import dev.lethe.core.linalg.Rounding;
 import dev.lethe.core.linalg.SymmetricMatrix;
@@ -18,8 +20,15 @@ import dev.lethe.core.model.ParameterLayout;
 import dev.lethe.core.model.Statistics;
 import dev.lethe.core.solver.CentredJacobi;
 import dev.lethe.core.solver.ConvexFunction;
+import dev.lethe.core.solver.NystromPreconditioner;
 import dev.lethe.core.solver.Preconditioner;
+import dev.lethe.core.solver.PreconditionerOffer;
+import dev.lethe.core.solver.Preconditioning;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
+import java.util.Objects;
+import java.util.function.IntToDoubleFunction;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -41,11 +50,22 @@ import org.jspecify.annotations.Nullable;
  * <p>Counts its passes over the data.
  */
 public final class Objective implements ConvexFunction<Objective.Measured> {
-  /** Products n p^2 of the Hessian's sums that are not worth a thought: a second of one core. */
+  /** The most parameters for which a factor of a sample preconditions conjugate gradient. */
+  public static final int MAX_FACTOR_SIZE = 4096;
+
+  /** Products of the Hessian's sums that are not worth a thought: a second of one core. */
   private static final double CHEAP_PRODUCTS = 2e9;
+
+  /** What a product of two entries of a sparse row costs, in products of dense rows. */
+  private static final double SCATTERED = 4;
 
   private static final double ROWS_A_PARAMETER = 64;
   private static final double PASSES_OF_PRODUCTS = 8;
+
+  private static final int MAX_RANK = 64;
+  private static final int LEAST_RANK = 8;
+  private static final long SKETCH_BYTES = 64L << 20;
+  private static final double VECTOR_SHARE = 0.25;
 
   /** Of so many rows a sum of squares varies by a quarter. */
   private static final double ENOUGH_ROWS = 16;
@@ -60,6 +80,7 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
   private final double radius;
   private int passes;
   private int hessianVectorProducts;
+  private Preconditioning preconditioning = Preconditioning.JACOBI;
 
   /**
    * @param statistics of {@code examples}
@@ -175,6 +196,11 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
     return hessianVectorProducts;
   }
 
+  /** The last preconditioner that took a pass to make; {@code JACOBI} if none did. */
+  public Preconditioning preconditioning() {
+    return preconditioning;
+  }
+
   /** Where a pass evaluates; fixed coordinates must be zero. */
   public Point at(double[] theta) {
     for (int j = 0; j < fixed.length; j++) {
@@ -273,9 +299,32 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
     return measured(centred, examples.measure(pointOf(centred)), null);
   }
 
+  /** A value and its gradient. */
+  private record Passed(double[] point, double value, double[] gradient) implements Evaluation {}
+
   /**
-   * The same with the Hessian, of a self-concordant loss and n p^2 of at most {@value
-   * #CHEAP_PRODUCTS}; without it otherwise.
+   * {@inheritDoc}
+   *
+   * <p>Neither rounding bounds nor curvature, and no check that the data are still the same.
+   */
+  @Override
+  public Evaluation evaluateGradient(double[] theta) {
+    double[] centred = centred(theta);
+    passes++;
+    GradientAggregator sums = examples.gradient(at(centred));
+    double[] g = sums.gradient();
+    double value = sums.value();
+    for (int j = 0; j < g.length; j++) {
+      double pull = penalty.lambda()[j] * centred[j];
+      g[j] = fixed[j] ? 0 : g[j] + pull + linear[j];
+      value += fixed[j] ? 0 : 0.5 * pull * centred[j] + linear[j] * centred[j];
+    }
+    return new Passed(centred, value, g);
+  }
+
+  /**
+   * {@link #evaluate} with the Hessian, of a self-concordant loss and sums of at most {@value
+   * #CHEAP_PRODUCTS} {@linkplain #products products}; without it otherwise.
    *
    * @throws DataChangedException if the pass saw other data than the statistics
    */
@@ -285,14 +334,30 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
       return evaluate(theta);
     }
     double[] centred = centred(theta);
-    MeasuredHessianAggregator sums = examples.measureWithHessian(pointOf(centred));
+    MeasuredHessianAggregator sums = examples.measureWithHessian(pointOf(centred).holding(fixed));
     GramAggregator hessian = sums.hessian();
     return measured(
         centred, sums.measurement(), complete(hessian.matrix(), hessian.relativeError()));
   }
 
+  /** How many coordinates are not fixed. */
+  public int freeSize() {
+    int free = 0;
+    for (boolean held : fixed) {
+      free += held ? 0 : 1;
+    }
+    return free;
+  }
+
+  /**
+   * What the Hessian's sums cost, in products of dense rows: n f^2, or what the entries of sparse
+   * ones make, scattered, with the f^2 sums that are closed after each panel of rows.
+   */
   private double products() {
-    return (double) statistics.rows() * size() * size();
+    double n = statistics.rows();
+    double free = freeSize();
+    double entries = statistics.entries() + n;
+    return Math.min(n * free * free, SCATTERED * entries * entries / n + n * free * free / 512);
   }
 
   private Point pointOf(double[] centred) {
@@ -302,6 +367,14 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
   private Measured measured(
       double[] centred, MeasurementAggregator sums, @Nullable Hessian hessian) {
     passes++;
+    return measured(centred, sums, sums.curvatureRelativeError(), hessian);
+  }
+
+  private Measured measured(
+      double[] centred,
+      MeasurementAggregator sums,
+      double curvatureRelativeError,
+      @Nullable Hessian hessian) {
     double ball = ball(centred);
     requireSameData(sums.rows(), sums.checksum());
     double[] lambda = penalty.lambda().clone();
@@ -350,7 +423,7 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
             layout,
             sums.curvature(),
             moment,
-            sums.curvatureRelativeError(),
+            curvatureRelativeError,
             rowNorm(),
             Rounding.up(Math.sqrt(scaledRowNorm), size() + 8.0),
             loss.selfConcordance(),
@@ -358,6 +431,182 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
             ball,
             offset(centred));
     return new Measured(centred, value, measurement, hessian);
+  }
+
+  /** Whether sums that are kept can tell anything later: {@link #extrapolate}. */
+  public boolean canKeepSums() {
+    return loss.isSelfConcordant()
+        && !loss.isShiftInvariant()
+        && size() <= DistanceBound.MAX_HESSIAN_SIZE;
+  }
+
+  /**
+   * Whether kept sums tell something of points near theirs: of a self-concordant loss, where it is
+   * known which columns are constant, and where every coordinate that is fixed was 0 at their point
+   * or is of a column that is 0 in all rows by now, so that no margin changes with it.
+   */
+  public boolean canFollow(KeptSums kept) {
+    double[] theta = kept.point().theta();
+    boolean follows = canKeepSums() && kept.isAccurate();
+    for (int j = 0; j < theta.length; j++) {
+      follows &= !fixed[j] || theta[j] == 0 || statistics.column(layout.feature(j)).maxAbs() == 0;
+    }
+    return follows;
+  }
+
+  /**
+   * The measurement at the point of kept sums, with the Hessian; no pass. What these sums cancelled
+   * leaves the curvature moments without a bound, so that only the Hessian proves a distance.
+   *
+   * @param kept which {@link #canFollow} holds for
+   * @throws DataChangedException if the statistics of this objective are not those of the sums
+   */
+  public Measured evaluate(KeptSums kept) {
+    double[] theta = kept.point().theta().clone();
+    zeroFixed(theta);
+    SymmetricMatrix matrix = kept.sums().hessian().matrix();
+    double error = kept.relativeError(matrix, fixed);
+    return measured(
+        theta, kept.sums().measurement(), Double.POSITIVE_INFINITY, complete(matrix, error));
+  }
+
+  /**
+   * What a measurement with its Hessian tells of another point theta = theta_f + s, without a pass
+   * ({@code docs/kept-state.md}, with the proof):
+   *
+   * <pre>
+   *   |grad_j L(theta) - (g + H s)_j| &lt;= a_j M psi(M r) s'H s,   a_j = max_i |x_ij|
+   *   H(theta) &gt;= e^{-M r} H,   r &gt;= max_i ||X_i s||_2,   psi(z) = (e^z - 1 - z) / z^2
+   * </pre>
+   *
+   * <p>plus what rounding and the errors of g and H add. The gradient that is returned is g + H s,
+   * the Hessian e^{-M r} H, a lower bound.
+   *
+   * @param from measured with its Hessian, of a self-concordant loss
+   * @param theta fixed coordinates 0
+   */
+  public Measured extrapolate(Measured from, double[] theta) {
+    Hessian hessian = Objects.requireNonNull(from.bounded());
+    Measurement m = from.measurement();
+    double[] h = hessian.matrix().values();
+    int p = size();
+    double[] s = Vectors.add(theta, -1, from.point());
+    double[] largest = largest();
+    // of the computed diagonal: the exact one is within a factor 1 +- kappa of it
+    double relative = hessian.relativeError();
+    double kappa =
+        relative < 1
+            ? Rounding.up(relative / (1 - relative) + 4 * Rounding.UNIT, 4)
+            : Double.POSITIVE_INFINITY;
+    double scaled = 0; // sum_k sqrt(H_kk) |s_k|, which bounds sqrt(s'H s) and its errors
+    double quadratic = 0;
+    double absolute = 0;
+    double[] gradient = m.gradient().clone();
+    double[] terms = new double[p];
+    for (int j = 0; j < p; j++) {
+      double product = 0;
+      for (int k = 0; k < p; k++) {
+        double term = h[j * p + k] * s[k];
+        product += term;
+        terms[j] += Math.abs(term);
+      }
+      gradient[j] += product;
+      quadratic += product * s[j];
+      absolute += terms[j] * Math.abs(s[j]);
+      scaled += Math.sqrt(h[j * (p + 1)]) * Math.abs(s[j]);
+    }
+    scaled = Rounding.up(scaled, p + 8.0);
+    double gamma = Rounding.gamma(2.0 * p + 8);
+    double square =
+        Rounding.up(
+            Math.max(0, quadratic) + gamma * absolute + kappa * scaled * scaled, 2.0 * p + 16);
+    double reach = loss.selfConcordance() * reach(s, largest);
+    double remainder =
+        loss.selfConcordance() == 0
+            ? 0
+            : Rounding.up(loss.selfConcordance() * psi(reach) * square, 16);
+    double[] error = m.gradientError().clone();
+    for (int j = 0; j < p; j++) {
+      if (fixed[j]) {
+        continue;
+      }
+      double entry = kappa * Math.sqrt(h[j * (p + 1)]) * scaled;
+      double rounding = gamma * (terms[j] + Math.abs(m.gradient()[j]));
+      error[j] = Rounding.up(error[j] + entry + rounding + largest[j] * remainder, 16);
+    }
+    double keep = Rounding.down(Math.exp(-reach), 8);
+    double[] lower = h.clone();
+    for (int i = 0; i < lower.length; i++) {
+      lower[i] *= keep;
+    }
+    Measurement at =
+        new Measurement(
+            gradient,
+            error,
+            m.lambda(),
+            fixed,
+            layout,
+            m.curvature(),
+            m.curvatureMoment(),
+            Double.POSITIVE_INFINITY,
+            m.rowNorm(),
+            m.scaledRowNorm(),
+            m.selfConcordance(),
+            m.separable(),
+            m.radius(),
+            0);
+    double value =
+        from.value() + Vectors.dot(m.gradient(), s) + 0.5 * quadratic; // of the quadratic model
+    return new Measured(theta, value, at, new Hessian(new SymmetricMatrix(p, lower), kappa));
+  }
+
+  /** a_j: an upper bound of max_i |x_ij| for every parameter, 1 for an intercept or a scalar. */
+  private double[] largest() {
+    double[] largest = new double[size()];
+    for (int j = 0; j < largest.length; j++) {
+      int column = layout.feature(j);
+      largest[j] =
+          column >= 0 && column < layout.features() ? statistics.column(column).maxAbs() : 1;
+    }
+    return largest;
+  }
+
+  /** An upper bound of max_i ||X_i s||_2. */
+  private double reach(double[] s, double[] largest) {
+    double[] outputs = new double[layout.outputs()];
+    for (int k = 0; k < layout.margins(); k++) {
+      for (int column = 0; column < layout.stride(); column++) {
+        int j = layout.coefficient(k, column);
+        outputs[k] += fixed[j] ? 0 : largest[j] * Math.abs(s[j]);
+      }
+    }
+    for (int i = 0; i < layout.scalars(); i++) {
+      outputs[layout.margins() + i] = Math.abs(s[layout.scalar(i)]);
+    }
+    return Rounding.up(Vectors.norm(outputs), size() + 8.0);
+  }
+
+  /** psi(z) = sum_k z^k / (k + 2)! &lt;= 1/2 + z/6 + z^2 e^z / 24, rounded up. */
+  private static double psi(double z) {
+    return Rounding.up(0.5 + z / 6 + z * z * Math.exp(z) / 24, 8);
+  }
+
+  /** A measurement with the Hessian at its point; one more pass where it has none. */
+  public Measured withHessian(Measured evaluation) {
+    return evaluation.bounded() == null
+        ? new Measured(
+            evaluation.point(),
+            evaluation.value(),
+            evaluation.measurement(),
+            gram(evaluation.point()))
+        : evaluation;
+  }
+
+  /** The smallest distance that a measurement with its Hessian proves; no pass. */
+  public DistanceBound proveByHessian(Measured evaluation) {
+    Hessian hessian = Objects.requireNonNull(evaluation.bounded());
+    return DistanceBound.of(
+        evaluation.measurement(), hessian.matrix().values(), hessian.relativeError());
   }
 
   /** An upper bound of max_i x_ij^2, which may underflow. */
@@ -402,9 +651,29 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
       public double[] apply(double[] v) {
         passes++;
         hessianVectorProducts++;
+        double[] active = active(v);
+        return complete(examples.hessianVector(point, active).product(), active, v);
+      }
+
+      @Override
+      public double[][] applyAll(double[][] vectors) {
+        passes++;
+        double[][] active = new double[vectors.length][];
+        Arrays.setAll(active, k -> active(vectors[k]));
+        double[][] products = examples.hessianSketch(point, active).products();
+        for (int k = 0; k < products.length; k++) {
+          complete(products[k], active[k], vectors[k]);
+        }
+        return products;
+      }
+
+      private double[] active(double[] v) {
         double[] active = v.clone();
         zeroFixed(active);
-        double[] product = examples.hessianVector(point, active).product();
+        return active;
+      }
+
+      private double[] complete(double[] product, double[] active, double[] v) {
         for (int j = 0; j < product.length; j++) {
           product[j] = fixed[j] ? v[j] : product[j] + penalty.lambda()[j] * v[j];
         }
@@ -412,6 +681,71 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
         return product;
       }
     };
+  }
+
+  /**
+   * Costs are arithmetic: a product has 4 E operations for E entries that are not zero, and about
+   * 20 p of the solver. A Nystrom approximation of r vectors has 4 E (1 + r / 4) in its pass, where
+   * r products share one visit of the rows, and 8 p r^2 on the driver; r is {@value #MAX_RANK}, or
+   * less so that the vectors fit into {@value #SKETCH_BYTES} bytes and the driver has not more work
+   * than the pass. Up to p = {@value #MAX_FACTOR_SIZE} a Cholesky factor of a sample, as in {@link
+   * #approximateHessian}: E / n operations for each of its entries, f^2 / 2 for 1024 rows, and f^3
+   * / 3.
+   */
+  @Override
+  public List<PreconditionerOffer> preconditionerOffers(
+      double[] point, LinearOperator hessian, Preconditioner cheap) {
+    if (!(cheap instanceof CentredJacobi jacobi)) {
+      return List.of();
+    }
+    List<PreconditionerOffer> offers = new ArrayList<>();
+    double n = statistics.rows();
+    double p = size();
+    double entries = statistics.entries() + n;
+    double product = 4 * entries + 20 * p;
+    int rank = (int) Math.min(Math.min(MAX_RANK, p / 4), Math.min(SKETCH_BYTES, entries) / (8 * p));
+    if (rank >= LEAST_RANK) {
+      offers.add(
+          new PreconditionerOffer(
+              Preconditioning.NYSTROM,
+              (4 * entries * (1 + VECTOR_SHARE * rank) + 8 * p * rank * rank) / product,
+              () -> {
+                preconditioning = Preconditioning.NYSTROM;
+                return NystromPreconditioner.of(hessian, jacobi, shift(jacobi), rank, fixed);
+              }));
+    }
+    if (size() <= MAX_FACTOR_SIZE) {
+      double share = Math.min(1, sampleShare());
+      double free = freeSize();
+      offers.add(
+          new PreconditionerOffer(
+              Preconditioning.SAMPLE,
+              (share * (entries * entries / n + n * free * free / 2048) + free * free * free / 3)
+                  / product,
+              () -> {
+                preconditioning = Preconditioning.SAMPLE;
+                return Cholesky.of(sampled(point, share, jacobi::diagonal)).map(f -> f::solve);
+              }));
+    }
+    return offers;
+  }
+
+  /** mu: the least share of its penalty that a coefficient has in the diagonal. */
+  private double shift(CentredJacobi jacobi) {
+    double shift = 1;
+    for (int j = 0; j < size(); j++) {
+      // an unpenalised intercept is no part of it: centring decouples it
+      if (!fixed[j] && (layout.feature(j) < layout.features() || penalty.lambda()[j] > 0)) {
+        shift = Math.min(shift, penalty.lambda()[j] / jacobi.diagonal(j));
+      }
+    }
+    return shift;
+  }
+
+  private double sampleShare() {
+    double n = statistics.rows();
+    double p = freeSize();
+    return Math.max(ROWS_A_PARAMETER * p, PASSES_OF_PRODUCTS * n / p) / n;
   }
 
   @Override
@@ -433,16 +767,17 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
 
   private Hessian gram(Point point) {
     passes++;
-    GramAggregator sums = examples.gram(point);
+    GramAggregator sums = examples.gram(point.holding(fixed));
     requireSameData(sums.rows(), sums.checksum());
     return complete(sums.matrix(), sums.relativeError());
   }
 
   /**
    * The Hessian of a sample of the rows, scaled to all of them, where the sums over all rows would
-   * cost more than the passes that a good approximation costs instead: n p^2 products above {@value
-   * #CHEAP_PRODUCTS}, and a sample of {@value #ROWS_A_PARAMETER} p rows or n / p times {@value
-   * #PASSES_OF_PRODUCTS}, whichever is more, below n / 2.
+   * cost more than the passes that a good approximation costs instead: {@linkplain #products
+   * products} above {@value #CHEAP_PRODUCTS}, and a sample of {@value #ROWS_A_PARAMETER} f rows or
+   * n / f times {@value #PASSES_OF_PRODUCTS}, whichever is more, below n / 2, for f coordinates
+   * that are not fixed.
    *
    * <p>A column that has its square sum from so few rows that the sample hardly has them would get
    * no curvature: it gets that of the mean row.
@@ -450,31 +785,41 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
   @Override
   public Approximation approximateHessian(Measured evaluation) {
     double[] theta = evaluation.point();
-    double n = statistics.rows();
-    double p = size();
-    double share = Math.max(ROWS_A_PARAMETER * p, PASSES_OF_PRODUCTS * n / p) / n;
+    double share = sampleShare();
     if (products() <= CHEAP_PRODUCTS || share >= 0.5) {
       return new Approximation(hessianMatrix(theta), true);
     }
+    double[] curvature = evaluation.measurement().curvature();
+    IntToDoubleFunction ofMeanRow =
+        j ->
+            curvature[j / layout.stride()]
+                / statistics.totalWeight()
+                * statistics.column(layout.feature(j)).secondMoment();
+    return new Approximation(sampled(theta, share, ofMeanRow), false);
+  }
+
+  /**
+   * The Hessian of a sample, scaled to all rows.
+   *
+   * @param least for the diagonal where a column has too few rows in the sample
+   */
+  private SymmetricMatrix sampled(double[] theta, double share, IntToDoubleFunction least) {
     passes++;
-    GramAggregator sums = examples.gram(at(theta), share);
+    GramAggregator sums = examples.gram(at(theta).holding(fixed), share);
     requireSameData(sums.rows(), sums.checksum());
     double[] values = sums.matrix().values();
-    double scale = n / Math.max(1, sums.sampledRows());
+    double scale = (double) statistics.rows() / Math.max(1, sums.sampledRows());
     for (int i = 0; i < values.length; i++) {
       values[i] *= scale;
     }
-    double[] curvature = evaluation.measurement().curvature();
     for (int j = 0; j < layout.margins() * layout.stride(); j++) {
       int column = layout.feature(j);
       if (column < layout.features() && share * effectiveRows(column) < ENOUGH_ROWS) {
-        double mean = curvature[j / layout.stride()] / statistics.totalWeight();
         int diagonal = j * (size() + 1);
-        values[diagonal] =
-            Math.max(values[diagonal], mean * statistics.column(column).secondMoment());
+        values[diagonal] = Math.max(values[diagonal], least.applyAsDouble(j));
       }
     }
-    return new Approximation(complete(new SymmetricMatrix(size(), values), 0).matrix(), false);
+    return complete(new SymmetricMatrix(size(), values), 0).matrix();
   }
 
   /** How many rows with a column's largest value would have its sum of squares; at most n. */
@@ -572,7 +917,12 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
 
   /** ||M^{-1} g||_2 with the preconditioner M in the Hessian's place: an estimate, no bound. */
   public double estimatedDistance(Measured evaluation) {
-    return Vectors.norm(preconditioner(evaluation).applyInverse(evaluation.gradient()));
+    return estimatedDistance(evaluation, evaluation.gradient());
+  }
+
+  /** The same for the gradient at another point, with the curvature of the one evaluated. */
+  public double estimatedDistance(Measured evaluation, double[] gradient) {
+    return Vectors.norm(preconditioner(evaluation).applyInverse(gradient));
   }
 
   /**
@@ -622,7 +972,7 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
    * times the diagonal that rows all curved alike would give, mu of the order of the gradient.
    */
   @Override
-  public double[] damping(Measured evaluation) {
+  public double[] damping(Evaluation evaluation) {
     double[] damping = new double[size()];
     if (loss.isSelfConcordant()) {
       return damping;

@@ -30,6 +30,37 @@ public final class CentredJacobi implements Preconditioner {
     this.intercept = intercept.clone();
   }
 
+  /** D_jj. */
+  public double diagonal(int j) {
+    return diagonal[j];
+  }
+
+  /** D^{-1/2} T^{-T} r: a gradient in the coordinates in which M is the identity. */
+  double[] scaled(double[] r) {
+    double[] z = r.clone();
+    for (int j = 0; j < z.length; j++) {
+      if (intercept[j] >= 0) {
+        z[j] -= mean[j] * r[intercept[j]];
+      }
+      z[j] /= Math.sqrt(diagonal[j]);
+    }
+    return z;
+  }
+
+  /** T^{-1} D^{-1/2} z: a direction from those coordinates. */
+  double[] unscaled(double[] z) {
+    double[] v = new double[z.length];
+    for (int j = 0; j < v.length; j++) {
+      v[j] = z[j] / Math.sqrt(diagonal[j]);
+    }
+    for (int j = 0; j < v.length; j++) {
+      if (intercept[j] >= 0) {
+        v[intercept[j]] -= mean[j] * v[j];
+      }
+    }
+    return v;
+  }
+
   @Override
   public double[] applyInverse(double[] r) {
     double[] z = r.clone();

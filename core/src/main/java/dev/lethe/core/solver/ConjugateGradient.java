@@ -31,16 +31,21 @@ public final class ConjugateGradient {
    * @param x the solution, or the last iterate if not converged
    * @param iterations products of the iterations proper
    * @param products all products, those for true residuals included
-   * @param residualNorm ||b - A x||_2, computed afresh
-   * @param relativeResidual ||b - A x||_{M^{-1}} / ||b||_{M^{-1}}, computed afresh
+   * @param residual b - A x, computed afresh unless the solve was unchecked
+   * @param relativeResidual ||b - A x||_{M^{-1}} / ||b||_{M^{-1}}, of this residual
    */
   public record Result(
       double[] x,
       int iterations,
       int products,
-      double residualNorm,
+      double[] residual,
       double relativeResidual,
       StopReason reason) {
+    /** ||b - A x||_2. */
+    public double residualNorm() {
+      return Vectors.norm(residual);
+    }
+
     public boolean converged() {
       return reason == StopReason.CONVERGED;
     }
@@ -74,18 +79,37 @@ public final class ConjugateGradient {
 
   /** Solves A x = b from x = 0. */
   public Result solve(LinearOperator a, double[] b, Preconditioner m) {
-    double[] x = new double[b.length];
-    double[] r = b.clone();
+    return solve(a, b, m, new double[b.length], b.clone(), true);
+  }
+
+  /**
+   * The same without the last product: the residual is the recurrence's. For a caller that measures
+   * what x is good for.
+   */
+  public Result solveUnchecked(LinearOperator a, double[] b, Preconditioner m) {
+    return solve(a, b, m, new double[b.length], b.clone(), false);
+  }
+
+  /**
+   * Goes on from the end of another solve of the same system, by another preconditioner.
+   *
+   * @param checked as {@link #solve}, or as {@link #solveUnchecked}
+   */
+  Result resume(LinearOperator a, double[] b, Preconditioner m, Result from, boolean checked) {
+    return solve(a, b, m, from.x().clone(), from.residual().clone(), checked);
+  }
+
+  private Result solve(
+      LinearOperator a, double[] b, Preconditioner m, double[] x, double[] r, boolean checked) {
+    double scale = Math.sqrt(Vectors.dot(b, m.applyInverse(b)));
+    if (scale == 0) {
+      return Vectors.norm(b) == 0
+          ? new Result(x, 0, 0, r, 0, StopReason.CONVERGED)
+          : new Result(x, 0, 0, r, 1, StopReason.STAGNATED); // the squares of b underflow
+    }
     double[] z = m.applyInverse(r);
     double rz = Vectors.dot(r, z);
-    double scale = Math.sqrt(rz);
-    if (scale == 0) {
-      double norm = Vectors.norm(b);
-      return norm == 0
-          ? new Result(x, 0, 0, 0, 0, StopReason.CONVERGED)
-          : new Result(x, 0, 0, norm, 1, StopReason.STAGNATED); // the squares of b underflow
-    }
-    listener.iteration(0, 1, tolerance);
+    listener.iteration(0, Math.sqrt(rz) / scale, tolerance);
     int iterations = 0;
     int products = 0;
     double lastTrue = Double.POSITIVE_INFINITY;
@@ -110,10 +134,12 @@ public final class ConjugateGradient {
         iterations++;
         listener.iteration(iterations, Math.sqrt(rz) / scale, tolerance);
       }
-      r = Vectors.add(b, -1, a.apply(x));
-      products++;
-      z = m.applyInverse(r);
-      rz = Vectors.dot(r, z);
+      if (checked) {
+        r = Vectors.add(b, -1, a.apply(x));
+        products++;
+        z = m.applyInverse(r);
+        rz = Vectors.dot(r, z);
+      }
       double relative = Math.sqrt(rz) / scale;
       StopReason reason = null;
       if (!definite) {
@@ -126,7 +152,7 @@ public final class ConjugateGradient {
         reason = StopReason.STAGNATED;
       }
       if (reason != null) {
-        return new Result(x, iterations, products, Vectors.norm(r), relative, reason);
+        return new Result(x, iterations, products, r, relative, reason);
       }
       lastTrue = relative;
     }

@@ -2,6 +2,7 @@ package dev.lethe.core.solver;
 
 import dev.lethe.core.linalg.LinearOperator;
 import dev.lethe.core.linalg.SymmetricMatrix;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -32,7 +33,12 @@ public interface ConvexFunction<E extends ConvexFunction.Evaluation> {
   /** Value and gradient: one pass over the data. */
   E evaluate(double[] point);
 
-  /** The same with the Hessian, where its sums cost little beside the pass. */
+  /** Value and gradient alone, for points on the way: a pass that may cost less. */
+  default Evaluation evaluateGradient(double[] point) {
+    return evaluate(point);
+  }
+
+  /** {@link #evaluate} with the Hessian, where its sums cost little beside the pass. */
   default E evaluateWithHessian(double[] point) {
     return evaluate(point);
   }
@@ -62,10 +68,21 @@ public interface ConvexFunction<E extends ConvexFunction.Evaluation> {
    * What is added to the Hessian's diagonal where it may be singular away from the minimiser; it
    * vanishes with the gradient, so that convergence stays superlinear. Zeros by default.
    */
-  default double[] damping(E evaluation) {
+  default double[] damping(Evaluation evaluation) {
     return new double[size()];
   }
 
   /** A preconditioner for {@link #hessian} at the evaluated point, without another pass. */
   Preconditioner preconditioner(E evaluation);
+
+  /**
+   * Better ones, at a price; none by default.
+   *
+   * @param hessian at the point, damped
+   * @param cheap what {@link #preconditioner} gave
+   */
+  default List<PreconditionerOffer> preconditionerOffers(
+      double[] point, LinearOperator hessian, Preconditioner cheap) {
+    return List.of();
+  }
 }

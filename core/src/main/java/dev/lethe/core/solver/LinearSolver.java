@@ -7,13 +7,14 @@ public enum LinearSolver {
   /** One pass for the p x p Hessian, factorised on the driver. */
   CHOLESKY;
 
-  /**
-   * Up to this p, {@code auto} takes Cholesky: p^2 doubles are small and a step costs two passes.
-   */
+  /** Up to so many coordinates that are not fixed, {@code auto} takes Cholesky: p^2 is small. */
   public static final int AUTO_CHOLESKY_LIMIT = 1024;
 
-  /** The choice of {@code auto} for p coordinates. */
-  public static LinearSolver auto(int size) {
-    return size <= AUTO_CHOLESKY_LIMIT ? CHOLESKY : CG;
+  /** Where the fixed ones are so many that even the matrix with them is large, it does not. */
+  private static final int AUTO_CHOLESKY_SIZE = 4096;
+
+  /** The choice of {@code auto} for p coordinates, some of them fixed. */
+  public static LinearSolver auto(int size, int free) {
+    return size <= AUTO_CHOLESKY_SIZE && free <= AUTO_CHOLESKY_LIMIT ? CHOLESKY : CG;
   }
 }

@@ -12,7 +12,8 @@ public final class NewtonStep {
    * @param direction s; zero if Cholesky met a matrix that is not positive definite
    * @param cgIterations 0 for Cholesky
    * @param products Hessian-vector products; 0 for Cholesky
-   * @param residualNorm ||H s + g||_2, computed afresh; NaN where it is not known
+   * @param residualNorm ||H s + g||_2, computed afresh but in an unchecked solve; NaN where it is
+   *     not known
    * @param solved whether the system was solved to the tolerance
    * @param outcome the solver's stop reason, in words
    * @param factor for steps from later points; null for conjugate gradient, and without a factor
@@ -39,11 +40,30 @@ public final class NewtonStep {
   private final LinearSolver solver;
   private final int maxCgIterations;
   private final ConjugateGradient.Listener listener;
+  private final PreconditionerChoice choice;
 
+  /** With the preconditioner that {@link PreconditionerChoice} finds worth its cost. */
   public NewtonStep(LinearSolver solver, int maxCgIterations, ConjugateGradient.Listener listener) {
+    this(solver, null, maxCgIterations, listener);
+  }
+
+  /**
+   * @param preconditioning of conjugate gradient; null for the one that is worth its cost
+   */
+  public NewtonStep(
+      LinearSolver solver,
+      @Nullable Preconditioning preconditioning,
+      int maxCgIterations,
+      ConjugateGradient.Listener listener) {
     this.solver = solver;
     this.maxCgIterations = maxCgIterations;
     this.listener = listener;
+    choice = new PreconditionerChoice(preconditioning);
+  }
+
+  /** What conjugate gradient was preconditioned by last. */
+  public Preconditioning preconditioning() {
+    return choice.kind();
   }
 
   /**
@@ -58,14 +78,43 @@ public final class NewtonStep {
       double[] damping,
       Preconditioner preconditioner,
       double tolerance) {
+    return solve(function, point, gradient, damping, preconditioner, tolerance, true);
+  }
+
+  /** As {@link #solve}, but what conjugate gradient leaves is not computed afresh. */
+  <E extends ConvexFunction.Evaluation> Result solveUnchecked(
+      ConvexFunction<E> function,
+      double[] point,
+      double[] gradient,
+      double[] damping,
+      Preconditioner preconditioner,
+      double tolerance) {
+    return solve(function, point, gradient, damping, preconditioner, tolerance, false);
+  }
+
+  private <E extends ConvexFunction.Evaluation> Result solve(
+      ConvexFunction<E> function,
+      double[] point,
+      double[] gradient,
+      double[] damping,
+      Preconditioner preconditioner,
+      double tolerance,
+      boolean checked) {
     double[] rhs = new double[gradient.length];
     Vectors.addInPlace(rhs, -1, gradient);
     if (solver == LinearSolver.CHOLESKY) {
       return byCholesky(damped(function.hessianMatrix(point), damping), rhs, SLOW);
     }
     ConjugateGradient.Result cg =
-        new ConjugateGradient(tolerance, maxCgIterations, listener)
-            .solve(damped(function.hessian(point), damping), rhs, preconditioner);
+        choice.solve(
+            function,
+            point,
+            damped(function.hessian(point), damping),
+            rhs,
+            preconditioner,
+            iterations -> new ConjugateGradient(tolerance, iterations, listener),
+            maxCgIterations,
+            checked);
     return new Result(
         cg.x(),
         cg.iterations(),
@@ -175,7 +224,19 @@ public final class NewtonStep {
 
       @Override
       public double[] apply(double[] v) {
-        double[] product = operator.apply(v);
+        return damp(operator.apply(v), v);
+      }
+
+      @Override
+      public double[][] applyAll(double[][] vectors) {
+        double[][] products = operator.applyAll(vectors);
+        for (int k = 0; k < products.length; k++) {
+          damp(products[k], vectors[k]);
+        }
+        return products;
+      }
+
+      private double[] damp(double[] product, double[] v) {
         for (int j = 0; j < product.length; j++) {
           product[j] += damping[j] * v[j];
         }

@@ -2,9 +2,12 @@ package dev.lethe.core.unlearn;
 
 import dev.lethe.core.certify.DistanceBound;
 import dev.lethe.core.certify.ResidualBounds;
+import dev.lethe.core.linalg.Cholesky;
 import dev.lethe.core.linalg.Vectors;
 import dev.lethe.core.loss.MarginLoss;
+import dev.lethe.core.objective.KeptSums;
 import dev.lethe.core.objective.Objective;
+import dev.lethe.core.solver.ConvexFunction;
 import dev.lethe.core.solver.NewtonSolver;
 import dev.lethe.core.solver.NewtonStep;
 import dev.lethe.core.unlearn.UnlearningResult.Outcome;
@@ -12,6 +15,7 @@ import dev.lethe.core.unlearn.UnlearningResult.Step;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -104,7 +108,7 @@ public final class Unlearning {
     Recorder recorder = new Recorder();
     NewtonSolver.Result<Objective.Measured> result =
         new NewtonSolver<Objective.Measured>(maxSteps, step, recorder)
-            .minimize(objective, start, measured -> isFinished(measured, recorder.bound()));
+            .minimize(objective, start, recorder.withinRho());
     Objective.Measured end = result.evaluation();
     DistanceBound bound = recorder.bound();
     if (!result.converged()) {
@@ -125,7 +129,7 @@ public final class Unlearning {
     Recorder recorder = new Recorder();
     NewtonSolver.Result<Objective.Measured> result =
         new NewtonSolver<Objective.Measured>(maxSteps, step, recorder)
-            .minimize(objective, start, m -> m.measurement().residualBound() <= residual);
+            .minimize(objective, start, new ResidualGoal(residual));
     Outcome outcome =
         switch (result.reason()) {
           case CONVERGED -> Outcome.WITHIN_RESIDUAL;
@@ -135,6 +139,49 @@ public final class Unlearning {
         };
     return new UnlearningResult(
         result.evaluation(), recorder.bound(), recorder.steps, outcome, recorder.apriori());
+  }
+
+  /**
+   * One Newton step from the point of kept sums that follow the corrected data, its end bounded
+   * instead of measured: no pass ({@link Objective#extrapolate}).
+   *
+   * @return empty if nothing can be bounded ({@link Objective#canFollow}), or the Hessian is not
+   *     numerically positive definite
+   */
+  public Optional<UnlearningResult> bounded(KeptSums kept) {
+    if (!objective.canFollow(kept)) {
+      return Optional.empty();
+    }
+    Recorder recorder = new Recorder();
+    Objective.Measured start = objective.evaluate(kept);
+    recorder.add(0, start.gradient(), OptionalDouble.empty());
+    return Cholesky.of(Objects.requireNonNull(start.hessian()))
+        .map(
+            factor -> {
+              double[] theta = Vectors.add(start.point(), -1, factor.solve(start.gradient()));
+              Objective.Measured end = objective.extrapolate(start, theta);
+              DistanceBound bound = objective.proveByHessian(end);
+              recorder.add(1, end.gradient(), distance(bound));
+              return new UnlearningResult(
+                  end,
+                  bound,
+                  recorder.steps,
+                  isWithin(bound) ? Outcome.WITHIN_RHO : Outcome.ABOVE_RHO,
+                  AprioriBound.none(dataNorm, "the step is bounded, not measured"));
+            });
+  }
+
+  /** A proven residual of at most r; it looks reached where the gradient's norm is. */
+  private record ResidualGoal(double residual) implements NewtonSolver.Goal<Objective.Measured> {
+    @Override
+    public boolean isReached(Objective.Measured measured) {
+      return measured.measurement().residualBound() <= residual;
+    }
+
+    @Override
+    public double remaining(Objective.Measured last, double[] gradient) {
+      return Vectors.norm(gradient) / residual;
+    }
   }
 
   /** The bound of the first step; none where the loss's outputs are not one margin a row. */
@@ -213,23 +260,58 @@ public final class Unlearning {
     private int products = objective.hessianVectorProducts();
 
     private DistanceBound record(Objective.Measured measured) {
+      return record(steps.size(), measured);
+    }
+
+    private DistanceBound record(int step, Objective.Measured measured) {
       DistanceBound bound = objective.distanceBound(measured, rho);
       this.bound = bound;
+      add(step, measured.gradient(), distance(bound));
+      return bound;
+    }
+
+    /** A step that was passed before, and is measured now, is one with the costs of both. */
+    private void add(int step, double[] gradient, OptionalDouble distance) {
       long now = System.nanoTime();
-      Step step =
+      Step before = step < steps.size() ? steps.remove(step) : null;
+      Step recorded =
           new Step(
-              steps.size(),
-              Vectors.norm(measured.gradient()),
-              distance(bound),
-              objective.hessianVectorProducts() - products,
-              objective.passes() - passes,
-              (now - begin) / 1e9);
+              step,
+              Vectors.norm(gradient),
+              distance,
+              objective.hessianVectorProducts()
+                  - products
+                  + (before == null ? 0 : before.products()),
+              objective.passes() - passes + (before == null ? 0 : before.passes()),
+              (now - begin) / 1e9 + (before == null ? 0 : before.seconds()));
       begin = now;
       passes = objective.passes();
       products = objective.hessianVectorProducts();
-      steps.add(step);
-      listener.measured(step);
-      return bound;
+      steps.add(recorded);
+      listener.measured(recorded);
+    }
+
+    /**
+     * Within rho of the minimiser, proven. A point looks so close where what was proven at the last
+     * measurement, or estimated, shrinks to rho as the gradient does.
+     */
+    NewtonSolver.Goal<Objective.Measured> withinRho() {
+      return new NewtonSolver.Goal<>() {
+        @Override
+        public boolean isReached(Objective.Measured measured) {
+          return isFinished(measured, bound());
+        }
+
+        @Override
+        public double remaining(Objective.Measured last, double[] gradient) {
+          double estimate = objective.estimatedDistance(last, gradient);
+          OptionalDouble proven = distance(bound());
+          return (proven.isPresent()
+                  ? proven.getAsDouble() * estimate / objective.estimatedDistance(last)
+                  : estimate)
+              / rho;
+        }
+      };
     }
 
     /** The bound of the last measurement. */
@@ -239,7 +321,12 @@ public final class Unlearning {
 
     @Override
     public void evaluated(int step, Objective.Measured measured) {
-      record(measured);
+      record(step, measured);
+    }
+
+    @Override
+    public void passed(int step, ConvexFunction.Evaluation evaluation) {
+      add(step, evaluation.gradient(), OptionalDouble.empty());
     }
 
     @Override

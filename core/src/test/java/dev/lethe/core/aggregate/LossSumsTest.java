@@ -94,6 +94,37 @@ class LossSumsTest {
     }
   }
 
+  // plain sums of at most 90 rows, curvatures known to some hundred units: 1e-11 of the absolute
+  // terms, which Cauchy-Schwarz bounds
+  @ParameterizedTest
+  @EnumSource
+  void sketch_severalDirections_isTheExactHessianTimesEach(LossCase loss) {
+    for (Kind kind : new Kind[] {Kind.GAUSSIAN, Kind.SPARSE}) {
+      LossProblem problem = problem(loss, kind, 1);
+      int p = problem.size();
+      double[][] directions = {direction(p, 1), direction(p, 2), new double[p]};
+      double[][] products =
+          sum(
+                  new HessianSketchAggregator(problem.point(), directions),
+                  problem.blocks(Layout.ALTERNATING, 20))
+              .products();
+      BigDecimal[][] exact = problem.exactHessian();
+      for (int c = 0; c < directions.length; c++) {
+        for (int j = 0; j < p; j++) {
+          double expected = 0;
+          double scale = 0;
+          for (int k = 0; k < p; k++) {
+            expected += exact[j][k].doubleValue() * directions[c][k];
+            scale +=
+                Math.sqrt(exact[j][j].doubleValue() * exact[k][k].doubleValue())
+                    * Math.abs(directions[c][k]);
+          }
+          assertThat(products[c][j]).isCloseTo(expected, within(1e-11 * scale));
+        }
+      }
+    }
+  }
+
   @ParameterizedTest
   @EnumSource
   void gramAndProduct_everyKindOfRows_areTheExactHessian(LossCase loss) {
@@ -278,7 +309,7 @@ class LossSumsTest {
         if (radius <= 1e-4) {
           BigDecimal[][] exact = problem.exactHessian();
           for (int j = 0; j < theta.length; j++) {
-            double entry = exact[j][j].doubleValue();
+            double entry = fixed[j] ? 0 : exact[j][j].doubleValue();
             // a share of about 10 radius of the rows lies that near a jump
             assertThat(floor[j * theta.length + j]).isGreaterThanOrEqualTo(0.7 * entry);
           }
@@ -304,6 +335,33 @@ class LossSumsTest {
       }
     }
     assertThat(Cholesky.of(new SymmetricMatrix(p, difference))).isPresent();
+  }
+
+  /** The same bits, as every entry is added up by itself; zeros in the others' rows and columns. */
+  @ParameterizedTest
+  @EnumSource
+  void gram_coordinatesHeld_isTheOthersPart(LossCase loss) {
+    LossProblem problem = LossProblem.random(loss, Kind.SPARSE, 130, 5, true, 3);
+    Point point = problem.point();
+    boolean[] held = new boolean[point.size()];
+    for (int j = 0; j < held.length; j++) {
+      held[j] = problem.layout().feature(j) == 1 || problem.layout().feature(j) == 3;
+    }
+    for (Layout layout : Layout.values()) {
+      List<ExampleBlock> blocks = problem.blocks(layout, 50);
+      SymmetricMatrix whole = sum(new GramAggregator(point), blocks).matrix();
+      GramAggregator sums = sum(new GramAggregator(point.holding(held)), blocks);
+      SymmetricMatrix part = sums.matrix();
+      int free = 0;
+      for (int j = 0; j < held.length; j++) {
+        free += held[j] ? 0 : 1;
+        for (int k = 0; k < held.length; k++) {
+          assertThat(part.get(j, k)).isEqualTo(held[j] || held[k] ? 0 : whole.get(j, k));
+        }
+      }
+      assertThat(free).isBetween(1, held.length - 2);
+      assertThat(sums.bytes()).isEqualTo(8L * free * (free + 1) + 128);
+    }
   }
 
   /** Of a diagonal entry; 1 for a margin without any curvature. */

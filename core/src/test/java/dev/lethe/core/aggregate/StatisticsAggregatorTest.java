@@ -17,6 +17,7 @@ import dev.lethe.core.testing.Problem.Layout;
 import dev.lethe.core.testing.Serialized;
 import java.math.BigDecimal;
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.SplittableRandom;
 import java.util.function.ToDoubleFunction;
 import org.junit.jupiter.api.Test;
@@ -55,6 +56,29 @@ class StatisticsAggregatorTest {
         .multiply(total)
         .subtract(first.multiply(first))
         .divide(total.multiply(total).subtract(squares), Exact.DIGITS);
+  }
+
+  /** Two columns set to 0 in every row, and in the statistics alone. */
+  @Test
+  void without_columns_isWhatRowsWithZerosThereHave() {
+    Problem problem = Problem.random(Kind.GAUSSIAN, 90, 5, true, 11);
+    double[][] zeroed =
+        Arrays.stream(problem.x())
+            .map(row -> new double[] {row[0], 0, row[2], 0, row[4]})
+            .toArray(double[][]::new);
+    Problem without =
+        new Problem(zeroed, problem.y(), problem.w(), problem.intercept(), problem.theta());
+    BitSet removed = new BitSet();
+    removed.set(1);
+    removed.set(3);
+
+    Statistics statistics = statistics(problem, Layout.DENSE, 20).without(removed);
+
+    Statistics expected = statistics(without, Layout.DENSE, 20);
+    assertThat(statistics.columns()).isEqualTo(expected.columns());
+    assertThat(statistics.label()).isEqualTo(expected.label());
+    assertThat(statistics.totalWeight()).isEqualTo(expected.totalWeight());
+    assertThat(statistics.unbiasedWeight()).isEqualTo(expected.unbiasedWeight());
   }
 
   private static double[] of(Statistics statistics, ToDoubleFunction<ColumnStatistics> figure) {

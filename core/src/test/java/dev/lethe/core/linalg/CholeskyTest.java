@@ -39,6 +39,22 @@ class CholeskyTest {
   }
 
   @Test
+  void solve_coordinatesCoupledWithNoOther_dividesThemByTheDiagonal() {
+    SymmetricMatrix a =
+        matrix(
+            new double[] {4, 0, 2, 0},
+            new double[] {0, 8, 0, 0},
+            new double[] {2, 0, 5, 0},
+            new double[] {0, 0, 0, 1});
+    assertThat(Cholesky.of(a).orElseThrow().solve(a.apply(new double[] {1, -2, 3, 0.5})))
+        .containsExactly(1, -2, 3, 0.5);
+    SymmetricMatrix alone = matrix(new double[] {4, 0}, new double[] {0, 0.5});
+    assertThat(Cholesky.of(alone).orElseThrow().solve(new double[] {1, 1}))
+        .containsExactly(0.25, 2);
+    assertThat(Cholesky.of(matrix(new double[] {4, 0}, new double[] {0, -1}))).isEmpty();
+  }
+
+  @Test
   void of_matrixNotPositiveDefinite_isEmpty() {
     assertThat(Cholesky.of(matrix(new double[] {1, 2}, new double[] {2, 1}))).isEmpty();
     assertThat(Cholesky.of(matrix(new double[] {1, 1}, new double[] {1, 1}))).isEmpty();

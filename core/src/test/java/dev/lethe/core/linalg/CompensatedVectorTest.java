@@ -184,6 +184,70 @@ class CompensatedVectorTest {
     assertThat(arrived.toArray()).isEqualTo(kept.toArray());
   }
 
+  /** Sums at some coordinates of many, with errors that a plain sum would lose. */
+  private static CompensatedVector scattered(int size, double share, long seed) {
+    SplittableRandom random = new SplittableRandom(seed);
+    CompensatedVector v = new CompensatedVector(size);
+    for (int row = 0; row < 5; row++) {
+      for (int j = 0; j < size; j++) {
+        if (random.nextDouble() < share) {
+          v.add(j, Math.scalb(Problem.gaussian(random), random.nextInt(-40, 40)));
+        }
+      }
+      v.endRow(false);
+    }
+    return v;
+  }
+
+  private static void assertSameBits(CompensatedVector actual, CompensatedVector expected) {
+    assertThat(actual.size()).isEqualTo(expected.size());
+    assertThat(actual.depth()).isEqualTo(expected.depth());
+    for (int j = 0; j < expected.size(); j++) {
+      assertThat(actual.sum(j)).isEqualTo(expected.sum(j));
+      assertThat(actual.error(j)).isEqualTo(expected.error(j));
+    }
+  }
+
+  @Test
+  void sealed_fewCoordinatesOfMany_sendsOnlyThose() {
+    int size = 100_000;
+    byte[] sent = Serialized.bytes(scattered(size, 0.001, 1).sealed());
+    // 5 rows touch 500 coordinates at most by chance plus 6 deviations, 20 bytes each; 16 a
+    // coordinate otherwise
+    assertThat(sent.length).isLessThan(20 * (500 + 6 * 23) + 1000);
+  }
+
+  @Property(tries = 100, seed = "13")
+  void merge_sealedOrNot_hasTheSameBits(
+      @ForAll @IntRange(min = 1, max = 300) int size,
+      @ForAll @IntRange(max = 40) int percent,
+      @ForAll boolean secondIsDense,
+      @ForAll @LongRange(max = 1 << 30) long seed) {
+    CompensatedVector expected = scattered(size, percent / 100.0, seed);
+    expected.merge(scattered(size, secondIsDense ? 1 : 0.02, seed + 1));
+    CompensatedVector actual = Serialized.copy(scattered(size, percent / 100.0, seed).sealed());
+    actual.merge(Serialized.copy(scattered(size, secondIsDense ? 1 : 0.02, seed + 1).sealed()));
+    assertSameBits(actual, expected);
+    assertSameBits(Serialized.copy(actual.sealed()), expected);
+  }
+
+  @Property(tries = 100, seed = "14")
+  void place_slicesMergedRangeByRange_hasTheBitsOfTheWhole(
+      @ForAll @IntRange(min = 1, max = 50) int size,
+      @ForAll @IntRange(min = 1, max = 70) int parts,
+      @ForAll @LongRange(max = 1 << 30) long seed) {
+    CompensatedVector a = scattered(size, 0.3, seed);
+    CompensatedVector b = scattered(size, 0.3, seed + 1);
+    CompensatedVector joined = new CompensatedVector(size);
+    for (int part = 0; part < parts; part++) {
+      CompensatedVector slice = Serialized.copy(a.slice(part, parts).sealed());
+      slice.merge(Serialized.copy(b.slice(part, parts).sealed()));
+      joined.place(Serialized.copy(slice.sealed()), part, parts);
+    }
+    a.merge(b);
+    assertSameBits(joined, a);
+  }
+
   @Test
   void addProduct_keepsTheProductsErrors() {
     SplittableRandom random = new SplittableRandom(9);

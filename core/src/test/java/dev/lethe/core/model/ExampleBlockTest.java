@@ -19,6 +19,8 @@ import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.constraints.IntRange;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 class ExampleBlockTest {
   private static double[] vector(int size, long seed) {
@@ -124,7 +126,7 @@ class ExampleBlockTest {
   void build_moreThanHalfNonzero_isDense() {
     BlockBuilder builder = new BlockBuilder(4, 10, 100);
     for (int j = 0; j < 4; j++) {
-      builder.add(j, j < 3 ? 1.5 : 0);
+      builder.add(j, j < 3 ? 0.1 : 0);
     }
     builder.endRow(1, 2);
     assertThat(builder.build()).isInstanceOf(DenseBlock.class);
@@ -133,8 +135,8 @@ class ExampleBlockTest {
   @Test
   void build_halfNonzero_isSparse() {
     BlockBuilder builder = new BlockBuilder(4, 10, 100);
-    builder.add(1, 1.5);
-    builder.add(2, -1.5);
+    builder.add(1, 0.1);
+    builder.add(2, -0.1);
     builder.endRow(1, 2);
     assertThat(builder.build()).isInstanceOf(SparseBlock.class);
   }
@@ -170,6 +172,193 @@ class ExampleBlockTest {
     }
   }
 
+  /** Everything that a block computes of its rows. */
+  private static double[] results(ExampleBlock block, long seed) {
+    int d = block.features();
+    double[] v = vector(d + 2, seed);
+    SplittableRandom random = new SplittableRandom(seed);
+    boolean[] fixed = new boolean[d];
+    for (int j = 0; j < d; j++) {
+      fixed[j] = random.nextBoolean();
+    }
+    CompensatedVector sums = new CompensatedVector(d + 2);
+    double[] absolute = new double[d + 2];
+    double[] plain = new double[d + 2];
+    double[][] gram = new double[d + 1][d + 2];
+    List<Double> all = new ArrayList<>();
+    double[] copy = new double[d];
+    for (int i = 0; i < block.rows(); i++) {
+      all.add(block.dot(i, v, 2));
+      all.add(block.absoluteDot(i, v, 1));
+      all.add(block.squaredNorm(i, fixed));
+      all.add((double) block.entries(i));
+      block.addScaledRow(i, v[i % d], sums, 1);
+      sums.endRow(block.isDense());
+      block.addScaledAbsoluteRow(i, Math.abs(v[i % d]), absolute, 2);
+      block.addScaledRowPlainly(i, v[i % d], plain, 1);
+      block.addScaledOuterProduct(i, v[i % d], gram, 1, 2);
+      block.copyRow(i, copy);
+      Arrays.stream(copy).forEach(all::add);
+      for (double[] entry : entries(block, i)) {
+        all.add(entry[0]);
+        all.add(entry[1]);
+      }
+    }
+    for (double[] row : gram) {
+      Arrays.stream(row).forEach(all::add);
+    }
+    for (double[] vector : new double[][] {sums.toArray(), absolute, plain}) {
+      Arrays.stream(vector).forEach(all::add);
+    }
+    return all.stream().mapToDouble(Double::doubleValue).toArray();
+  }
+
+  @Property(tries = 40, seed = "11")
+  void narrow_everyOperation_hasTheBitsOfDoubles(
+      @ForAll @IntRange(max = 70) int n,
+      @ForAll @IntRange(min = 1, max = 20) int d,
+      @ForAll @IntRange(max = 1000) int seed) {
+    SplittableRandom random = new SplittableRandom(seed);
+    Narrow.Width width = Narrow.Width.values()[seed % 3];
+    double[] values = new double[n * d];
+    for (int k = 0; k < values.length; k++) {
+      values[k] =
+          switch (width) {
+            case BYTE -> random.nextInt(-128, 128);
+            case SHORT -> random.nextInt(-32768, 32768);
+            default -> (float) Problem.gaussian(random);
+          };
+    }
+    double[] y = vector(n, seed + 1);
+    double[] w = vector(n, seed + 2);
+    ExampleBlock wide = new DenseBlock(d, values, y, w);
+    ExampleBlock narrow = Serialized.copy(new NarrowDenseBlock(d, width, values, y, w));
+    assertThat(narrow.checksum()).isEqualTo(wide.checksum());
+    assertThat(narrow.isDense()).isTrue();
+    assertThat(narrow.bytes()).isEqualTo(new int[] {1, 2, 4}[seed % 3] * n * d + 16L * n);
+    assertThat(results(narrow, seed)).isEqualTo(results(wide, seed));
+    int first = 0;
+    for (ExampleBlock part : narrow.wide()) {
+      assertThat(part.checksum()).isEqualTo(wide.checksum());
+      for (int i = 0; i < part.rows(); i++) {
+        assertThat(part.label(i)).isEqualTo(y[first + i]);
+        assertThat(part.weight(i)).isEqualTo(w[first + i]);
+        double[] row = new double[d];
+        part.copyRow(i, row);
+        assertThat(row).isEqualTo(Arrays.copyOfRange(values, (first + i) * d, (first + i + 1) * d));
+      }
+      first += part.rows();
+    }
+    assertThat(first).isEqualTo(n);
+    assertThat(wide.wide()).containsExactly(wide);
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "1, 70000, binary",
+    "1, 65536, 'binary, 16-bit columns'",
+    "-7, 70000, sparse byte",
+    "-7, 65536, 'sparse byte, 16-bit columns'",
+    "300, 65537, sparse short",
+    "300, 40000, 'sparse short, 16-bit columns'",
+    "0.5, 70000, sparse float",
+    "0.5, 9, 'sparse float, 16-bit columns'",
+    "0.1, 70000, sparse",
+    "0.1, 9, sparse"
+  })
+  void build_sparseRows_haveTheBitsOfDoublesInWhateverStorage(double value, int d, String storage) {
+    SplittableRandom random = new SplittableRandom(d);
+    int n = 70;
+    int[] offsets = new int[n + 1];
+    int[] columns = new int[n * 3];
+    double[] values = new double[n * 3];
+    double[] y = vector(n, 1);
+    double[] w = vector(n, 2);
+    BlockBuilder builder = BlockBuilder.of(d);
+    int k = 0;
+    for (int i = 0; i < n; i++) {
+      for (int part = 0; part < 3; part++) {
+        if (random.nextInt(4) > 0) { // the last column included
+          int column = d - 1 - (2 - part) * (d / 3) - (i == 7 ? 0 : random.nextInt(d / 3));
+          columns[k] = column;
+          values[k] = random.nextBoolean() ? value : 1;
+          builder.add(column, values[k++]);
+        }
+      }
+      builder.endRow(y[i], w[i]);
+      offsets[i + 1] = k;
+    }
+    ExampleBlock built = Serialized.copy(builder.build());
+    ExampleBlock wide =
+        new SparseBlock(d, offsets, Arrays.copyOf(columns, k), Arrays.copyOf(values, k), y, w);
+    assertThat(built.storage()).isEqualTo(storage);
+    assertThat(built.checksum()).isEqualTo(wide.checksum());
+    double[] v = vector(d, 3);
+    double[] row = new double[d];
+    int first = 0;
+    for (ExampleBlock part : built.wide()) {
+      for (int i = 0; i < part.rows(); i++) {
+        assertThat(entries(part, i))
+            .usingElementComparator(Arrays::compare)
+            .containsExactlyElementsOf(entries(wide, first + i));
+        assertThat(entries(built, first + i))
+            .usingElementComparator(Arrays::compare)
+            .containsExactlyElementsOf(entries(wide, first + i));
+        assertThat(part.dot(i, v, 0)).isEqualTo(wide.dot(first + i, v, 0));
+        assertThat(part.label(i)).isEqualTo(y[first + i]);
+        built.copyRow(first + i, row);
+        assertThat(Arrays.stream(row).filter(x -> x != 0).count())
+            .isEqualTo(wide.entries(first + i));
+      }
+      first += part.rows();
+    }
+    assertThat(first).isEqualTo(n);
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "127, dense byte",
+    "-128, dense byte",
+    "128, dense short",
+    "-129, dense short",
+    "-32768, dense short",
+    "32767, dense short",
+    "32768, dense float",
+    "0.5, dense float",
+    "16777216, dense float",
+    "16777217, dense",
+    "0.1, dense",
+    "3e38, dense",
+    "1.401298464324817E-45, dense float",
+    "1e-46, dense",
+    "1e39, dense",
+    "Infinity, dense float",
+  })
+  void build_oneValue_decidesWhatItsBlockKeeps(double value, String storage) {
+    BlockBuilder builder = BlockBuilder.of(3);
+    builder.add(0, value);
+    builder.add(1, 1);
+    builder.endRow(1, 2);
+    ExampleBlock block = builder.build();
+    assertThat(block.storage()).isEqualTo(storage);
+    double[] row = new double[3];
+    block.copyRow(0, row);
+    assertThat(row).containsExactly(value, 1, 0);
+    builder.add(0, 1);
+    builder.add(1, 1);
+    builder.endRow(1, 2);
+    assertThat(builder.build().storage()).isEqualTo("dense byte"); // each block by itself
+  }
+
+  @Test
+  void holds_notANumberOrMinusZero_onlyWithTheirBits() {
+    // a float has fewer payloads of NaN; whole numbers have no sign of zero
+    double payload = Double.longBitsToDouble(0x7ff8000000000001L);
+    assertThat(Narrow.Width.BYTE.including(payload)).isEqualTo(Narrow.Width.DOUBLE);
+    assertThat(Narrow.Width.BYTE.including(-0.0)).isEqualTo(Narrow.Width.FLOAT);
+    assertThat(Narrow.Width.BYTE.including(0.0)).isEqualTo(Narrow.Width.BYTE);
+  }
+
   /** One-hot rows and flags, some rows empty, in both storages. */
   @Property(tries = 40, seed = "10")
   void binary_everyOperation_hasTheBitsOfStoredValues(
@@ -199,51 +388,20 @@ class ExampleBlockTest {
     Arrays.fill(ones, 1);
     ExampleBlock sparse =
         new SparseBlock(d, offsets.clone(), Arrays.copyOf(columns, k), ones, y, w);
-    ExampleBlock binary = Serialized.copy(builder.build());
-    assertThat(binary.storage()).isEqualTo("binary");
+    ExampleBlock binary =
+        Serialized.copy(
+            new BinaryBlock(d, offsets.clone(), Arrays.copyOf(columns, k), y.clone(), w.clone()));
+    ExampleBlock narrow = Serialized.copy(builder.build());
     assertThat(sparse.storage()).isEqualTo("sparse");
-    assertThat(binary.checksum()).isEqualTo(sparse.checksum());
+    assertThat(binary.storage()).isEqualTo("binary");
+    assertThat(narrow.storage()).isEqualTo("binary, 16-bit columns");
     assertThat(sparse.bytes() - binary.bytes()).isEqualTo(8L * k);
-    assertThat(binary.isDense()).isFalse();
-    double[] v = vector(d + 2, seed);
-    boolean[] fixed = new boolean[d];
-    for (int j = 0; j < d; j++) {
-      fixed[j] = random.nextBoolean();
+    assertThat(binary.bytes() - narrow.bytes()).isEqualTo(2L * k);
+    for (ExampleBlock block : List.of(binary, narrow)) {
+      assertThat(block.checksum()).isEqualTo(sparse.checksum());
+      assertThat(block.isDense()).isFalse();
+      assertThat(results(block, seed)).isEqualTo(results(sparse, seed));
     }
-    List<double[]> results = new ArrayList<>();
-    for (ExampleBlock block : List.of(sparse, binary)) {
-      CompensatedVector sums = new CompensatedVector(d + 2);
-      double[] absolute = new double[d + 2];
-      double[] plain = new double[d + 2];
-      double[][] gram = new double[d + 1][d + 2];
-      List<Double> all = new ArrayList<>();
-      double[] copy = new double[d];
-      for (int i = 0; i < n; i++) {
-        all.add(block.dot(i, v, 2));
-        all.add(block.absoluteDot(i, v, 1));
-        all.add(block.squaredNorm(i, fixed));
-        all.add((double) block.entries(i));
-        block.addScaledRow(i, v[i % d], sums, 1);
-        sums.endRow(block.isDense());
-        block.addScaledAbsoluteRow(i, Math.abs(v[i % d]), absolute, 2);
-        block.addScaledRowPlainly(i, v[i % d], plain, 1);
-        block.addScaledOuterProduct(i, v[i % d], gram, 1, 2);
-        block.copyRow(i, copy);
-        Arrays.stream(copy).forEach(all::add);
-        for (double[] entry : entries(block, i)) {
-          all.add(entry[0]);
-          all.add(entry[1]);
-        }
-      }
-      for (double[] row : gram) {
-        Arrays.stream(row).forEach(all::add);
-      }
-      for (double[] vector : new double[][] {sums.toArray(), absolute, plain}) {
-        Arrays.stream(vector).forEach(all::add);
-      }
-      results.add(all.stream().mapToDouble(Double::doubleValue).toArray());
-    }
-    assertThat(results.get(1)).isEqualTo(results.get(0));
   }
 
   @Test
@@ -256,12 +414,12 @@ class ExampleBlockTest {
     assertThat(builder.build().storage()).isEqualTo("sparse");
     builder.add(3, 1);
     builder.endRow(1, 2);
-    assertThat(builder.build().storage()).isEqualTo("binary");
+    assertThat(builder.build().storage()).isEqualTo("binary, 16-bit columns");
     builder.add(0, 1);
     builder.add(1, 1);
     builder.add(2, 1);
     builder.endRow(1, 2);
-    assertThat(builder.build().storage()).isEqualTo("dense");
+    assertThat(builder.build().storage()).isEqualTo("dense byte");
   }
 
   @Test

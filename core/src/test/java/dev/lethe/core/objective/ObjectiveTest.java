@@ -523,7 +523,8 @@ class ObjectiveTest {
                 new ColumnStatistics(1, 1, 3, 3, 0, 0)),
             new ColumnStatistics(0, 1, 1, 1, 1.0 / 3, 1e-15),
             new long[] {2, 1},
-            new Statistics.Invalid(0, 0, 0, -1));
+            new Statistics.Invalid(0, 0, 0, -1),
+            3);
     ParameterLayout layout = new ParameterLayout(2, false, 1, 0);
     Penalty penalty = PenaltyRule.ofMean(0.1, true).on(statistics, layout);
     assertThat(penalty.lambda()).containsExactly(0, 0);

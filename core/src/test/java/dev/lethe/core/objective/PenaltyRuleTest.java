@@ -132,7 +132,8 @@ class PenaltyRuleTest {
               List.of(column),
               column,
               new long[0],
-              new Statistics.Invalid(0, 0, 0, -1));
+              new Statistics.Invalid(0, 0, 0, -1),
+              3);
       Penalty penalty =
           new PenaltyRule(1, Deviation.UNBIASED, Deviation.UNBIASED, Basis.TOTAL_WEIGHT)
               .on(statistics, new ParameterLayout(1, false, 1, 0));

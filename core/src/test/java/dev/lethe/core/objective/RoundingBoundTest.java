@@ -7,6 +7,7 @@ import dev.lethe.core.loss.LogisticLoss;
 import dev.lethe.core.model.DenseBlock;
 import dev.lethe.core.model.ExampleBlock;
 import dev.lethe.core.model.ParameterLayout;
+import dev.lethe.core.model.SparseBlock;
 import dev.lethe.core.testing.Exact;
 import java.math.BigDecimal;
 import java.util.ArrayList;
@@ -98,7 +99,7 @@ class RoundingBoundTest {
   }
 
   /** {@link #ROWS} rows in blocks: patterns in a random order, in blocks of uneven size. */
-  private static List<ExampleBlock> blocks(Rows rows, int[] order) {
+  private static List<ExampleBlock> blocks(Rows rows, int[] order, boolean dense) {
     List<ExampleBlock> blocks = new ArrayList<>();
     for (int from = 0, size = 1; from < order.length; from += size, size = size * 3 % 4096 + 1) {
       int n = Math.min(size, order.length - from);
@@ -111,9 +112,17 @@ class RoundingBoundTest {
         y[i] = rows.y[k];
         w[i] = rows.w[k];
       }
-      blocks.add(new DenseBlock(FEATURES, values, y, w));
+      blocks.add(dense ? new DenseBlock(FEATURES, values, y, w) : sparse(values, y, w));
     }
     return blocks;
+  }
+
+  private static ExampleBlock sparse(double[] values, double[] y, double[] w) {
+    int[] offsets = new int[y.length + 1];
+    Arrays.setAll(offsets, i -> i * FEATURES);
+    int[] columns = new int[values.length];
+    Arrays.setAll(columns, k -> k % FEATURES);
+    return new SparseBlock(FEATURES, offsets, columns, values, y, w);
   }
 
   @ParameterizedTest
@@ -132,15 +141,20 @@ class RoundingBoundTest {
       }
       counts.merge(order[i], 1, Integer::sum);
     }
-    Objective objective = objective(blocks(rows, order));
-    Objective.Measured measured = objective.evaluate(rows.theta);
-
     BigDecimal[] exact = new BigDecimal[FEATURES + 1];
     BigDecimal[] absolute = new BigDecimal[FEATURES + 1];
     Arrays.fill(exact, BigDecimal.ZERO);
     Arrays.fill(absolute, BigDecimal.ZERO);
     counts.forEach((k, count) -> addExactly(rows, k, count, exact, absolute));
 
+    for (boolean dense : new boolean[] {true, false}) {
+      requireBounded(sum, rows, objective(blocks(rows, order, dense)), exact, absolute);
+    }
+  }
+
+  private static void requireBounded(
+      Sum sum, Rows rows, Objective objective, BigDecimal[] exact, BigDecimal[] absolute) {
+    Objective.Measured measured = objective.evaluate(rows.theta);
     for (int j = 0; j <= FEATURES; j++) {
       double bound = measured.measurement().gradientError()[j];
       BigDecimal error = Exact.error(measured.gradient()[j], exact[j]);

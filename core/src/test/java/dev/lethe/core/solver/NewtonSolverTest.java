@@ -20,7 +20,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.DoubleUnaryOperator;
-import java.util.function.Predicate;
 import java.util.stream.DoubleStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -47,13 +46,13 @@ class NewtonSolverTest {
       double[] start,
       LinearSolver solver,
       int maxSteps,
-      Predicate<E> done) {
+      NewtonSolver.Goal<E> done) {
     return new NewtonSolver<E>(
             maxSteps, new NewtonStep(solver, 500, (k, r, t) -> {}), (step, evaluation) -> {})
         .minimize(function, start, done);
   }
 
-  private static Predicate<Objective.Measured> gradientBelow(double norm) {
+  private static NewtonSolver.Goal<Objective.Measured> gradientBelow(double norm) {
     return e -> Vectors.norm(e.gradient()) <= norm;
   }
 
@@ -323,7 +322,9 @@ class NewtonSolverTest {
 
   @Test
   void auto_size_choosesTheSolver() {
-    assertThat(LinearSolver.auto(1024)).isEqualTo(LinearSolver.CHOLESKY);
-    assertThat(LinearSolver.auto(1025)).isEqualTo(LinearSolver.CG);
+    assertThat(LinearSolver.auto(1024, 1024)).isEqualTo(LinearSolver.CHOLESKY);
+    assertThat(LinearSolver.auto(1025, 1025)).isEqualTo(LinearSolver.CG);
+    assertThat(LinearSolver.auto(4096, 1024)).isEqualTo(LinearSolver.CHOLESKY);
+    assertThat(LinearSolver.auto(4097, 1)).isEqualTo(LinearSolver.CG);
   }
 }

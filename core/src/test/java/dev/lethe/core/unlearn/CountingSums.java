@@ -2,6 +2,7 @@ package dev.lethe.core.unlearn;
 
 import dev.lethe.core.aggregate.GradientAggregator;
 import dev.lethe.core.aggregate.GramAggregator;
+import dev.lethe.core.aggregate.HessianSketchAggregator;
 import dev.lethe.core.aggregate.HessianVectorAggregator;
 import dev.lethe.core.aggregate.MarginCurvatureAggregator;
 import dev.lethe.core.aggregate.MeasuredHessianAggregator;
@@ -15,6 +16,7 @@ import dev.lethe.core.objective.ExampleSums;
 final class CountingSums implements ExampleSums {
   private final ExampleSums sums;
   int grams;
+  int gradients;
   int measurements;
   int both;
   int samples;
@@ -36,6 +38,7 @@ final class CountingSums implements ExampleSums {
 
   @Override
   public GradientAggregator gradient(Point point) {
+    gradients++;
     return sums.gradient(point);
   }
 
@@ -48,6 +51,11 @@ final class CountingSums implements ExampleSums {
   @Override
   public HessianVectorAggregator hessianVector(Point point, double[] direction) {
     return sums.hessianVector(point, direction);
+  }
+
+  @Override
+  public HessianSketchAggregator hessianSketch(Point point, double[][] directions) {
+    return sums.hessianSketch(point, directions);
   }
 
   @Override

@@ -1,6 +1,7 @@
 package dev.lethe.core.unlearn;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.withinPercentage;
 
 import dev.lethe.core.linalg.LinearOperator;
 import dev.lethe.core.linalg.SymmetricMatrix;
@@ -25,6 +26,8 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.function.Function;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 
@@ -149,6 +152,7 @@ class KeptFactorTest {
     start[10] = 0;
     start[20] = 0;
     sums.measurements = 0;
+    sums.samples = 0;
 
     UnlearningResult result =
         new Unlearning(corrected, 1e-6, step -> {}).refined(start, by(LinearSolver.CHOLESKY), 50);
@@ -157,10 +161,98 @@ class KeptFactorTest {
     assertThat(Vectors.distance(result.end().point(), truth)).isLessThan(2e-6);
     assertThat(sums.grams).isZero();
     assertThat(sums.samples).isEqualTo(1);
-    assertThat(sums.measurements).isLessThanOrEqualTo(16);
+    // the start, the end, and one more where the end came sooner or later than expected
+    assertThat(sums.measurements).isLessThanOrEqualTo(3);
+    assertThat(sums.gradients).isLessThanOrEqualTo(12);
     assertThat(sums.both).isZero();
+    assertThat(result.steps())
+        .extracting(UnlearningResult.Step::step)
+        .isEqualTo(IntStream.range(0, result.steps().size()).boxed().toList());
+    assertThat(result.steps().stream().mapToInt(UnlearningResult.Step::passes).sum())
+        .isEqualTo(sums.measurements + sums.gradients + sums.samples + 1);
+    assertThat(result.distance().orElseThrow()).isLessThanOrEqualTo(1e-6);
     // the residual of the first step is known: the a-priori bound needs it
     assertThat(result.apriori().residual()).isPresent();
+  }
+
+  @Test
+  void refined_byConjugateGradient_measuresWhereItBeginsAndWhereItLooksDone() {
+    CountingSums sums = new CountingSums(large);
+    Objective corrected = objective(sums, 1, 10, 20);
+    double[] start = minimiser(objective(large, 1), new double[FEATURES + 1]);
+    double[] truth = minimiser(corrected, new double[FEATURES + 1]);
+    start[10] = 0;
+    start[20] = 0;
+    sums.measurements = 0;
+    sums.gradients = 0;
+    int before = corrected.passes();
+
+    UnlearningResult result =
+        new Unlearning(corrected, 1e-6, step -> {}).refined(start, by(LinearSolver.CG), 50);
+
+    assertThat(result.outcome()).isEqualTo(Outcome.WITHIN_RHO);
+    assertThat(Vectors.distance(result.end().point(), truth)).isLessThan(2e-6);
+    assertThat(sums.gradients).isPositive();
+    // the start, the end, one where the gradient is a hundredth, one where the end came not as
+    // expected
+    assertThat(sums.measurements).isLessThanOrEqualTo(4);
+    assertThat(result.steps().stream().mapToInt(UnlearningResult.Step::passes).sum())
+        .isEqualTo(corrected.passes() - before);
+  }
+
+  @Test
+  void minimize_stepLimitOnTheWay_endsWithAMeasuredPoint() {
+    CountingSums sums = new CountingSums(large);
+    Objective objective = objective(sums, 1);
+    List<Integer> evaluated = new ArrayList<>();
+    List<Integer> passed = new ArrayList<>();
+    NewtonSolver.Listener<Objective.Measured> listener =
+        new NewtonSolver.Listener<>() {
+          @Override
+          public void evaluated(int step, Objective.Measured evaluation) {
+            evaluated.add(step);
+          }
+
+          @Override
+          public void passed(int step, ConvexFunction.Evaluation evaluation) {
+            passed.add(step);
+          }
+        };
+    NewtonSolver.Result<Objective.Measured> result =
+        new NewtonSolver<>(1, by(LinearSolver.CG), listener)
+            .minimize(objective, new double[FEATURES + 1], NewtonSolver.Goal.gradientNorm(1e-7));
+
+    assertThat(result.reason()).isEqualTo(NewtonSolver.StopReason.MAX_STEPS);
+    assertThat(passed).containsExactly(1);
+    assertThat(evaluated).containsExactly(0, 1);
+    double[] gradient = objective.evaluate(result.evaluation().point()).gradient();
+    assertThat(result.evaluation().gradient()).isEqualTo(gradient);
+    assertThat(result.steps().get(0).gradientNorm())
+        .isCloseTo(Vectors.norm(gradient), withinPercentage(1e-6));
+  }
+
+  /** What the sums cost decides: entries of sparse rows, and coordinates that are free. */
+  @Test
+  void evaluateWithHessian_fewEntriesOrFewFreeCoordinates_bringsIt() {
+    int d = 1500;
+    int n = 1000;
+    Function<Integer, LocalExamples> rows =
+        entries -> {
+          BlockBuilder builder = new BlockBuilder(d, n, Integer.MAX_VALUE);
+          for (int i = 0; i < n; i++) {
+            for (int k = 0; k < entries; k++) {
+              builder.add(k * (d / entries), 1 + (i * 31 + k) % 7);
+            }
+            builder.endRow(i % 2, 1);
+          }
+          return new LocalExamples(d, List.of(builder.build()));
+        };
+    double[] zero = new double[d + 1];
+    // n f^2 = 2.25e9 either way
+    assertThat(objective(rows.apply(d), 1).evaluateWithHessian(zero).hessian()).isNull();
+    assertThat(objective(rows.apply(3), 1).evaluateWithHessian(zero).hessian()).isNotNull();
+    int[] fixed = IntStream.range(100, d).toArray();
+    assertThat(objective(rows.apply(d), 1, fixed).evaluateWithHessian(zero).hessian()).isNotNull();
   }
 
   /** A matrix with which the first step goes wrong: the next one is Newton's. */

@@ -380,6 +380,22 @@ public final class LinearEstimator extends Estimator implements DefaultParamsWri
     return with(solving.solver(), value);
   }
 
+  /** {@return what conjugate gradient is preconditioned by; default auto} */
+  public Param<String> preconditioner() {
+    return solving.preconditioner();
+  }
+
+  /**
+   * Sets {@link #preconditioner}.
+   *
+   * @param value auto, jacobi, nystrom or sample
+   * @return this
+   * @throws InvalidInputException if it is none of these
+   */
+  public LinearEstimator setPreconditioner(String value) {
+    return with(solving.preconditioner(), value);
+  }
+
   /** {@return Newton steps at most; default 50} */
   public IntParam maxSteps() {
     return solving.maxSteps();

@@ -1,6 +1,7 @@
 package dev.lethe.spark.api;
 
 import dev.lethe.core.solver.LinearSolver;
+import dev.lethe.core.solver.Preconditioning;
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.job.Training;
 import java.util.List;
@@ -17,7 +18,8 @@ record SolverParams(
     IntParam maxSteps,
     IntParam maxCgIterations,
     IntParam partitions,
-    DoubleParam gradientNorm) {
+    DoubleParam gradientNorm,
+    Param<String> preconditioner) {
 
   /**
    * @param reached names what has to reach the gradient norm
@@ -29,7 +31,7 @@ record SolverParams(
             "solver",
             "of the Newton systems: auto (cholesky up to "
                 + LinearSolver.AUTO_CHOLESKY_LIMIT
-                + " parameters, cg beyond), cg or cholesky",
+                + " parameters that are left, cg beyond), cg or cholesky",
             ParamValidators.inArray(List.of("auto", "cg", "cholesky"))),
         new IntParam(parent, "maxSteps", "Newton steps at most, >= 1", atLeast(1)),
         new IntParam(
@@ -46,7 +48,13 @@ record SolverParams(
             parent,
             "gradientNorm",
             "mean-form gradient norm that " + reached + " has to reach, finite and > 0",
-            ParamValidators.inRange(0, Double.MAX_VALUE, false, true)));
+            ParamValidators.inRange(0, Double.MAX_VALUE, false, true)),
+        new Param<>(
+            parent,
+            "preconditioner",
+            "of conjugate gradient: auto (jacobi until its products have cost what a better one"
+                + " costs), jacobi, nystrom or sample",
+            ParamValidators.inArray(List.of("auto", "jacobi", "nystrom", "sample"))));
   }
 
   /**
@@ -71,6 +79,7 @@ record SolverParams(
     parent.setDefault(maxCgIterations, 1000);
     parent.setDefault(partitions, 0);
     parent.setDefault(gradientNorm, 1e-9);
+    parent.setDefault(preconditioner, "auto");
   }
 
   /** The solver that is set; null to choose by size. */
@@ -82,6 +91,16 @@ record SolverParams(
     };
   }
 
+  /** The preconditioner that is set; null for the one that is worth its cost. */
+  @Nullable Preconditioning preconditioning(Params parent) {
+    return switch (parent.getOrDefault(preconditioner)) {
+      case "jacobi" -> Preconditioning.JACOBI;
+      case "nystrom" -> Preconditioning.NYSTROM;
+      case "sample" -> Preconditioning.SAMPLE;
+      default -> null;
+    };
+  }
+
   /** What is set. */
   Training.Settings settings(Params parent) {
     return new Training.Settings(
@@ -89,6 +108,7 @@ record SolverParams(
         linearSolver(parent),
         (int) parent.getOrDefault(maxSteps),
         (int) parent.getOrDefault(maxCgIterations),
-        (int) parent.getOrDefault(partitions));
+        (int) parent.getOrDefault(partitions),
+        preconditioning(parent));
   }
 }

@@ -123,6 +123,11 @@ public final class Unlearner extends JavaParams {
     return solving.solver();
   }
 
+  /** {@return what conjugate gradient is preconditioned by; default {@code auto}} */
+  public Param<String> preconditioner() {
+    return solving.preconditioner();
+  }
+
   /** {@return Newton steps at most; default 50} */
   public IntParam maxSteps() {
     return solving.maxSteps();
@@ -172,6 +177,17 @@ public final class Unlearner extends JavaParams {
    */
   public Unlearner setSolver(String value) {
     return with(solving.solver(), value);
+  }
+
+  /**
+   * Sets {@link #preconditioner}.
+   *
+   * @param value auto, jacobi, nystrom or sample
+   * @return this
+   * @throws InvalidInputException if it is none of these
+   */
+  public Unlearner setPreconditioner(String value) {
+    return with(solving.preconditioner(), value);
   }
 
   /**
@@ -231,6 +247,11 @@ public final class Unlearner extends JavaParams {
   /** {@return the solver} */
   public String getSolver() {
     return getOrDefault(solving.solver());
+  }
+
+  /** {@return the value of {@link #preconditioner}} */
+  public String getPreconditioner() {
+    return getOrDefault(solving.preconditioner());
   }
 
   /** {@return Newton steps at most} */
@@ -312,7 +333,9 @@ public final class Unlearner extends JavaParams {
                   solving.linearSolver(this),
                   getMaxSteps(),
                   getMaxCgIterations(),
-                  getPartitions());
+                  getPartitions(),
+                  solving.preconditioning(this),
+                  null);
           CorrectedModel corrected =
               correction.run(Progress.quiet("Lethe unlearn " + request.id()));
           return new UnlearnedModel(data.session(), corrected);
@@ -349,7 +372,9 @@ public final class Unlearner extends JavaParams {
             solving.linearSolver(this),
             getMaxSteps(),
             getMaxCgIterations(),
-            getPartitions());
+            getPartitions(),
+            solving.preconditioning(this),
+            false);
     try (SessionSettings pinned = SessionSettings.pin(data.session())) {
       return new UnlearnJob(options, data.session())
           .run(request.request(), request.name())

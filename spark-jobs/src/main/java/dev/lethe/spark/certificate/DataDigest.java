@@ -2,19 +2,18 @@ package dev.lethe.spark.certificate;
 
 import com.fasterxml.jackson.annotation.JsonPropertyOrder;
 import dev.lethe.core.model.ExampleBlock;
-import java.io.Serializable;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.BitSet;
 import java.util.Comparator;
 import java.util.Iterator;
 import java.util.List;
 import java.util.NoSuchElementException;
 import java.util.Objects;
+import org.apache.spark.Partitioner;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.function.FlatMapFunction;
-import org.apache.spark.api.java.function.MapPartitionsFunction;
-import org.apache.spark.sql.Dataset;
-import org.apache.spark.sql.Encoders;
-import org.apache.spark.sql.SparkSession;
+import org.apache.spark.api.java.function.PairFlatMapFunction;
 import org.jspecify.annotations.Nullable;
 import scala.Tuple2;
 import scala.Tuple3;
@@ -39,8 +38,8 @@ import scala.Tuple3;
  * of the hashes would be cheaper, and the difference of two digests would be the hash of a deleted
  * row; this one says nothing beyond equality, even to somebody who can have other data digested.
  *
- * <p>One pass over the cached blocks and one shuffle of 44 bytes a row; at most {@value #BUCKETS}
- * digests come to the driver.
+ * <p>One pass over the cached blocks and one shuffle of 32 bytes a row; a task then holds the
+ * hashes of a bucket. At most {@value #BUCKETS} digests come to the driver.
  *
  * @param value 64 hexadecimal digits in lower case
  * @param rows number of rows
@@ -48,6 +47,7 @@ import scala.Tuple3;
 @JsonPropertyOrder({"value", "rows"})
 public record DataDigest(String value, long rows) {
   static final int BUCKETS = 4096;
+  private static final int HASH_BYTES = 32;
 
   public DataDigest {
     Require.sha256(value, "digest of the data");
@@ -59,23 +59,25 @@ public record DataDigest(String value, long rows) {
    *
    * @param features d
    */
+  public static DataDigest of(JavaRDD<ExampleBlock> blocks, int features, VaultKey key) {
+    return of(blocks, features, new BitSet(), key);
+  }
+
+  /**
+   * The same of examples with zeros in some columns, whatever the blocks have there.
+   *
+   * @param removed the columns
+   */
   public static DataDigest of(
-      SparkSession spark, JavaRDD<ExampleBlock> blocks, int features, VaultKey key) {
-    Dataset<Tuple2<Integer, byte[]>> hashes =
-        spark.createDataset(
-            blocks.mapPartitions(new ExampleHashes(key.derive("lethe/rows/1"))).rdd(),
-            Encoders.tuple(Encoders.INT(), Encoders.BINARY()));
+      JavaRDD<ExampleBlock> blocks, int features, BitSet removed, VaultKey key) {
+    int tasks = Math.min(blocks.getNumPartitions(), BUCKETS);
     List<Tuple3<Integer, Long, byte[]>> buckets =
         new ArrayList<>(
-            hashes
-                // Not Spark's default of 200 tasks: for a small table they take longer than all
-                // passes.
-                .repartition(Math.min(blocks.getNumPartitions(), BUCKETS), hashes.col("_1"))
-                .sortWithinPartitions("_1", "_2")
-                .mapPartitions(
-                    new BucketDigests(key.derive("lethe/buckets/1")),
-                    Encoders.tuple(Encoders.INT(), Encoders.LONG(), Encoders.BINARY()))
-                .collectAsList());
+            blocks
+                .mapPartitionsToPair(new ExampleHashes(key.derive("lethe/rows/1"), removed))
+                .repartitionAndSortWithinPartitions(new BucketRanges(tasks))
+                .mapPartitions(new BucketDigests(key.derive("lethe/buckets/1")))
+                .collect());
     buckets.sort(Comparator.comparing(Tuple3::_1));
     long rows = 0;
     for (Tuple3<Integer, Long, byte[]> bucket : buckets) {
@@ -92,38 +94,95 @@ public record DataDigest(String value, long rows) {
     return (hash[0] & 0xff) << 4 | (hash[1] & 0xff) >>> 4;
   }
 
+  /** Neighbouring buckets go to one task. */
+  private static final class BucketRanges extends Partitioner {
+    private static final long serialVersionUID = 1L;
+    private final int tasks;
+
+    BucketRanges(int tasks) {
+      this.tasks = tasks;
+    }
+
+    @Override
+    public int numPartitions() {
+      return tasks;
+    }
+
+    @Override
+    public int getPartition(Object bucket) {
+      return (int) bucket * tasks / BUCKETS;
+    }
+  }
+
   /**
-   * Examples to (bucket, hash). A named class: its name, not a field, appears in plans and logs.
+   * Examples to (bucket, hashes one behind the other). A named class: its name, not a field,
+   * appears in plans and logs.
    */
   private static final class ExampleHashes
-      implements FlatMapFunction<Iterator<ExampleBlock>, Tuple2<Integer, byte[]>> {
+      implements PairFlatMapFunction<Iterator<ExampleBlock>, Integer, byte[]> {
     private static final long serialVersionUID = 1L;
     private final VaultKey key;
+    private final BitSet removed;
 
-    ExampleHashes(VaultKey key) {
+    ExampleHashes(VaultKey key, BitSet removed) {
       this.key = key;
+      this.removed = removed;
     }
 
     @Override
     public Iterator<Tuple2<Integer, byte[]>> call(Iterator<ExampleBlock> blocks) {
-      return new HashIterator(blocks, KeyedDigest.of(key, "row"));
+      return new HashRuns(blocks, KeyedDigest.of(key, "row"), removed);
     }
   }
 
-  private static final class HashIterator
+  /**
+   * Hashes in runs: a record a row would take longer to move than the row to hash. All runs
+   * together take 16 MiB.
+   */
+  private static final class HashRuns
       implements Iterator<Tuple2<Integer, byte[]>>, ExampleBlock.EntryConsumer {
+    private static final int LONGEST = 128 * HASH_BYTES;
+
     private final Iterator<ExampleBlock> blocks;
     private final KeyedDigest digest;
+    private final BitSet removed;
+    private final byte[][] runs = new byte[BUCKETS][0];
+    private final int[] lengths = new int[BUCKETS];
+    private int drained;
     private @Nullable ExampleBlock block;
     private int row;
+    private @Nullable Tuple2<Integer, byte[]> next;
 
-    HashIterator(Iterator<ExampleBlock> blocks, KeyedDigest digest) {
+    HashRuns(Iterator<ExampleBlock> blocks, KeyedDigest digest, BitSet removed) {
       this.blocks = blocks;
       this.digest = digest;
+      this.removed = removed;
     }
 
     @Override
     public boolean hasNext() {
+      while (next == null && hasRow()) {
+        next = addRow();
+      }
+      while (next == null && drained < runs.length) {
+        int length = lengths[drained];
+        next = length == 0 ? null : new Tuple2<>(drained, Arrays.copyOf(runs[drained], length));
+        drained++;
+      }
+      return next != null;
+    }
+
+    @Override
+    public Tuple2<Integer, byte[]> next() {
+      if (!hasNext()) {
+        throw new NoSuchElementException();
+      }
+      Tuple2<Integer, byte[]> run = Objects.requireNonNull(next);
+      next = null;
+      return run;
+    }
+
+    private boolean hasRow() {
       while (block == null || row == block.rows()) {
         if (!blocks.hasNext()) {
           return false;
@@ -134,11 +193,8 @@ public record DataDigest(String value, long rows) {
       return true;
     }
 
-    @Override
-    public Tuple2<Integer, byte[]> next() {
-      if (!hasNext()) {
-        throw new NoSuchElementException();
-      }
+    /** The run that is full with the row, if one is. */
+    private @Nullable Tuple2<Integer, byte[]> addRow() {
       ExampleBlock current = Objects.requireNonNull(block);
       digest
           .putLong(Double.doubleToLongBits(current.label(row)))
@@ -146,21 +202,32 @@ public record DataDigest(String value, long rows) {
       current.forEachEntry(row, this);
       row++;
       byte[] hash = digest.finish();
-      return new Tuple2<>(bucket(hash), hash);
+      int bucket = bucket(hash);
+      if (runs[bucket].length == 0) {
+        runs[bucket] = new byte[LONGEST];
+      }
+      System.arraycopy(hash, 0, runs[bucket], lengths[bucket], HASH_BYTES);
+      lengths[bucket] += HASH_BYTES;
+      if (lengths[bucket] < LONGEST) {
+        return null;
+      }
+      Tuple2<Integer, byte[]> full = new Tuple2<>(bucket, runs[bucket]);
+      runs[bucket] = new byte[0];
+      lengths[bucket] = 0;
+      return full;
     }
 
     @Override
     public void accept(int column, double value) {
-      if (value != 0) {
+      if (value != 0 && !removed.get(column)) {
         digest.putInt(column).putLong(Double.doubleToLongBits(value));
       }
     }
   }
 
-  /** Sorted (bucket, hash) to one (bucket, size, digest) a bucket, in one stream. */
+  /** Runs sorted by bucket to one (bucket, size, digest) a bucket; one bucket at a time. */
   private static final class BucketDigests
-      implements MapPartitionsFunction<Tuple2<Integer, byte[]>, Tuple3<Integer, Long, byte[]>>,
-          Serializable {
+      implements FlatMapFunction<Iterator<Tuple2<Integer, byte[]>>, Tuple3<Integer, Long, byte[]>> {
     private static final long serialVersionUID = 1L;
     private final VaultKey key;
 
@@ -169,28 +236,35 @@ public record DataDigest(String value, long rows) {
     }
 
     @Override
-    public Iterator<Tuple3<Integer, Long, byte[]>> call(Iterator<Tuple2<Integer, byte[]>> hashes) {
+    public Iterator<Tuple3<Integer, Long, byte[]>> call(Iterator<Tuple2<Integer, byte[]>> runs) {
       List<Tuple3<Integer, Long, byte[]>> digests = new ArrayList<>();
       KeyedDigest digest = KeyedDigest.of(key, "bucket");
+      List<byte[]> hashes = new ArrayList<>();
       int bucket = -1;
-      long size = 0;
-      while (hashes.hasNext()) {
-        Tuple2<Integer, byte[]> next = hashes.next();
-        if (next._1() != bucket) {
-          if (size > 0) {
-            digests.add(new Tuple3<>(bucket, size, digest.putLong(size).finish()));
-          }
-          bucket = next._1();
-          size = 0;
-          digest.putInt(bucket);
+      while (runs.hasNext()) {
+        Tuple2<Integer, byte[]> run = runs.next();
+        if (run._1() != bucket && !hashes.isEmpty()) {
+          digests.add(digest(bucket, hashes, digest));
+          hashes.clear();
         }
-        digest.putBytes(next._2());
-        size++;
+        bucket = run._1();
+        for (int at = 0; at < run._2().length; at += HASH_BYTES) {
+          hashes.add(Arrays.copyOfRange(run._2(), at, at + HASH_BYTES));
+        }
       }
-      if (size > 0) {
-        digests.add(new Tuple3<>(bucket, size, digest.putLong(size).finish()));
+      if (!hashes.isEmpty()) {
+        digests.add(digest(bucket, hashes, digest));
       }
       return digests.iterator();
+    }
+
+    private static Tuple3<Integer, Long, byte[]> digest(
+        int bucket, List<byte[]> hashes, KeyedDigest digest) {
+      hashes.sort(Arrays::compareUnsigned);
+      digest.putInt(bucket);
+      hashes.forEach(digest::putBytes);
+      long size = hashes.size();
+      return new Tuple3<>(bucket, size, digest.putLong(size).finish());
     }
   }
 }

@@ -1,5 +1,6 @@
 package dev.lethe.spark.certificate;
 
+import com.fasterxml.jackson.annotation.JsonIgnore;
 import com.fasterxml.jackson.annotation.JsonPropertyOrder;
 import dev.lethe.spark.InvalidInputException;
 import java.util.Arrays;
@@ -117,6 +118,9 @@ public record Evidence(
       previous = j;
     }
     Require.present(measurement, "measurement");
+    Require.that(
+        measurement.isBounded() == (digests.correctedData() == null),
+        "digests.correctedData must be there unless measurement.basis is bounded");
     steps = List.copyOf(Require.present(steps, "steps"));
     for (int i = 1; i < steps.size(); i++) {
       Require.that(
@@ -173,7 +177,8 @@ public record Evidence(
    * @param model of the old model's directory, not keyed
    * @param data of the original examples, as the published featurizer maps them; null when only
    *     corrected data was read, or the featurizer was fitted again
-   * @param correctedData of the corrected examples, removed slots 0
+   * @param correctedData of the corrected examples, removed slots 0; null where they were not all
+   *     read, and the measurement is a bound
    */
   @JsonPropertyOrder({"algorithm", "request", "certificate", "model", "data", "correctedData"})
   public record Digests(
@@ -182,7 +187,7 @@ public record Evidence(
       String certificate,
       ModelDigest model,
       @Nullable DataDigest data,
-      DataDigest correctedData) {
+      @Nullable DataDigest correctedData) {
     static final String ALGORITHM = "hmac-sha-256";
 
     public Digests {
@@ -190,7 +195,6 @@ public record Evidence(
       Require.sha256(request, "digests.request");
       Require.sha256(certificate, "digests.certificate");
       Require.present(model, "digests.model");
-      Require.present(correctedData, "digests.correctedData");
     }
 
     public static Digests of(
@@ -198,7 +202,7 @@ public record Evidence(
         String certificate,
         ModelDigest model,
         @Nullable DataDigest data,
-        DataDigest correctedData) {
+        @Nullable DataDigest correctedData) {
       return new Digests(ALGORITHM, request, certificate, model, data, correctedData);
     }
 
@@ -289,15 +293,32 @@ public record Evidence(
    * @param distanceBound proven bound on {@code ||theta - theta*(D')||_2}; null when none is proven
    * @param distanceRule the rule that proved it, or why none applies
    * @param rho the target of the distance bound; null when the request asks for no certificate
+   * @param basis {@value #MEASURED}, or {@value #BOUNDED} where a kept state stood for the pass:
+   *     gradientNorm is then that of the quadratic model, and roundingBound also bounds what the
+   *     model leaves out
    */
-  @JsonPropertyOrder({"gradientNorm", "roundingBound", "distanceBound", "distanceRule", "rho"})
+  @JsonPropertyOrder({
+    "gradientNorm",
+    "roundingBound",
+    "distanceBound",
+    "distanceRule",
+    "rho",
+    "basis"
+  })
   public record Measurement(
       double gradientNorm,
       double roundingBound,
       @Nullable Double distanceBound,
       String distanceRule,
-      @Nullable Double rho) {
+      @Nullable Double rho,
+      String basis) {
+    public static final String MEASURED = "measured";
+    public static final String BOUNDED = "bounded";
+
     public Measurement {
+      Require.that(
+          MEASURED.equals(basis) || BOUNDED.equals(basis),
+          "measurement.basis must be " + MEASURED + " or " + BOUNDED);
       Require.nonNegative(gradientNorm, "measurement.gradientNorm");
       Require.nonNegative(roundingBound, "measurement.roundingBound");
       if (distanceBound != null) {
@@ -307,6 +328,12 @@ public record Evidence(
       if (rho != null) {
         Require.positive(rho, "measurement.rho");
       }
+    }
+
+    /** Whether a kept state stood for the pass. */
+    @JsonIgnore
+    public boolean isBounded() {
+      return BOUNDED.equals(basis);
     }
   }
 
@@ -425,6 +452,7 @@ public record Evidence(
    * @param labelColumn name
    * @param weightColumn name; null when all rows weigh 1
    * @param partitions of the cached data
+   * @param storage how many of the cached rows are stored how; null where none were
    */
   @JsonPropertyOrder({
     "model",
@@ -435,7 +463,8 @@ public record Evidence(
     "join",
     "labelColumn",
     "weightColumn",
-    "partitions"
+    "partitions",
+    "storage"
   })
   public record Inputs(
       String model,
@@ -446,7 +475,8 @@ public record Evidence(
       @Nullable Join join,
       String labelColumn,
       @Nullable String weightColumn,
-      int partitions) {
+      int partitions,
+      @Nullable Map<String, Long> storage) {
     static final String REDACTED = "[redacted]";
 
     private static final Pattern SECRET_KEY =
@@ -470,6 +500,7 @@ public record Evidence(
           "inputs.join must be of inputs.data with either inputs.corrected or corrections");
       Require.text(labelColumn, "inputs.labelColumn");
       Require.that(partitions > 0, "inputs.partitions must be at least 1");
+      storage = storage == null ? null : Collections.unmodifiableSortedMap(new TreeMap<>(storage));
     }
 
     private static Map<String, String> redact(Map<String, String> options, String name) {

@@ -3,13 +3,13 @@ package dev.lethe.spark.certificate;
 import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.core.util.DefaultIndenter;
 import com.fasterxml.jackson.core.util.DefaultPrettyPrinter;
 import com.fasterxml.jackson.databind.DeserializationContext;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonMappingException;
-import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.MapperFeature;
 import com.fasterxml.jackson.databind.ObjectWriter;
 import com.fasterxml.jackson.databind.SerializerProvider;
@@ -23,9 +23,9 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.fasterxml.jackson.databind.ser.std.StdSerializer;
 import com.fasterxml.jackson.databind.type.LogicalType;
 import dev.lethe.spark.InvalidInputException;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.charset.StandardCharsets;
 import java.time.DateTimeException;
 import java.time.Instant;
 import java.util.Set;
@@ -73,8 +73,12 @@ final class JsonDocument {
     try {
       Object written =
           omitted.isEmpty() ? document : MAPPER.<ObjectNode>valueToTree(document).without(omitted);
-      return (WRITER.writeValueAsString(written) + "\n").getBytes(StandardCharsets.UTF_8);
-    } catch (JsonProcessingException e) {
+      // bytes at once: of millions of parameters, a text and its copies would not fit beside them
+      ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+      WRITER.without(JsonGenerator.Feature.AUTO_CLOSE_TARGET).writeValue(bytes, written);
+      bytes.write('\n');
+      return bytes.toByteArray();
+    } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
   }
@@ -95,20 +99,19 @@ final class JsonDocument {
       @Nullable Set<String> sinceVersion1,
       String source) {
     try {
-      JsonNode tree = MAPPER.readTree(json);
       // Asked first: of a later version even the field names are unknown.
-      JsonNode version = tree.path("schemaVersion");
-      boolean first = sinceVersion1 != null && version.isInt() && version.intValue() == 1;
-      if (!version.isInt() || !(first || version.intValue() == schemaVersion)) {
+      Integer version = version(json);
+      boolean first = sinceVersion1 != null && version != null && version == 1;
+      if (version == null || !(first || version == schemaVersion)) {
         throw new InvalidInputException(
             source
                 + ": schemaVersion is "
-                + (version.isInt() ? version.toString() : "missing or no integer")
+                + (version == null ? "missing or no integer" : version)
                 + "; this version of Lethe reads schemaVersion "
                 + (sinceVersion1 == null ? "" : "1 and ")
                 + schemaVersion);
       }
-      if (first && sinceVersion1 != null && tree instanceof ObjectNode document) {
+      if (first && sinceVersion1 != null && MAPPER.readTree(json) instanceof ObjectNode document) {
         for (String field : sinceVersion1) {
           if (document.replace(field, document.nullNode()) != null) {
             throw new InvalidInputException(
@@ -137,6 +140,25 @@ final class JsonDocument {
           e);
     } catch (IOException e) {
       throw new InvalidInputException(source + ": cannot be read", e);
+    }
+  }
+
+  /** Found without a tree of the document, which may have millions of numbers. */
+  private static @Nullable Integer version(byte[] json) throws IOException {
+    try (JsonParser in = MAPPER.createParser(json)) {
+      in.nextToken();
+      while (in.nextToken() == JsonToken.FIELD_NAME) {
+        boolean found = in.currentName().equals("schemaVersion");
+        JsonToken value = in.nextToken();
+        if (found) {
+          return value == JsonToken.VALUE_NUMBER_INT
+                  && in.getNumberType() == JsonParser.NumberType.INT
+              ? in.getIntValue()
+              : null;
+        }
+        in.skipChildren();
+      }
+      return null;
     }
   }
 

@@ -13,7 +13,8 @@ import javax.crypto.Mac;
 public final class KeyedDigest {
   private final Mac mac;
   private final byte[] start;
-  private final ByteBuffer number = ByteBuffer.allocate(Long.BYTES);
+  // a call of Mac.update costs more than the few bytes of a number
+  private final ByteBuffer pending = ByteBuffer.allocate(4096);
 
   private KeyedDigest(Mac mac, String domain) {
     this.mac = mac;
@@ -27,12 +28,12 @@ public final class KeyedDigest {
   }
 
   public KeyedDigest putInt(int value) {
-    mac.update(number.clear().putInt(value).flip());
+    room(Integer.BYTES).putInt(value);
     return this;
   }
 
   public KeyedDigest putLong(long value) {
-    mac.update(number.clear().putLong(value).flip());
+    room(Long.BYTES).putLong(value);
     return this;
   }
 
@@ -42,12 +43,30 @@ public final class KeyedDigest {
 
   KeyedDigest putBytes(byte[] value, int offset, int length) {
     putLong(length);
-    mac.update(value, offset, length);
+    if (length <= pending.capacity()) {
+      room(length).put(value, offset, length);
+    } else {
+      flush();
+      mac.update(value, offset, length);
+    }
     return this;
+  }
+
+  private ByteBuffer room(int bytes) {
+    if (pending.remaining() < bytes) {
+      flush();
+    }
+    return pending;
+  }
+
+  private void flush() {
+    mac.update(pending.flip());
+    pending.clear();
   }
 
   /** The digest, 32 bytes; the object then starts the next sequence of its domain. */
   public byte[] finish() {
+    flush();
     byte[] digest = mac.doFinal();
     putBytes(start);
     return digest;

@@ -6,6 +6,10 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.NoSuchFileException;
+import java.security.MessageDigest;
+import java.util.Arrays;
+import java.util.Optional;
+import javax.crypto.Mac;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.Path;
@@ -16,13 +20,15 @@ import org.slf4j.LoggerFactory;
  * The confidential directory, on any Hadoop file system.
  *
  * <p>It holds {@code digest.key}, 32 random bytes in hexadecimal made once, and {@code
- * <certificateId>/evidence.json} for every release, and {@link PerturbationVault}'s folders. Where
- * the file system has modes, directories that Lethe creates have 0700 and files 0600, whatever the
- * umask and before they have content.
+ * <certificateId>/evidence.json} for every release, {@link PerturbationVault}'s folders, and {@code
+ * states/<digest of the model>.state} where a run was asked to keep its state. Where the file
+ * system has modes, directories that Lethe creates have 0700 and files 0600, whatever the umask and
+ * before they have content.
  */
 public final class Vault {
   static final String KEY_FILE = "digest.key";
   static final String EVIDENCE_FILE = "evidence.json";
+  static final String STATES = "states";
 
   private static final Logger LOG = LoggerFactory.getLogger(Vault.class);
 
@@ -195,6 +201,88 @@ public final class Vault {
       throw new InvalidInputException(
           "vault: " + directory + " cannot be deleted; it is of no release, delete it", e);
     }
+  }
+
+  /**
+   * The state that was kept with a model; empty if there is none.
+   *
+   * @throws InvalidInputException if it cannot be read, or is not what was written under this key
+   */
+  public Optional<byte[]> readState(ModelDigest model) {
+    Path file = state(model);
+    byte[] content;
+    try {
+      if (!storage.exists(file)) {
+        return Optional.empty();
+      }
+      content = storage.read(file);
+    } catch (IOException e) {
+      throw new InvalidInputException("vault: " + file + " cannot be read", e);
+    }
+    VaultKey key = key();
+    int length = content.length - VaultKey.BYTES;
+    if (length < 0
+        || !MessageDigest.isEqual(
+            stateMac(key, model, content, length),
+            Arrays.copyOfRange(content, length, content.length))) {
+      throw new InvalidInputException(
+          "vault: " + file + " is damaged, or was written under another key; delete it");
+    }
+    return Optional.of(Arrays.copyOf(content, length));
+  }
+
+  /**
+   * Keeps a state with a model, in place of another one.
+   *
+   * @throws InvalidInputException if the vault cannot be written
+   */
+  public void writeState(ModelDigest model, byte[] content) {
+    VaultKey key = createKeyIfAbsent();
+    Path file = state(model);
+    byte[] authenticated = Arrays.copyOf(content, content.length + VaultKey.BYTES);
+    System.arraycopy(
+        stateMac(key, model, content, content.length),
+        0,
+        authenticated,
+        content.length,
+        VaultKey.BYTES);
+    try {
+      createRoot();
+      if (!storage.exists(file.getParent())) {
+        storage.createPrivateDirectory(file.getParent());
+      }
+      if (storage.exists(file)) {
+        storage.delete(file);
+      }
+      storage.writePrivate(file, authenticated);
+    } catch (IOException e) {
+      throw unwritable(file, e);
+    }
+  }
+
+  /**
+   * Deletes the state of a model, if there is one.
+   *
+   * @throws InvalidInputException if it cannot be deleted
+   */
+  public void deleteState(ModelDigest model) {
+    try {
+      if (storage.exists(state(model))) {
+        storage.delete(state(model));
+      }
+    } catch (IOException e) {
+      throw new InvalidInputException("vault: " + state(model) + " cannot be deleted", e);
+    }
+  }
+
+  private Path state(ModelDigest model) {
+    return new Path(new Path(root, STATES), model.value() + ".state");
+  }
+
+  private static byte[] stateMac(VaultKey key, ModelDigest model, byte[] content, int length) {
+    Mac mac = key.derive("state " + model.value()).mac();
+    mac.update(content, 0, length);
+    return mac.doFinal();
   }
 
   /** The perturbations of models that were trained with one. */

@@ -37,7 +37,9 @@ import picocli.CommandLine.Command;
       "Exit codes:",
       "  0  done, and certified if a certificate was asked for",
       "  1  unexpected failure",
-      "  2  something given cannot be used, nothing was written",
+      "  2  something given cannot be used, nothing was written (unlearn --independent: nothing for"
+          + " the",
+      "     requests that are named; the others are published)",
       "  3  finished without what was asked for: unlearn published as not-certified, train saved"
           + " nothing",
       "  4  verify: a claim does not hold",

@@ -1,7 +1,9 @@
 package dev.lethe.spark.cli;
 
 import dev.lethe.core.aggregate.GramAggregator;
+import dev.lethe.core.objective.Objective;
 import dev.lethe.core.solver.LinearSolver;
+import dev.lethe.core.solver.Preconditioning;
 import dev.lethe.spark.InvalidInputException;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
@@ -21,11 +23,30 @@ final class SolverOptions {
       description =
           "auto (default): cholesky up to "
               + LinearSolver.AUTO_CHOLESKY_LIMIT
-              + " parameters, cg beyond; cg: distributed conjugate gradient, one pass a product;"
+              + " parameters that are left, cg beyond; cg: distributed conjugate gradient, one pass a product;"
               + " cholesky: one pass for the Hessian, at most "
               + GramAggregator.MAX_SIZE
               + " parameters")
   private Choice solver = Choice.AUTO;
+
+  enum PreconditionerChoice {
+    AUTO,
+    JACOBI,
+    NYSTROM,
+    SAMPLE
+  }
+
+  @Option(
+      names = "--preconditioner",
+      paramLabel = "KIND",
+      defaultValue = "auto",
+      description =
+          "Of cg: auto (default): jacobi until its products have cost what a better one costs, then"
+              + " the cheaper of these; jacobi: the diagonal, no pass; nystrom: a randomized sketch"
+              + " of the Hessian, one pass; sample: a factor of the Hessian of a sample, up to "
+              + Objective.MAX_FACTOR_SIZE
+              + " parameters. One that the size rules out is not made")
+  private PreconditionerChoice preconditioner = PreconditionerChoice.AUTO;
 
   @Option(
       names = "--max-steps",
@@ -46,6 +67,16 @@ final class SolverOptions {
       case AUTO -> null;
       case CG -> LinearSolver.CG;
       case CHOLESKY -> LinearSolver.CHOLESKY;
+    };
+  }
+
+  /** Null for auto. */
+  @Nullable Preconditioning preconditioning() {
+    return switch (preconditioner) {
+      case AUTO -> null;
+      case JACOBI -> Preconditioning.JACOBI;
+      case NYSTROM -> Preconditioning.NYSTROM;
+      case SAMPLE -> Preconditioning.SAMPLE;
     };
   }
 

@@ -184,7 +184,8 @@ final class TrainCommand implements Callable<Integer> {
             solver.solver(),
             solver.maxSteps(),
             solver.maxCgIterations(),
-            table.partitions());
+            table.partitions(),
+            solver.preconditioning());
     try (LetheSession session = LetheSession.open("Lethe train")) {
       TrainJob.Result result = new TrainJob(options, session.spark()).run();
       Summary.of(result, out, figures.shown()).print(spec.commandLine().getOut());

@@ -1,6 +1,7 @@
 package dev.lethe.spark.cli;
 
 import dev.lethe.spark.certificate.Verdict;
+import dev.lethe.spark.job.IndependentUnlearnJob;
 import dev.lethe.spark.job.LetheSession;
 import dev.lethe.spark.job.Summary;
 import dev.lethe.spark.job.UnlearnJob;
@@ -9,6 +10,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -50,13 +52,21 @@ final class UnlearnCommand implements Callable<Integer> {
   @Mixin private RequestedTable table;
 
   @Option(
-      names = "--request",
+      names = {"--request", "--requests"},
       required = true,
       paramLabel = "PATH",
       description =
           "What to forget (docs/requests.md): a file, YAML or JSON, or a directory of such files;"
               + " repeatable, merged in order")
   private List<String> request = new ArrayList<>();
+
+  @Option(
+      names = "--independent",
+      description =
+          "Answer every request by itself, in OUT/<request id>, with a model and a certificate each;"
+              + " the table is read once for all. One that is refused keeps no other from being"
+              + " published")
+  private boolean independent;
 
   @Mixin private RequestTable requestTable;
 
@@ -72,7 +82,7 @@ final class UnlearnCommand implements Callable<Integer> {
       names = "--out",
       required = true,
       paramLabel = "DIR",
-      description = "Where to publish; must not exist")
+      description = "Where to publish; must not exist (with --independent, no OUT/<request id>)")
   private String out;
 
   @Option(
@@ -81,6 +91,13 @@ final class UnlearnCommand implements Callable<Integer> {
       paramLabel = "DIR",
       description = "Where the confidential evidence goes; never below OUT or the model")
   private String vault;
+
+  @Option(
+      names = "--state",
+      description =
+          "Keep, in the vault, what lets the next request that touches few rows do without reading the"
+              + " others, and use what was kept with the model (docs/kept-state.md)")
+  private boolean state;
 
   @Mixin private TestTable test;
 
@@ -92,6 +109,7 @@ final class UnlearnCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws Exception {
+    requireOneRelease();
     UnlearnOptions options =
         new UnlearnOptions(
             model,
@@ -105,12 +123,49 @@ final class UnlearnCommand implements Callable<Integer> {
             solver.solver(),
             solver.maxSteps(),
             solver.maxCgIterations(),
-            table.partitions());
+            table.partitions(),
+            solver.preconditioning(),
+            state);
     try (LetheSession session = LetheSession.open("Lethe unlearn")) {
+      if (independent) {
+        return answered(new IndependentUnlearnJob(options, session.spark()).run());
+      }
       UnlearnJob.Result result = new UnlearnJob(options, session.spark()).run();
       Summary.of(result, out, vault, figures.shown()).print(spec.commandLine().getOut());
-      boolean asked = result.evidence().measurement().rho() != null;
-      return asked && result.certificate().verdict() != Verdict.CERTIFIED ? Lethe.NOT_ACHIEVED : 0;
+      return code(result);
     }
+  }
+
+  private void requireOneRelease() {
+    if (independent && state) {
+      throw new CommandLine.ParameterException(
+          spec.commandLine(),
+          "--state: is kept with one release, for the next request; not allowed with --independent");
+    }
+  }
+
+  private static int code(UnlearnJob.Result result) {
+    boolean asked = result.evidence().measurement().rho() != null;
+    return asked && result.certificate().verdict() != Verdict.CERTIFIED ? Lethe.NOT_ACHIEVED : 0;
+  }
+
+  /** Prints the answers, refusals on standard error; a refusal decides the code. */
+  private int answered(List<IndependentUnlearnJob.Answer> answers) {
+    int code = 0;
+    for (IndependentUnlearnJob.Answer answer : answers) {
+      if (answer instanceof IndependentUnlearnJob.Answer.Refused refused) {
+        spec.commandLine().getErr().println("lethe: " + refused.message());
+        code = Lethe.INVALID_INPUT;
+      } else if (answer instanceof IndependentUnlearnJob.Answer.Published published) {
+        UnlearnJob.Result result = published.result();
+        Summary.of(result, published.out(), vault, figures.shown())
+            .print(spec.commandLine().getOut());
+        spec.commandLine().getOut().println();
+        code = code == Lethe.INVALID_INPUT ? code : Math.max(code, code(result));
+      }
+    }
+    spec.commandLine().getErr().flush();
+    spec.commandLine().getOut().flush();
+    return code;
   }
 }

@@ -127,6 +127,16 @@ public final class ExampleTable {
    */
   public static JavaRDD<ExampleBlock> orderedBlocks(
       Dataset<Row> examples, int features, BitSet removed, int partitions) {
+    return orderedBlocks(examples, features, removed, partitions, BlockBuilder.MAX_ROWS);
+  }
+
+  /**
+   * The same in blocks of a given size.
+   *
+   * @param blockRows the most rows of a block
+   */
+  public static JavaRDD<ExampleBlock> orderedBlocks(
+      Dataset<Row> examples, int features, BitSet removed, int partitions, int blockRows) {
     Column key = xxhash64(col(FEATURES), col(LABEL), col(WEIGHT));
     Dataset<Row> placed = examples;
     int parallelism = examples.sparkSession().sparkContext().defaultParallelism();
@@ -135,9 +145,10 @@ public final class ExampleTable {
     } else if (rows(examples).getNumPartitions() < parallelism) {
       placed = examples.repartition(parallelism, key);
     } else if (isInFileOrder(examples.queryExecution().executedPlan())) {
-      return blocks(examples, features, removed);
+      return blocks(examples, features, removed, blockRows);
     }
-    return blocks(placed.sortWithinPartitions(key, col(LABEL), col(WEIGHT)), features, removed);
+    return blocks(
+        placed.sortWithinPartitions(key, col(LABEL), col(WEIGHT)), features, removed, blockRows);
   }
 
   /** Whether rows go from the scan of files through steps that leave them in their partition. */
@@ -151,8 +162,13 @@ public final class ExampleTable {
 
   /** Packs examples into blocks as they come, for sums that do not depend on the order of rows. */
   public static JavaRDD<ExampleBlock> blocks(Dataset<Row> examples, int features, BitSet removed) {
+    return blocks(examples, features, removed, BlockBuilder.MAX_ROWS);
+  }
+
+  private static JavaRDD<ExampleBlock> blocks(
+      Dataset<Row> examples, int features, BitSet removed, int blockRows) {
     boolean arrays = isArray(examples.schema().apply(FEATURES).dataType());
-    return rows(examples).mapPartitions(new Packer(features, arrays, removed));
+    return rows(examples).mapPartitions(new Packer(features, arrays, removed, blockRows));
   }
 
   /** The rows in Spark's own form: no object is made of a row or a vector. */
@@ -168,16 +184,18 @@ public final class ExampleTable {
     private final int features;
     private final boolean arrays;
     private final BitSet removed;
+    private final int blockRows;
 
-    Packer(int features, boolean arrays, BitSet removed) {
+    Packer(int features, boolean arrays, BitSet removed, int blockRows) {
       this.features = features;
       this.arrays = arrays;
       this.removed = removed;
+      this.blockRows = blockRows;
     }
 
     @Override
     public Iterator<ExampleBlock> call(Iterator<InternalRow> rows) {
-      return new BlockIterator(rows, features, arrays, removed);
+      return new BlockIterator(rows, features, arrays, removed, blockRows);
     }
   }
 
@@ -188,12 +206,13 @@ public final class ExampleTable {
     private final BitSet removed;
     private final BlockBuilder builder;
 
-    BlockIterator(Iterator<InternalRow> rows, int features, boolean arrays, BitSet removed) {
+    BlockIterator(
+        Iterator<InternalRow> rows, int features, boolean arrays, BitSet removed, int blockRows) {
       this.rows = rows;
       this.features = features;
       this.arrays = arrays;
       this.removed = removed;
-      this.builder = BlockBuilder.of(features);
+      this.builder = BlockBuilder.of(features, blockRows);
     }
 
     @Override

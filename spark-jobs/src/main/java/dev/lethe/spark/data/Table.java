@@ -7,7 +7,7 @@ import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 
 /** A table that is given: one that a data source reads, or a dataset that is there. */
-public sealed interface Table permits TableSource, GivenDataset {
+public sealed interface Table permits TableSource, GivenDataset, ReadTable {
 
   /** The table, not read yet. */
   Dataset<Row> read(SparkSession spark);

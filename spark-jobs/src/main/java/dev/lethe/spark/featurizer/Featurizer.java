@@ -111,6 +111,21 @@ public final class Featurizer {
     return stages;
   }
 
+  /**
+   * Whether it is known of every stage that it maps each row by itself, so that some of a table's
+   * rows can be featurised without the others. What a SQLTransformer's statement does is not known.
+   */
+  public boolean mapsRowsByThemselves() {
+    return stages.stream()
+        .map(StageSupport::of)
+        .allMatch(support -> support != null && support.rule() != null);
+  }
+
+  /** Whether some stage drops rows for what they hold. */
+  public boolean dropsRows() {
+    return stages.stream().anyMatch(stage -> StageColumns.handlesInvalidBy(stage, "skip"));
+  }
+
   /** The predictor. */
   public Model<?> predictor() {
     return predictor;

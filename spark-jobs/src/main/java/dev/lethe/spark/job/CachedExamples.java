@@ -1,24 +1,33 @@
 package dev.lethe.spark.job;
 
 import dev.lethe.core.loss.LossFunction;
+import dev.lethe.core.model.BlockBuilder;
 import dev.lethe.core.model.ExampleBlock;
 import dev.lethe.core.model.Statistics;
+import dev.lethe.core.objective.ExampleSums;
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.data.ExampleTable;
 import dev.lethe.spark.operator.DistributedExamples;
 import java.util.BitSet;
+import java.util.Map;
 import org.apache.spark.SparkContext;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.storage.StorageLevel;
+import scala.Tuple2;
 
 /** Examples in the cluster's memory, spilled to disk where they do not fit; closing drops them. */
 final class CachedExamples implements AutoCloseable {
   private final JavaRDD<ExampleBlock> blocks;
-  private final DistributedExamples sums;
+  private final ExampleSums sums;
 
-  private CachedExamples(JavaRDD<ExampleBlock> blocks, DistributedExamples sums) {
+  /**
+   * Examples that somebody else keeps, so that closing drops nothing.
+   *
+   * @param blocks not persisted themselves
+   */
+  CachedExamples(JavaRDD<ExampleBlock> blocks, ExampleSums sums) {
     this.blocks = blocks;
     this.sums = sums;
   }
@@ -42,6 +51,24 @@ final class CachedExamples implements AutoCloseable {
       int partitions,
       Progress progress,
       String place) {
+    return of(
+        featurized, columns, features, removed, partitions, BlockBuilder.MAX_ROWS, progress, place);
+  }
+
+  /**
+   * The same in blocks of a given size.
+   *
+   * @param blockRows the most rows of a block
+   */
+  static CachedExamples of(
+      Dataset<Row> featurized,
+      ExampleTable.Columns columns,
+      int features,
+      BitSet removed,
+      int partitions,
+      int blockRows,
+      Progress progress,
+      String place) {
     SparkContext context = featurized.sparkSession().sparkContext();
     context.setJobDescription(progress.description() + ": placing rows");
     try {
@@ -50,7 +77,11 @@ final class CachedExamples implements AutoCloseable {
               place,
               () ->
                   ExampleTable.orderedBlocks(
-                      ExampleTable.examples(featurized, columns), features, removed, partitions));
+                      ExampleTable.examples(featurized, columns),
+                      features,
+                      removed,
+                      partitions,
+                      blockRows));
       blocks.persist(StorageLevel.MEMORY_AND_DISK());
       return new CachedExamples(
           blocks, new DistributedExamples(blocks, features, progress::description));
@@ -59,12 +90,19 @@ final class CachedExamples implements AutoCloseable {
     }
   }
 
-  DistributedExamples sums() {
+  ExampleSums sums() {
     return sums;
   }
 
   JavaRDD<ExampleBlock> blocks() {
     return blocks;
+  }
+
+  /** How many rows are stored how: one job, which looks at no row. */
+  Map<String, Long> storage() {
+    return blocks
+        .mapToPair(block -> new Tuple2<>(block.storage(), (long) block.rows()))
+        .reduceByKeyLocally(Long::sum);
   }
 
   int partitions() {
@@ -83,9 +121,18 @@ final class CachedExamples implements AutoCloseable {
 
   /** The same of examples that may not be cached: one pass that counts. */
   static Statistics statistics(
-      DistributedExamples sums, LossFunction loss, ExampleTable.Columns columns, String place) {
+      ExampleSums sums, LossFunction loss, ExampleTable.Columns columns, String place) {
     Statistics statistics =
         SparkFailures.sanitized(place, () -> sums.statistics(loss).statistics());
+    requireLegal(statistics, loss, columns, place);
+    return statistics;
+  }
+
+  /**
+   * @throws InvalidInputException if there are no rows, or a label, weight or feature is illegal
+   */
+  static void requireLegal(
+      Statistics statistics, LossFunction loss, ExampleTable.Columns columns, String place) {
     if (statistics.rows() == 0) {
       throw new InvalidInputException(place + ": no row is left to learn from");
     }
@@ -109,7 +156,6 @@ final class CachedExamples implements AutoCloseable {
                   + " finite numbers",
               place, columns.features(), invalid.values(), invalid.firstColumn()));
     }
-    return statistics;
   }
 
   @Override

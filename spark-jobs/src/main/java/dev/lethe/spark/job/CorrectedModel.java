@@ -18,6 +18,7 @@ import dev.lethe.spark.request.Request;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import org.apache.spark.ml.Transformer;
 import org.jspecify.annotations.Nullable;
 
@@ -176,20 +177,44 @@ public final class CorrectedModel implements AutoCloseable {
     List<String> sources = new ArrayList<>();
     correction.tables().tables().forEach(table -> table.place().ifPresent(sources::add));
     try (Release release = Release.open(correction.spark(), out, vault, sources)) {
-      return publish(release);
+      return publish(release, true);
     }
   }
 
-  UnlearnJob.Result publish(Release release) throws IOException {
+  /**
+   * @param supersedes whether the release takes the place of the model before, whose state goes
+   *     then; not if it is one answer of several
+   */
+  UnlearnJob.Result publish(Release release, boolean supersedes) throws IOException {
     long begin = System.nanoTime();
     documents.progress().phase("publishing");
     double[] published = model.linear().parameters();
     release.saveModel(model.transformer());
     release.requireReadable(documents.correction().spark(), published);
-    Certificate saved = certificate.ofSaved(release.modelDigest());
+    ModelDigest digest = release.modelDigest();
+    Certificate saved = certificate.ofSaved(digest);
     Evidence evidence = evidence(saved, release.vaultKey(), begin);
+    List<String> said = new ArrayList<>(notes);
+    ModelCorrection correction = documents.correction();
+    Optional<KeptState> state = correction.state() == null ? Optional.empty() : documents.state();
     release.commit(saved, evidence);
-    return new UnlearnJob.Result(saved, evidence, documents.unlearning(), published, notes);
+    // The release stands from here on: what happens to states is told, and fails nothing.
+    try {
+      if (supersedes) {
+        release.forgetState(correction.model().digest(correction.spark()));
+      }
+      state.ifPresent(kept -> release.keepState(digest, kept.toBytes()));
+    } catch (InvalidInputException e) {
+      said.add("the kept states are not as they should be: " + e.getMessage());
+    }
+    if (correction.state() != null && state.isEmpty()) {
+      said.add(
+          "no state is kept: it needs --data or --corrected alone, plain files (parquet, orc, csv,"
+              + " json, libsvm) that were written some seconds before the run and do not change"
+              + " during it, at most 4096 parameters, a self-concordant loss of one margin or of"
+              + " separate ones, and stages that are kept and known to map each row by itself");
+    }
+    return new UnlearnJob.Result(saved, evidence, documents.unlearning(), published, said);
   }
 
   /** Gives the cached examples up; what is in memory stays, but for the evidence. */

@@ -4,6 +4,9 @@ import dev.lethe.core.aggregate.GramAggregator;
 import dev.lethe.core.loss.LossFunction;
 import dev.lethe.core.model.ColumnStatistics;
 import dev.lethe.core.model.Statistics;
+import dev.lethe.core.objective.ExampleSums;
+import dev.lethe.core.objective.KeptSums;
+import dev.lethe.core.objective.LocalExamples;
 import dev.lethe.core.objective.Objective;
 import dev.lethe.core.objective.Penalty;
 import dev.lethe.core.objective.PenaltyRule;
@@ -12,6 +15,7 @@ import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.data.ExampleTable;
 import dev.lethe.spark.ml.LinearModel;
 import java.util.BitSet;
+import java.util.List;
 import java.util.stream.IntStream;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -23,13 +27,17 @@ import org.jspecify.annotations.Nullable;
  * all of Spark ML's optimisers divide by a column's deviation and leave out those without.
  */
 final class CorrectedProblem implements AutoCloseable {
-  private final CachedExamples examples;
+  // null where the data were not read
+  private final @Nullable CachedExamples examples;
   private final Statistics statistics;
   private final Objective objective;
   private final BitSet removed;
 
   private CorrectedProblem(
-      CachedExamples examples, Statistics statistics, Objective objective, BitSet removed) {
+      @Nullable CachedExamples examples,
+      Statistics statistics,
+      Objective objective,
+      BitSet removed) {
     this.examples = examples;
     this.statistics = statistics;
     this.objective = objective;
@@ -63,41 +71,99 @@ final class CorrectedProblem implements AutoCloseable {
             featurized, columns, model.features(), removed, partitions, progress, place);
     try {
       Statistics statistics = examples.statistics(model.loss(), columns, place);
-      requireSolvable(model, statistics, place + ": column '" + columns.label() + "'");
-      Penalty penalty = penalty(model, statistics);
-      boolean[] fixed = new boolean[penalty.size()];
-      for (int j = 0; j < model.features(); j++) {
-        if (removed.get(j) || statistics.column(j).isConstant()) {
-          for (int k = 0; k < model.layout().margins(); k++) {
-            fixed[model.layout().coefficient(k, j)] = true;
-          }
-        } else if (!Double.isFinite(statistics.column(j).secondMoment())) {
-          // the Hessian's diagonal is a sum of squares
-          throw new InvalidInputException(
-              place
-                  + ": column '"
-                  + columns.features()
-                  + "': the values of slot "
-                  + j
-                  + " are too large to be squared, so gradient and curvature are not finite; scale"
-                  + " the column, and look for outliers in the table");
-        }
-      }
-      Objective objective =
-          new Objective(
-              examples.sums(),
-              statistics,
-              model.loss(),
-              model.layout(),
-              penalty,
-              b == null ? new double[penalty.size()] : b,
-              fixed,
-              rho);
-      return new CorrectedProblem(examples, statistics, objective, removed);
+      return of(examples, statistics, columns, model, removed, b, rho, place);
     } catch (RuntimeException e) {
       examples.close();
       throw e;
     }
+  }
+
+  /**
+   * The problem on data that were not read, of which kept sums tell: no pass, and none is possible.
+   *
+   * @throws InvalidInputException if the labels that are left cannot be learned from
+   */
+  static CorrectedProblem following(
+      KeptSums kept,
+      ExampleTable.Columns columns,
+      LinearModel model,
+      BitSet removed,
+      double rho,
+      String place) {
+    Statistics statistics = kept.statistics();
+    Objective objective =
+        objective(
+            new LocalExamples(model.features(), List.of()),
+            statistics,
+            columns,
+            model,
+            removed,
+            null,
+            rho,
+            place);
+    return new CorrectedProblem(null, statistics, objective, removed);
+  }
+
+  /**
+   * The problem of examples that have been counted.
+   *
+   * @param statistics of the examples, zeros in removed columns
+   * @throws InvalidInputException if there is no minimiser, or values are too large
+   */
+  static CorrectedProblem of(
+      CachedExamples examples,
+      Statistics statistics,
+      ExampleTable.Columns columns,
+      LinearModel model,
+      BitSet removed,
+      double @Nullable [] b,
+      double rho,
+      String place) {
+    return new CorrectedProblem(
+        examples,
+        statistics,
+        objective(examples.sums(), statistics, columns, model, removed, b, rho, place),
+        removed);
+  }
+
+  private static Objective objective(
+      ExampleSums examples,
+      Statistics statistics,
+      ExampleTable.Columns columns,
+      LinearModel model,
+      BitSet removed,
+      double @Nullable [] b,
+      double rho,
+      String place) {
+    requireSolvable(model, statistics, place + ": column '" + columns.label() + "'");
+    Penalty penalty = penalty(model, statistics);
+    boolean[] fixed = new boolean[penalty.size()];
+    for (int j = 0; j < model.features(); j++) {
+      if (removed.get(j) || statistics.column(j).isConstant()) {
+        for (int k = 0; k < model.layout().margins(); k++) {
+          fixed[model.layout().coefficient(k, j)] = true;
+        }
+      } else if (!Double.isFinite(statistics.column(j).secondMoment())) {
+        // the Hessian's diagonal is a sum of squares
+        throw new InvalidInputException(
+            place
+                + ": column '"
+                + columns.features()
+                + "': the values of slot "
+                + j
+                + " are too large to be squared, so gradient and curvature are not finite; scale"
+                + " the column, and look for outliers in the table");
+      }
+    }
+    return new Objective(
+        examples,
+        statistics,
+        model.loss(),
+        model.layout(),
+        penalty,
+        b == null ? new double[penalty.size()] : b,
+        fixed,
+        rho);
   }
 
   /** The objective of a model with a perturbed loss is another without b. */
@@ -220,7 +286,8 @@ final class CorrectedProblem implements AutoCloseable {
   }
 
   /**
-   * The solver that was asked for, or the one that suits the number of coordinates.
+   * The solver that was asked for, or the one that suits the number of coordinates that are not
+   * fixed.
    *
    * @throws InvalidInputException if Cholesky was asked for and p is too large
    */
@@ -234,15 +301,28 @@ final class CorrectedProblem implements AutoCloseable {
               + GramAggregator.MAX_SIZE
               + "; use cg");
     }
-    return asked == null ? LinearSolver.auto(p) : asked;
+    return asked == null ? LinearSolver.auto(p, objective.freeSize()) : asked;
   }
 
   Statistics statistics() {
     return statistics;
   }
 
+  /**
+   * The examples, in Spark's cache.
+   *
+   * @throws IllegalStateException if the data were not read
+   */
   CachedExamples examples() {
+    if (examples == null) {
+      throw new IllegalStateException("the corrected data were not read");
+    }
     return examples;
+  }
+
+  /** Whether the data were read; else they are known by kept sums. */
+  boolean isRead() {
+    return examples != null;
   }
 
   /** Slots that the request removes. */
@@ -283,6 +363,8 @@ final class CorrectedProblem implements AutoCloseable {
 
   @Override
   public void close() {
-    examples.close();
+    if (examples != null) {
+      examples.close();
+    }
   }
 }

@@ -232,6 +232,11 @@ sealed interface CorrectedRows {
               touched(overwrites), new Overwritten(overwrites, Corrections.TYPED));
     }
 
+    /** The same of other rows. */
+    Changed on(Dataset<Row> rows) {
+      return new Changed(rows, corrections, overwrites, label, weight);
+    }
+
     private Dataset<Row> touched(Overwrites overwrites) {
       return overwrites.marked(original).where(corrections.touches().or(overwrites.matches()));
     }

@@ -197,6 +197,11 @@ final class FeatureChange {
     return PlaceholderColumns.fill(rows, originalStages, missing);
   }
 
+  /** Whether the published model has the old one's stages. */
+  boolean keepsStages() {
+    return removal.publishedStages().equals(originalStages);
+  }
+
   List<Transformer> publishedStages() {
     return removal.publishedStages();
   }

@@ -4,7 +4,9 @@ import dev.lethe.core.certify.OutputMechanism;
 import dev.lethe.core.certify.PublicationGrid;
 import dev.lethe.core.linalg.Vectors;
 import dev.lethe.core.model.ParameterLayout;
+import dev.lethe.core.objective.KeptSums;
 import dev.lethe.core.solver.LinearSolver;
+import dev.lethe.core.solver.Preconditioning;
 import dev.lethe.core.unlearn.UnlearningResult;
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.certificate.Evidence;
@@ -16,6 +18,7 @@ import dev.lethe.spark.request.Method;
 import dev.lethe.spark.request.Request;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import org.apache.spark.sql.SparkSession;
 import org.jspecify.annotations.Nullable;
 
@@ -47,6 +50,8 @@ import org.jspecify.annotations.Nullable;
  * @param maxSteps of the refinement
  * @param maxCgIterations in one Newton step
  * @param partitions 0 for the source's own
+ * @param preconditioning of conjugate gradient, or null for the one that is worth its cost
+ * @param state whether a state is kept, and what was kept with the model before; null to keep none
  */
 public record ModelCorrection(
     SparkSession spark,
@@ -61,7 +66,26 @@ public record ModelCorrection(
     @Nullable LinearSolver solver,
     int maxSteps,
     int maxCgIterations,
-    int partitions) {
+    int partitions,
+    @Nullable Preconditioning preconditioning,
+    @Nullable State state) {
+
+  /**
+   * That a state is kept for the next request.
+   *
+   * @param before what was kept with the model before, if anything
+   * @param table {@link TableFiles#digest} when the run began; null where there is none
+   */
+  record State(@Nullable KeptState before, @Nullable String table) {}
+
+  /** The table's files are still those with which the run began. */
+  boolean isSameTable() {
+    return state != null
+        && state.table() != null
+        && TableFiles.digest(spark, tables.tables().get(0), tableLabel())
+            .filter(state.table()::equals)
+            .isPresent();
+  }
 
   /** Names the data, for messages. */
   String place() {
@@ -75,17 +99,33 @@ public record ModelCorrection(
    */
   public CorrectedModel run(Progress progress) {
     long begin = System.nanoTime();
-    requirePerturbation();
-    requireWritableTuning();
-    String column = model.tableLabel(label);
-    RequestedChange requested =
-        RequestedChange.of(
-            spark, request, requestName, model, earlier.removedSlots(), tables, column);
-    requireGridFits(kept(requested), noisy(requested));
+    RequestedChange requested = checked();
     CorrectedRows.Found found = requested.inspect(progress, place());
-    Evidence.@Nullable Metrics before = metrics(model, column);
+    Evidence.@Nullable Metrics before = metricsBefore();
+    double @Nullable [] start = null;
+    String unused = null;
+    if (state != null) {
+      BoundedChange bounded = BoundedChange.of(this, requested, state, progress);
+      if (bounded.reason() == null) {
+        return released(
+            Objects.requireNonNull(bounded.problem()),
+            requested,
+            found,
+            Objects.requireNonNull(bounded.result()),
+            before,
+            new OriginalDigest(),
+            bounded.kept(),
+            notes(found.unchecked()),
+            progress,
+            begin);
+      }
+      unused = "the kept state did not stand for the data: " + bounded.reason();
+      UnlearningResult step = bounded.result();
+      // an undamped step from afar may lead anywhere
+      start = step != null && step.distance().isPresent() ? step.end().point() : null;
+    }
     RequestedChange change = requested.refitted(progress, partitions, place());
-    ExampleTable.Columns columns = change.model().columns(column);
+    ExampleTable.Columns columns = columns(change);
     CorrectedProblem problem =
         CorrectedProblem.open(
             change.corrected(),
@@ -98,17 +138,126 @@ public record ModelCorrection(
             progress,
             place());
     try {
-      UnlearningResult unlearning =
-          new ModelUpdate(this, problem, change, columns, change.model(), progress).run();
-      requireResidual(unlearning);
-      ReleaseDocuments documents =
-          new ReleaseDocuments(
-              this, problem, change, found.difference(), column, unlearning, progress);
-      return CorrectedModel.of(documents, before, notes(found.unchecked()), begin);
+      UnlearningResult unlearning = updated(problem, change, start, progress);
+      List<String> notes = notes(found.unchecked());
+      if (unused != null) {
+        notes.add(unused);
+      }
+      return released(
+          problem,
+          change,
+          found,
+          unlearning,
+          before,
+          new OriginalDigest(),
+          null,
+          notes,
+          progress,
+          begin);
     } catch (RuntimeException e) {
       problem.close();
       throw e;
     }
+  }
+
+  /**
+   * Checks all that can be checked without reading rows.
+   *
+   * @throws InvalidInputException if something given cannot be used
+   */
+  RequestedChange checked() {
+    requirePerturbation();
+    requireWritableTuning();
+    RequestedChange requested =
+        RequestedChange.of(
+            spark, request, requestName, model, earlier.removedSlots(), tables, tableLabel());
+    requireGridFits(kept(requested), noisy(requested));
+    return requested;
+  }
+
+  /** Updates the parameters. */
+  UnlearningResult updated(CorrectedProblem problem, RequestedChange change, Progress progress) {
+    return updated(problem, change, null, progress);
+  }
+
+  private UnlearningResult updated(
+      CorrectedProblem problem,
+      RequestedChange change,
+      double @Nullable [] start,
+      Progress progress) {
+    UnlearningResult unlearning =
+        new ModelUpdate(this, problem, change, columns(change), change.model(), start, progress)
+            .run();
+    requireResidual(unlearning);
+    return unlearning;
+  }
+
+  /**
+   * Adds the noise.
+   *
+   * @param before metrics of the old model
+   * @param original the digest of the original examples
+   * @param begin {@link System#nanoTime} when the work began
+   */
+  CorrectedModel released(
+      CorrectedProblem problem,
+      RequestedChange change,
+      CorrectedRows.Found found,
+      UnlearningResult unlearning,
+      Evidence.@Nullable Metrics before,
+      OriginalDigest original,
+      Progress progress,
+      long begin) {
+    return released(
+        problem,
+        change,
+        found,
+        unlearning,
+        before,
+        original,
+        null,
+        notes(found.unchecked()),
+        progress,
+        begin);
+  }
+
+  private CorrectedModel released(
+      CorrectedProblem problem,
+      RequestedChange change,
+      CorrectedRows.Found found,
+      UnlearningResult unlearning,
+      Evidence.@Nullable Metrics before,
+      OriginalDigest original,
+      @Nullable KeptSums followed,
+      List<String> notes,
+      Progress progress,
+      long begin) {
+    ReleaseDocuments documents =
+        new ReleaseDocuments(
+            this,
+            problem,
+            change,
+            found.difference(),
+            tableLabel(),
+            unlearning,
+            original,
+            progress,
+            followed);
+    return CorrectedModel.of(documents, before, notes, begin);
+  }
+
+  private String tableLabel() {
+    return model.tableLabel(label);
+  }
+
+  /** The columns of the featurised rows. */
+  ExampleTable.Columns columns(RequestedChange change) {
+    return change.model().columns(tableLabel());
+  }
+
+  /** Metrics of the model before, if there is test data. */
+  Evidence.@Nullable Metrics metricsBefore() {
+    return metrics(model, tableLabel());
   }
 
   /** Another model that cannot be saved is of use in memory; of a tuning, its best model is. */

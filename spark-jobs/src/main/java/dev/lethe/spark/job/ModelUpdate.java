@@ -21,14 +21,21 @@ import java.util.BitSet;
 import java.util.OptionalDouble;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
+import org.jspecify.annotations.Nullable;
 
-/** The update of one model's parameters, by the method that the request names. */
+/**
+ * The update of one model's parameters, by the method that the request names.
+ *
+ * @param refinedFrom where the refinement starts; null for the model's own parameters
+ */
+@SuppressWarnings("ArrayRecordComponent") // passed on, never compared
 record ModelUpdate(
     ModelCorrection correction,
     CorrectedProblem problem,
     RequestedChange change,
     ExampleTable.Columns columns,
     LoadedModel model,
+    double @Nullable [] refinedFrom,
     Progress progress) {
 
   /** rho where the request asks for no certificate. */
@@ -77,7 +84,11 @@ record ModelUpdate(
     Perturbation perturbation = correction.perturbation();
     Unlearning unlearning = new Unlearning(objective, rho, step -> report(step, rho));
     NewtonStep step =
-        new NewtonStep(problem.solver(correction.solver()), correction.maxCgIterations(), progress);
+        new NewtonStep(
+            problem.solver(correction.solver()),
+            correction.preconditioning(),
+            correction.maxCgIterations(),
+            progress);
     progress.phase("step 0");
     try {
       return SparkFailures.sanitized(
@@ -86,7 +97,10 @@ record ModelUpdate(
               switch (request.method()) {
                 case REFINED ->
                     perturbation == null
-                        ? unlearning.refined(start, step, correction.maxSteps())
+                        ? unlearning.refined(
+                            refinedFrom == null ? start : problem.restricted(refinedFrom),
+                            step,
+                            correction.maxSteps())
                         : unlearning.refinedToResidual(
                             start, step, correction.maxSteps(), perturbation.residual());
                 case SECOND_ORDER ->

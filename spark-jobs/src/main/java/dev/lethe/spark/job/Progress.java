@@ -69,12 +69,12 @@ public final class Progress implements ConjugateGradient.Listener {
     line(
         String.format(
             Locale.ROOT,
-            "step %d: gradient norm %.3e, proven distance %s (target %.1e), %d products, %.2f s",
+            "step %d: gradient norm %.3e, distance %s (target %.1e), %d products, %.2f s",
             step.step(),
             step.gradientNorm(),
             step.distance().isPresent()
-                ? String.format(Locale.ROOT, "%.3e", step.distance().getAsDouble())
-                : "none",
+                ? String.format(Locale.ROOT, "%.3e proven", step.distance().getAsDouble())
+                : "not proven",
             rho,
             step.products(),
             step.seconds()));

@@ -11,6 +11,7 @@ import dev.lethe.spark.certificate.VaultKey;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.ml.Transformer;
@@ -48,13 +49,20 @@ final class Release implements AutoCloseable {
    */
   static Release open(SparkSession spark, String out, String vault, List<String> sources) {
     Configuration configuration = spark.sparkContext().hadoopConfiguration();
-    String[] read = sources.toArray(String[]::new);
-    AtomicPublication.check(configuration, out, read);
+    Vault opened = check(configuration, out, vault, sources);
+    return new Release(
+        out,
+        configuration,
+        AtomicPublication.begin(configuration, out, sources.toArray(String[]::new)),
+        opened);
+  }
+
+  /** The same checks alone; the vault, if they hold. */
+  static Vault check(Configuration configuration, String out, String vault, List<String> sources) {
+    AtomicPublication.check(configuration, out, sources.toArray(String[]::new));
     List<String> forbidden = new ArrayList<>(sources);
     forbidden.add(0, out);
-    Vault opened = Vault.open(configuration, vault, forbidden.toArray(String[]::new));
-    return new Release(
-        out, configuration, AtomicPublication.begin(configuration, out, read), opened);
+    return Vault.open(configuration, vault, forbidden.toArray(String[]::new));
   }
 
   /**
@@ -84,6 +92,21 @@ final class Release implements AutoCloseable {
 
   ModelDigest modelDigest() throws IOException {
     return ModelDigest.of(configuration, staged(MODEL).toString());
+  }
+
+  /** What was kept with a model; empty if nothing was. */
+  Optional<byte[]> state(ModelDigest model) {
+    return vault.readState(model);
+  }
+
+  /** Keeps a state with a model that is published. */
+  void keepState(ModelDigest model, byte[] state) {
+    vault.writeState(model, state);
+  }
+
+  /** Deletes what was kept with the model before: it holds what has been unlearned. */
+  void forgetState(ModelDigest model) {
+    vault.deleteState(model);
   }
 
   /** Writes the evidence, then publishes. */

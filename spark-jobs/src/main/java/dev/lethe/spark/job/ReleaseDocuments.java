@@ -3,7 +3,10 @@ package dev.lethe.spark.job;
 import dev.lethe.core.certify.LossPerturbation;
 import dev.lethe.core.linalg.Vectors;
 import dev.lethe.core.model.ExampleBlock;
+import dev.lethe.core.objective.KeptSums;
 import dev.lethe.core.objective.Objective;
+import dev.lethe.core.solver.LinearSolver;
+import dev.lethe.core.solver.Preconditioning;
 import dev.lethe.core.unlearn.AprioriBound;
 import dev.lethe.core.unlearn.UnlearningResult;
 import dev.lethe.spark.certificate.Certificate;
@@ -19,10 +22,14 @@ import dev.lethe.spark.data.ExampleTable;
 import dev.lethe.spark.data.Snapshots;
 import dev.lethe.spark.data.Table;
 import dev.lethe.spark.ml.LinearModel;
+import dev.lethe.spark.request.FeaturizerPolicy;
 import dev.lethe.spark.request.Request;
 import java.time.Instant;
 import java.util.BitSet;
 import java.util.Locale;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -36,7 +43,47 @@ record ReleaseDocuments(
     Snapshots.@Nullable Difference difference,
     String label,
     UnlearningResult unlearning,
-    Progress progress) {
+    OriginalDigest original,
+    Progress progress,
+    @Nullable KeptSums followed) {
+
+  /**
+   * The state for the next request: the sums that followed the data, or, by two passes, those at
+   * the un-noised parameters.
+   *
+   * @return empty where none can be kept
+   */
+  Optional<KeptState> state() {
+    Request inForce = change.request();
+    if (correction.tables() instanceof GivenTables.Corrected) {
+      inForce = KeptState.part(inForce, 0, 0);
+    } else if (!(correction.tables() instanceof GivenTables.Original)) {
+      return Optional.empty();
+    }
+    Objective objective = problem.objective();
+    if (!objective.canKeepSums()
+        || correction.perturbation() != null
+        || change.request().featurizer() == FeaturizerPolicy.REFIT
+        || !model().featurizer().mapsRowsByThemselves()
+        || !correction.isSameTable()) {
+      return Optional.empty();
+    }
+    progress.phase("the state to keep");
+    KeptSums sums = followed;
+    if (sums == null) {
+      double[] theta = unlearning.end().point();
+      sums =
+          SparkFailures.sanitized(
+              correction.place(),
+              () -> KeptSums.of(problem.examples().sums(), objective.at(theta)));
+    }
+    return Optional.of(
+        KeptState.of(
+            Objects.requireNonNull(Objects.requireNonNull(correction.state()).table()),
+            inForce,
+            problem.removed(),
+            sums));
+  }
 
   Certificate certified(Claim claim, ModelDigest digest) {
     return Certificate.certified(
@@ -108,8 +155,8 @@ record ReleaseDocuments(
             Evidence.Digests.ofRequest(request.canonicalBytes(), key),
             Evidence.Digests.ofCertificate(certificate, key),
             correction.model().digest(correction.spark()),
-            original(key),
-            digest(problem.examples().blocks(), key)),
+            problem.isRead() ? original(key) : null,
+            problem.isRead() ? digest(problem.examples().blocks(), problem.removed(), key) : null),
         new Evidence.Objective(
             linear.loss().name(),
             CorrectedProblem.lambdaRule(linear),
@@ -121,7 +168,7 @@ record ReleaseDocuments(
             objective.size(),
             problem.statistics().totalWeight()),
         request.method().word(),
-        problem.solver(correction.solver()).toString().toLowerCase(Locale.ROOT),
+        solver(),
         end.point(),
         problem.fixedCoordinates(),
         change.removedEarlier().stream().toArray(),
@@ -131,13 +178,22 @@ record ReleaseDocuments(
             Vectors.norm(end.measurement().gradientError()),
             unlearning.distance().isPresent() ? unlearning.distance().getAsDouble() : null,
             unlearning.bound().statement(),
-            request.certificate() == null ? null : request.certificate().rho()),
+            request.certificate() == null ? null : request.certificate().rho(),
+            problem.isRead() ? Evidence.Measurement.MEASURED : Evidence.Measurement.BOUNDED),
         unlearning.steps().stream().map(ReleaseDocuments::step).toList(),
         new Evidence.Totals(objective.passes(), objective.hessianVectorProducts(), seconds),
         before,
         after,
         rowChanges(difference),
         inputs());
+  }
+
+  /** The solver, and what better preconditioner it has made, if any. */
+  private String solver() {
+    LinearSolver solver = problem.solver(correction.solver());
+    Preconditioning made = problem.objective().preconditioning();
+    String words = made == Preconditioning.JACOBI ? solver.toString() : solver + ", " + made;
+    return words.toLowerCase(Locale.ROOT);
   }
 
   /** What a join by key found, as the evidence words it. */
@@ -175,7 +231,19 @@ record ReleaseDocuments(
         join,
         label,
         model().linear().weightColumn(),
-        problem.examples().partitions());
+        problem.isRead()
+            ? problem.examples().partitions()
+            : change.corrected().javaRDD().getNumPartitions(),
+        problem.isRead() ? storage() : null);
+  }
+
+  private Map<String, Long> storage() {
+    correction.spark().sparkContext().setJobDescription(progress.description() + ": storage");
+    try {
+      return SparkFailures.sanitized(correction.place(), () -> problem.examples().storage());
+    } finally {
+      correction.spark().sparkContext().setJobDescription(null);
+    }
   }
 
   private static Evidence.AprioriBounds apriori(AprioriBound bound) {
@@ -200,21 +268,25 @@ record ReleaseDocuments(
     if (rows == null) {
       return null;
     }
-    return digest(
-        ExampleTable.blocks(
-            ExampleTable.examples(rows, model().columns(label)),
-            model().linear().features(),
-            new BitSet()),
-        key);
+    return original.taken(
+        key,
+        () ->
+            digest(
+                ExampleTable.blocks(
+                    ExampleTable.examples(rows, model().columns(label)),
+                    model().linear().features(),
+                    new BitSet()),
+                new BitSet(),
+                key));
   }
 
-  private DataDigest digest(JavaRDD<ExampleBlock> examples, VaultKey key) {
+  private DataDigest digest(JavaRDD<ExampleBlock> examples, BitSet removed, VaultKey key) {
     progress.phase("keyed digest of the data");
     correction.spark().sparkContext().setJobDescription(progress.description());
     try {
       return SparkFailures.sanitized(
           correction.place(),
-          () -> DataDigest.of(correction.spark(), examples, model().linear().features(), key));
+          () -> DataDigest.of(examples, model().linear().features(), removed, key));
     } finally {
       correction.spark().sparkContext().setJobDescription(null);
     }

@@ -10,9 +10,12 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Objects;
+import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.apache.hadoop.fs.FileStatus;
@@ -109,18 +112,86 @@ public record RequestSource(List<String> paths, @Nullable Table table, @Nullable
     return MergedRequest.of(toString(), Objects.requireNonNull(id), requests);
   }
 
+  /**
+   * A request by itself, or why there is none.
+   *
+   * @param name of the file, or the number of a table's row
+   */
+  record Single(String name, @Nullable Request request, @Nullable InvalidInputException refusal) {
+    private static Single of(String name, Supplier<MergedRequest.Named> reading) {
+      try {
+        MergedRequest.Named read = reading.get();
+        return new Single(read.name(), read.request(), null);
+      } catch (InvalidInputException e) {
+        return new Single(name, null, e);
+      }
+    }
+  }
+
+  /**
+   * The requests one by one. One that occurs twice counts once.
+   *
+   * @throws InvalidInputException if something does not exist, there is no request, or two that
+   *     differ have the same id
+   */
+  List<Single> readEach(SparkSession spark) {
+    List<Single> all = new ArrayList<>();
+    if (table == null) {
+      for (String file : fileNames(spark)) {
+        all.add(Single.of(file, () -> new MergedRequest.Named(file, read(spark, file))));
+      }
+    } else {
+      List<Row> rows = tableRows(table.read(spark));
+      for (int i = 0; i < rows.size(); i++) {
+        Row row = rows.get(i);
+        String number = "request " + (i + 1);
+        all.add(Single.of(number, () -> request(row, place(), number)));
+      }
+    }
+    if (all.isEmpty()) {
+      throw new InvalidInputException(place() + ": has no request");
+    }
+    Map<String, Single> byId = new LinkedHashMap<>();
+    List<Single> distinct = new ArrayList<>();
+    for (Single single : all) {
+      Request request = single.request();
+      Single earlier = request == null ? null : byId.putIfAbsent(request.id(), single);
+      if (earlier == null) {
+        distinct.add(single);
+      } else if (!Arrays.equals(
+          Objects.requireNonNull(earlier.request()).canonicalBytes(),
+          Objects.requireNonNull(request).canonicalBytes())) {
+        throw new InvalidInputException(
+            place()
+                + ": "
+                + earlier.name()
+                + " and "
+                + single.name()
+                + " have the same id but are not the same request; a model is published under its"
+                + " request's id");
+      }
+    }
+    return distinct;
+  }
+
   private static Request read(SparkSession spark, String file) {
     return RequestReader.read(
         file, InputFile.read(spark, "--request", file, RequestReader.MAX_BYTES + 1));
   }
 
   private List<MergedRequest.Named> files(SparkSession spark) {
+    return fileNames(spark).stream()
+        .map(file -> new MergedRequest.Named(file, read(spark, file)))
+        .toList();
+  }
+
+  private List<String> fileNames(SparkSession spark) {
     List<String> files =
         paths.stream()
             .flatMap(path -> isDirectory(spark, path) ? list(spark, path) : Stream.of(path))
             .toList();
     requireFew(files.size());
-    return files.stream().map(file -> new MergedRequest.Named(file, read(spark, file))).toList();
+    return files;
   }
 
   /** The files of a directory by name; Spark's and the system's own files are passed over. */
@@ -152,8 +223,15 @@ public record RequestSource(List<String> paths, @Nullable Table table, @Nullable
             });
   }
 
-  /** The requests of a table; they are few, and read to the driver. */
   private List<MergedRequest.Named> rows(Dataset<Row> table) {
+    List<Row> rows = tableRows(table);
+    return IntStream.range(0, rows.size())
+        .mapToObj(i -> request(rows.get(i), place(), "request " + (i + 1)))
+        .toList();
+  }
+
+  /** The requests of a table; they are few, and read to the driver. */
+  private List<Row> tableRows(Dataset<Row> table) {
     String place = place();
     StructType schema = table.schema();
     List<Column> columns = new ArrayList<>();
@@ -179,9 +257,7 @@ public record RequestSource(List<String> paths, @Nullable Table table, @Nullable
                     .orderBy(order.toArray(Column[]::new))
                     .takeAsList(MAX_REQUESTS + 1));
     requireFew(rows.size());
-    return IntStream.range(0, rows.size())
-        .mapToObj(i -> request(rows.get(i), place, "request " + (i + 1)))
-        .toList();
+    return rows;
   }
 
   private static MergedRequest.Named request(Row row, String place, String number) {

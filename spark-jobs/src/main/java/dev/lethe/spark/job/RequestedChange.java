@@ -4,6 +4,7 @@ import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.featurizer.FeaturizerRefit;
 import dev.lethe.spark.featurizer.RemovedFeature;
 import dev.lethe.spark.request.Change;
+import dev.lethe.spark.request.Corrections;
 import dev.lethe.spark.request.FeatureRef;
 import dev.lethe.spark.request.FeaturizerPolicy;
 import dev.lethe.spark.request.Request;
@@ -235,6 +236,93 @@ final class RequestedChange {
   /** Whether the gradient difference needs every row: a feature that is removed touches all. */
   boolean touchesAllRows() {
     return !rows.corrections().removedFeatures().isEmpty() || rows.touchesAllRows();
+  }
+
+  /**
+   * Rows before and after a change, as the published model featurises them.
+   *
+   * @param before with the changes that were in force
+   * @param after with all of the request
+   */
+  record Exchange(Dataset<Row> before, Dataset<Row> after) {}
+
+  /**
+   * The rows that the changes from {@code first} on touch, where those before it are in force; the
+   * source may skip all others.
+   */
+  Exchange since(SparkSession spark, int first) {
+    if (!(rows instanceof CorrectedRows.Changed changed) || changed.overwrites() != null) {
+      throw new IllegalStateException("the request alone must say what changes");
+    }
+    Dataset<Row> touched =
+        changed
+            .original()
+            .where(corrections(spark, changed, first, request.changes().size()).touches());
+    Dataset<Row> before =
+        first == 0 ? touched : corrections(spark, changed, 0, first).corrected(touched);
+    return new Exchange(
+        features.featurized(before), features.featurized(changed.corrections().corrected(touched)));
+  }
+
+  private Corrections corrections(
+      SparkSession spark, CorrectedRows.Changed changed, int first, int end) {
+    return Corrections.of(
+        spark,
+        KeptState.part(request, first, end),
+        changed.original().schema(),
+        label,
+        model.linear().weightColumn(),
+        "the request",
+        Corrections.Lacking.NOTHING);
+  }
+
+  /**
+   * Whether every row that the request does not touch is featurised as the old model does, but for
+   * the slots that leave: so that its examples serve other requests as well. Not where a stage is
+   * fitted again or reads fewer columns, or drops rows for what a removed column holds.
+   */
+  boolean sharesRows() {
+    boolean removesColumns = !features.removedColumns().isEmpty();
+    return refit == null
+        && model.featurizer().mapsRowsByThemselves()
+        && rows instanceof CorrectedRows.Changed
+        && features.keepsStages()
+        && !(removesColumns && model.featurizer().dropsRows());
+  }
+
+  /** Whether the request changes rows, which rows, the corrections say. */
+  boolean changesRows() {
+    return rows.corrections().hasRowChanges();
+  }
+
+  Corrections corrections() {
+    return rows.corrections();
+  }
+
+  /** The raw original rows. */
+  Dataset<Row> originalTable() {
+    return Objects.requireNonNull(rows.original());
+  }
+
+  /**
+   * The same change of some rows of the table.
+   *
+   * @param some original rows, all that the request touches among them
+   */
+  RequestedChange on(Dataset<Row> some) {
+    return new RequestedChange(
+        request,
+        ((CorrectedRows.Changed) rows).on(some),
+        features,
+        originalFeatures,
+        model,
+        label,
+        refit);
+  }
+
+  /** Original rows that the request does not touch, as the old model featurises them. */
+  Dataset<Row> untouched(Dataset<Row> some) {
+    return originalFeatures.originallyFeaturized(some);
   }
 
   /** The rows that the request touches as they were; the source may skip all others. */

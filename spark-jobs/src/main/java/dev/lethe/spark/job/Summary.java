@@ -115,7 +115,9 @@ public record Summary(List<String> lines) {
     lines.add(
         field(
             "gradient norm",
-            "%.3e, its rounding bound %.1e",
+            evidence.measurement().isBounded()
+                ? "%.3e of the kept state's model, %.1e beside it at most; the data were not read"
+                : "%.3e, its rounding bound %.1e",
             evidence.measurement().gradientNorm(),
             evidence.measurement().roundingBound()));
     lines.add(field("distance rule", evidence.measurement().distanceRule()));

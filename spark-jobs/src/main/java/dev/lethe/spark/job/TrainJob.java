@@ -86,7 +86,8 @@ public final class TrainJob {
                   options.solver(),
                   options.maxSteps(),
                   options.maxCgIterations(),
-                  options.partitions()),
+                  options.partitions(),
+                  options.preconditioning()),
               progress);
       Evidence.@Nullable Metrics metrics = null;
       if (trained.model() != null) {

@@ -1,6 +1,7 @@
 package dev.lethe.spark.job;
 
 import dev.lethe.core.solver.LinearSolver;
+import dev.lethe.core.solver.Preconditioning;
 import dev.lethe.spark.data.TableSource;
 import dev.lethe.spark.ml.TrainableLoss;
 import java.util.ArrayList;
@@ -32,6 +33,7 @@ import org.jspecify.annotations.Nullable;
  * @param maxSteps Newton steps
  * @param maxCgIterations in one Newton step
  * @param partitions 0 for the source's own
+ * @param preconditioning of conjugate gradient, or null for the one that is worth its cost
  */
 public record TrainOptions(
     TableSource table,
@@ -54,7 +56,56 @@ public record TrainOptions(
     @Nullable LinearSolver solver,
     int maxSteps,
     int maxCgIterations,
-    int partitions) {
+    int partitions,
+    @Nullable Preconditioning preconditioning) {
+
+  /** With the preconditioner that is worth its cost. */
+  public TrainOptions(
+      TableSource table,
+      @Nullable String label,
+      String out,
+      @Nullable String like,
+      @Nullable String modelCertificate,
+      @Nullable RequestSource request,
+      @Nullable String pipeline,
+      List<String> features,
+      TrainableLoss loss,
+      double regParam,
+      boolean standardization,
+      boolean fitIntercept,
+      @Nullable String weight,
+      @Nullable PerturbedTraining perturbation,
+      double gradientNorm,
+      @Nullable TableSource test,
+      @Nullable String evidence,
+      @Nullable LinearSolver solver,
+      int maxSteps,
+      int maxCgIterations,
+      int partitions) {
+    this(
+        table,
+        label,
+        out,
+        like,
+        modelCertificate,
+        request,
+        pipeline,
+        features,
+        loss,
+        regParam,
+        standardization,
+        fitIntercept,
+        weight,
+        perturbation,
+        gradientNorm,
+        test,
+        evidence,
+        solver,
+        maxSteps,
+        maxCgIterations,
+        partitions,
+        null);
+  }
 
   /** The places that are read. */
   String[] sources() {

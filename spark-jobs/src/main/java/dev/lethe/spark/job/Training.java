@@ -2,9 +2,11 @@ package dev.lethe.spark.job;
 
 import dev.lethe.core.linalg.Vectors;
 import dev.lethe.core.objective.Objective;
+import dev.lethe.core.solver.ConvexFunction;
 import dev.lethe.core.solver.LinearSolver;
 import dev.lethe.core.solver.NewtonSolver;
 import dev.lethe.core.solver.NewtonStep;
+import dev.lethe.core.solver.Preconditioning;
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.TableColumns;
 import dev.lethe.spark.ml.TrainableLoss;
@@ -50,13 +52,15 @@ public record Training(
    * @param maxSteps Newton steps
    * @param maxCgIterations in one Newton step
    * @param partitions 0 for the source's own
+   * @param preconditioning of conjugate gradient, or null for the one that is worth its cost
    */
   public record Settings(
       double gradientNorm,
       @Nullable LinearSolver solver,
       int maxSteps,
       int maxCgIterations,
-      int partitions) {}
+      int partitions,
+      @Nullable Preconditioning preconditioning) {}
 
   /**
    * What training has reached.
@@ -234,17 +238,27 @@ public record Training(
     Objective objective = problem.objective();
     LinearSolver solver = problem.solver(settings.solver());
     double target = settings.gradientNorm() * problem.statistics().totalWeight();
+    NewtonSolver.Listener<Objective.Measured> listener =
+        new NewtonSolver.Listener<>() {
+          @Override
+          public void evaluated(int step, Objective.Measured measured) {
+            passed(step, measured);
+          }
+
+          @Override
+          public void passed(int step, ConvexFunction.Evaluation evaluation) {
+            progress.training(step, Vectors.norm(evaluation.gradient()), target);
+          }
+        };
     NewtonSolver<Objective.Measured> newton =
         new NewtonSolver<>(
             settings.maxSteps(),
-            new NewtonStep(solver, settings.maxCgIterations(), progress),
-            (step, measured) -> progress.training(step, Vectors.norm(measured.gradient()), target));
+            new NewtonStep(
+                solver, settings.preconditioning(), settings.maxCgIterations(), progress),
+            listener);
     return SparkFailures.sanitized(
         place,
         () ->
-            newton.minimize(
-                objective,
-                objective.origin(),
-                measured -> Vectors.norm(measured.gradient()) <= target));
+            newton.minimize(objective, objective.origin(), NewtonSolver.Goal.gradientNorm(target)));
   }
 }

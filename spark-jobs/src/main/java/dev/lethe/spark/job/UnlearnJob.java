@@ -71,24 +71,59 @@ public final class UnlearnJob {
     try (Release release = Release.open(spark, options.out(), options.vault(), options.sources())) {
       LoadedModel model = LoadedModel.load(spark, "--model", options.model());
       ModelCorrection correction =
-          new ModelCorrection(
+          correction(
               spark,
+              options,
               model,
               EarlierRelease.of(spark, options.model(), options.modelCertificate()),
               perturbation(release, model, request, name),
               options.tables(),
-              options.label(),
               request,
               name,
-              options.test(),
-              options.solver(),
-              options.maxSteps(),
-              options.maxCgIterations(),
-              options.partitions());
+              options.state() ? state(release, model) : null);
       try (CorrectedModel corrected = correction.run(progress)) {
-        return corrected.publish(release);
+        return corrected.publish(release, true);
       }
     }
+  }
+
+  private ModelCorrection.State state(Release release, LoadedModel model) {
+    ModelDigest digest =
+        ModelDigest.of(spark.sparkContext().hadoopConfiguration(), options.model());
+    return new ModelCorrection.State(
+        release.state(digest).map(bytes -> KeptState.read(bytes, model.linear())).orElse(null),
+        TableFiles.digest(
+                spark, options.tables().tables().get(0), model.tableLabel(options.label()))
+            .orElse(null));
+  }
+
+  /** What the options ask for, of a model that is loaded. */
+  static ModelCorrection correction(
+      SparkSession spark,
+      UnlearnOptions options,
+      LoadedModel model,
+      EarlierRelease earlier,
+      @Nullable Perturbation perturbation,
+      GivenTables tables,
+      Request request,
+      String name,
+      ModelCorrection.@Nullable State state) {
+    return new ModelCorrection(
+        spark,
+        model,
+        earlier,
+        perturbation,
+        tables,
+        options.label(),
+        request,
+        name,
+        options.test(),
+        options.solver(),
+        options.maxSteps(),
+        options.maxCgIterations(),
+        options.partitions(),
+        options.preconditioning(),
+        state);
   }
 
   /** The perturbation of the model's loss; null for an ordinary model. */

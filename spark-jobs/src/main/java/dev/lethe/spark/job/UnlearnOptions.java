@@ -1,6 +1,7 @@
 package dev.lethe.spark.job;
 
 import dev.lethe.core.solver.LinearSolver;
+import dev.lethe.core.solver.Preconditioning;
 import dev.lethe.spark.data.Table;
 import java.util.ArrayList;
 import java.util.List;
@@ -21,6 +22,8 @@ import org.jspecify.annotations.Nullable;
  * @param maxSteps of the refinement
  * @param maxCgIterations in one Newton step
  * @param partitions 0 for the source's own
+ * @param preconditioning of conjugate gradient, or null for the one that is worth its cost
+ * @param state whether a state is kept in the vault, and one that was kept is used
  */
 public record UnlearnOptions(
     String model,
@@ -34,7 +37,40 @@ public record UnlearnOptions(
     @Nullable LinearSolver solver,
     int maxSteps,
     int maxCgIterations,
-    int partitions) {
+    int partitions,
+    @Nullable Preconditioning preconditioning,
+    boolean state) {
+
+  /** With the preconditioner that is worth its cost, and no state. */
+  public UnlearnOptions(
+      String model,
+      @Nullable String modelCertificate,
+      GivenTables tables,
+      @Nullable String label,
+      @Nullable RequestSource request,
+      String out,
+      String vault,
+      @Nullable Table test,
+      @Nullable LinearSolver solver,
+      int maxSteps,
+      int maxCgIterations,
+      int partitions) {
+    this(
+        model,
+        modelCertificate,
+        tables,
+        label,
+        request,
+        out,
+        vault,
+        test,
+        solver,
+        maxSteps,
+        maxCgIterations,
+        partitions,
+        null,
+        false);
+  }
 
   /** Names the data, for messages. */
   String place() {

@@ -3,6 +3,7 @@ package dev.lethe.spark.operator;
 import dev.lethe.core.aggregate.Aggregator;
 import dev.lethe.core.aggregate.GradientAggregator;
 import dev.lethe.core.aggregate.GramAggregator;
+import dev.lethe.core.aggregate.HessianSketchAggregator;
 import dev.lethe.core.aggregate.HessianVectorAggregator;
 import dev.lethe.core.aggregate.MarginCurvatureAggregator;
 import dev.lethe.core.aggregate.MeasuredHessianAggregator;
@@ -16,12 +17,11 @@ import java.io.Serializable;
 import java.util.function.Supplier;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
-import org.apache.spark.broadcast.Broadcast;
 
 /**
- * Partitions of example blocks on a cluster. A pass is one Spark job and one broadcast, which is
- * destroyed when the job ends. Partitions are merged in their order, so the same partitioning gives
- * the same bits.
+ * Partitions of example blocks on a cluster. A pass is one Spark job; what its tasks need to know
+ * travels with them where it is small, else in a broadcast, which is destroyed when the job ends.
+ * Partitions are merged in their order, so the same partitioning gives the same bits.
  */
 public final class DistributedExamples implements ExampleSums {
   private final JavaSparkContext context;
@@ -41,10 +41,15 @@ public final class DistributedExamples implements ExampleSums {
     this.description = description;
   }
 
-  /** What a pass makes of the broadcast arguments: a new aggregator for each partition. */
+  /** What a pass makes of its arguments: a new aggregator for each partition. */
   @FunctionalInterface
   interface AggregatorFactory<T, A extends Aggregator<A>> extends Serializable {
     A create(T arguments);
+
+    /** For one partition, where not all are alike. */
+    default A create(T arguments, int partition) {
+      return create(arguments);
+    }
   }
 
   /** What the statistics need; not a record, see {@link Point}. */
@@ -68,6 +73,18 @@ public final class DistributedExamples implements ExampleSums {
     Ray(Point point, double[] direction) {
       this.point = point;
       this.direction = direction;
+    }
+  }
+
+  /** A point and directions; not a record, see {@link Point}. */
+  private static final class Rays implements Serializable {
+    private static final long serialVersionUID = 1L;
+    private final Point point;
+    private final double[][] directions;
+
+    Rays(Point point, double[][] directions) {
+      this.point = point;
+      this.directions = directions;
     }
   }
 
@@ -115,6 +132,14 @@ public final class DistributedExamples implements ExampleSums {
   }
 
   @Override
+  public HessianSketchAggregator hessianSketch(Point point, double[][] directions) {
+    return pass(
+        "Hessian times a sketch's vectors",
+        new Rays(point, directions),
+        rays -> new HessianSketchAggregator(rays.point, rays.directions));
+  }
+
+  @Override
   public GramAggregator gram(Point point) {
     return pass("Hessian", point, GramAggregator::new);
   }
@@ -141,12 +166,12 @@ public final class DistributedExamples implements ExampleSums {
   private <T extends Serializable, A extends Aggregator<A>> A pass(
       String what, T arguments, AggregatorFactory<T, A> factory) {
     context.sc().setJobDescription(description.get() + ": " + what);
-    Broadcast<T> broadcast = context.broadcast(arguments);
+    A zero = factory.create(arguments);
+    Sent<T> sent = Sent.of(context, arguments, zero.bytes());
     try {
-      return OrderedAggregation.run(
-          blocks, new PartitionSum<>(broadcast, factory), factory.create(arguments));
+      return OrderedAggregation.run(blocks, new PartitionSum<>(sent, factory), zero);
     } finally {
-      broadcast.destroy();
+      sent.destroy();
       context.sc().setJobDescription(null);
     }
   }

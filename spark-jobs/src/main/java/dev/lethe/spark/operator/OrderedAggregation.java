@@ -4,16 +4,22 @@ import dev.lethe.core.aggregate.Aggregator;
 import dev.lethe.core.model.ExampleBlock;
 import java.io.Serializable;
 import java.util.ArrayList;
-import java.util.Collections;
+import java.util.Comparator;
 import java.util.Iterator;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.apache.spark.Partitioner;
+import org.apache.spark.SparkConf;
 import org.apache.spark.TaskContext;
-import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.rdd.RDD;
+import org.apache.spark.rdd.ShuffledRDD;
+import org.apache.spark.serializer.JavaSerializer;
+import org.apache.spark.serializer.Serializer;
+import scala.Product2;
 import scala.Tuple2;
 import scala.jdk.javaapi.CollectionConverters;
+import scala.math.Ordering$;
 import scala.reflect.ClassTag;
 import scala.reflect.ClassTag$;
 import scala.runtime.AbstractFunction2;
@@ -25,100 +31,154 @@ import scala.runtime.BoxedUnit;
  * <p>{@code JavaRDD.reduce} and {@code treeAggregate} merge in the order of arrival, which changes
  * the last bits from run to run. Here small sums go straight to the driver, which merges each as
  * soon as its predecessors are there. Sums that together exceed {@value #DRIVER_BYTES} bytes are
- * first merged on executors, in groups of neighbours and in order, as often as it takes: the driver
- * gets that many bytes, or three sums where they are larger, whatever the number of partitions.
+ * cut into slices, ranges of coordinates of about {@value #SLICE_BYTES} bytes; executors merge the
+ * slices of one range, again in the order of the partitions, and the driver joins the ranges. It
+ * gets one sum then, whatever the number of partitions, an executor's task holds its own sum and a
+ * few slices, and the bits are the same.
  */
 final class OrderedAggregation {
   static final long DRIVER_BYTES = 64L << 20;
+
+  /** Small, since Spark looks at the memory of a sort only every 32 records. */
+  private static final long SLICE_BYTES = 2L << 20;
+
+  /** Far more than the classes' names, which go with each slice. */
+  private static final long LEAST_SLICE_BYTES = 64L << 10;
+
+  /** Of the slices that one task merges and sends. */
+  private static final long RESULT_BYTES = 32L << 20;
 
   private OrderedAggregation() {}
 
   static <T, A extends Aggregator<A>> A run(
       JavaRDD<ExampleBlock> blocks, PartitionSum<T, A> task, A zero) {
     int sums = blocks.getNumPartitions();
-    if (fitsDriver(sums, zero)) {
-      return mergeOnDriver(blocks.rdd(), task, sums, zero);
-    }
-    JavaPairRDD<Integer, A> level =
+    return sums > 1 && zero.bytes() * sums > DRIVER_BYTES
+        ? mergeSlices(blocks, task, zero)
+        : mergeOnDriver(blocks.rdd(), task, zero);
+  }
+
+  private static <T, A extends Aggregator<A>> A mergeSlices(
+      JavaRDD<ExampleBlock> blocks, PartitionSum<T, A> task, A zero) {
+    int sums = blocks.getNumPartitions();
+    int parallelism = blocks.context().defaultParallelism();
+    long bytes = zero.bytes();
+    int busy = (int) Math.min(parallelism, bytes / LEAST_SLICE_BYTES + 1);
+    int tasks = Math.max(busy, (int) (bytes / RESULT_BYTES));
+    int slices = (int) (bytes / SLICE_BYTES / tasks + 1) * tasks;
+    RDD<Tuple2<Long, A>> cut =
         blocks
             .mapPartitionsWithIndex(
-                (index, part) ->
-                    Collections.singletonList(new Tuple2<>(index, task.sum(part))).iterator(),
+                (index, part) -> {
+                  A sum = task.sum(index, part);
+                  return IntStream.range(0, slices)
+                      .mapToObj(k -> new Tuple2<>((long) k * sums + index, sum.slice(k, slices)))
+                      .iterator();
+                },
                 true)
-            .mapToPair(pair -> pair);
-    while (!fitsDriver(sums, zero)) {
-      int groupSize = (int) Math.ceil(Math.sqrt(sums));
-      sums = (sums + groupSize - 1) / groupSize;
-      level =
-          level
-              .repartitionAndSortWithinPartitions(new Neighbours(groupSize, sums))
-              .mapPartitionsToPair(part -> merged(part, groupSize));
-    }
-    return mergeOnDriver(level.values().rdd(), new Only<>(), sums, zero);
+            .rdd();
+    RDD<Product2<Long, A>> placed = shuffled(cut, new Ranges((long) slices / tasks * sums, tasks));
+    runJob(
+        placed,
+        new SliceMerge<A>(sums),
+        new AbstractFunction2<Object, List<Tuple2<Integer, A>>, BoxedUnit>() {
+          @Override
+          public synchronized BoxedUnit apply(Object index, List<Tuple2<Integer, A>> merged) {
+            merged.forEach(slice -> zero.place(slice._2(), slice._1(), slices));
+            return BoxedUnit.UNIT;
+          }
+        },
+        List.class);
+    return zero;
   }
 
-  private static boolean fitsDriver(int sums, Aggregator<?> zero) {
-    return zero.bytes() * sums <= DRIVER_BYTES || sums < 4;
+  @SuppressWarnings("unchecked")
+  private static <A> RDD<Product2<Long, A>> shuffled(RDD<Tuple2<Long, A>> cut, Partitioner ranges) {
+    ClassTag<Long> key = ClassTag$.MODULE$.apply(Long.class);
+    ClassTag<A> value = ClassTag$.MODULE$.apply(Aggregator.class);
+    // Java's streams keep every object until they are reset, by default after 100: all slices
+    SparkConf conf = cut.context().conf().clone().set("spark.serializer.objectStreamReset", "1");
+    Serializer serializer = new JavaSerializer(conf);
+    return (RDD<Product2<Long, A>>)
+        (RDD<?>)
+            new ShuffledRDD<Long, A, A>(cut, ranges, key, value, value)
+                .setKeyOrdering(
+                    Ordering$.MODULE$.comparatorToOrdering(Comparator.<Long>naturalOrder()))
+                .setSerializer(serializer);
   }
 
-  /** The sum of one group of neighbours, under the group's number; holds two sums at a time. */
-  private static <A extends Aggregator<A>> Iterator<Tuple2<Integer, A>> merged(
-      Iterator<Tuple2<Integer, A>> inOrder, int groupSize) {
-    Tuple2<Integer, A> first = inOrder.next();
-    A sum = first._2();
-    while (inOrder.hasNext()) {
-      sum.merge(inOrder.next()._2());
-    }
-    return Collections.singletonList(new Tuple2<>(first._1() / groupSize, sum.sealed())).iterator();
-  }
-
-  /** Sums with neighbouring numbers into one partition. */
-  private static final class Neighbours extends Partitioner {
+  /** Neighbouring keys into one partition. */
+  private static final class Ranges extends Partitioner {
     private static final long serialVersionUID = 1L;
-    private final int groupSize;
-    private final int groups;
+    private final long keys;
+    private final int partitions;
 
-    Neighbours(int groupSize, int groups) {
-      this.groupSize = groupSize;
-      this.groups = groups;
+    /**
+     * @param keys of one partition
+     */
+    Ranges(long keys, int partitions) {
+      this.keys = keys;
+      this.partitions = partitions;
     }
 
     @Override
     public int numPartitions() {
-      return groups;
+      return partitions;
     }
 
     @Override
-    public int getPartition(Object index) {
-      return (Integer) index / groupSize;
+    public int getPartition(Object key) {
+      return (int) ((Long) key / keys);
+    }
+  }
+
+  /** Merges runs of slices of one range; holds the merged ones and two more at a time. */
+  private static final class SliceMerge<A extends Aggregator<A>>
+      extends AbstractFunction2<
+          TaskContext, scala.collection.Iterator<Product2<Long, A>>, List<Tuple2<Integer, A>>>
+      implements Serializable {
+    private static final long serialVersionUID = 1L;
+    private final int sums;
+
+    SliceMerge(int sums) {
+      this.sums = sums;
+    }
+
+    @Override
+    public List<Tuple2<Integer, A>> apply(
+        TaskContext context, scala.collection.Iterator<Product2<Long, A>> inOrder) {
+      List<Tuple2<Integer, A>> merged = new ArrayList<>();
+      Iterator<Product2<Long, A>> slices = CollectionConverters.asJava(inOrder);
+      while (slices.hasNext()) {
+        Product2<Long, A> first = slices.next();
+        A sum = first._2();
+        for (int k = 1; k < sums; k++) {
+          sum.merge(slices.next()._2());
+        }
+        merged.add(new Tuple2<>((int) (first._1() / sums), sum.sealed()));
+      }
+      return merged;
     }
   }
 
   private static <S, A extends Aggregator<A>> A mergeOnDriver(
-      RDD<S> rdd,
-      AbstractFunction2<TaskContext, scala.collection.Iterator<S>, A> task,
-      int partitions,
-      A zero) {
-    InOrder<A> result = new InOrder<>(partitions, zero);
-    List<Object> all = new ArrayList<>(partitions);
-    for (int k = 0; k < partitions; k++) {
-      all.add(k);
-    }
-    ClassTag<A> tag = ClassTag$.MODULE$.apply(Aggregator.class);
-    rdd.context().runJob(rdd, task, CollectionConverters.asScala(all).toSeq(), result, tag);
+      RDD<S> rdd, AbstractFunction2<TaskContext, scala.collection.Iterator<S>, A> task, A zero) {
+    InOrder<A> result = new InOrder<>(rdd.getNumPartitions(), zero);
+    runJob(rdd, task, result, Aggregator.class);
     return result.sum();
   }
 
-  /** The one element of a partition. */
-  private static final class Only<A>
-      extends AbstractFunction2<TaskContext, scala.collection.Iterator<A>, A>
-      implements Serializable {
-    private static final long serialVersionUID = 1L;
-
-    @Override
-    public A apply(TaskContext context, scala.collection.Iterator<A> elements) {
-      return elements.next();
+  private static <S, R> void runJob(
+      RDD<S> rdd,
+      AbstractFunction2<TaskContext, scala.collection.Iterator<S>, R> task,
+      AbstractFunction2<Object, R, BoxedUnit> handler,
+      Class<?> type) {
+    List<Object> all = new ArrayList<>();
+    for (int k = 0; k < rdd.getNumPartitions(); k++) {
+      all.add(k);
     }
+    ClassTag<R> tag = ClassTag$.MODULE$.apply(type);
+    rdd.context().runJob(rdd, task, CollectionConverters.asScala(all).toSeq(), handler, tag);
   }
 
   /** Merges results in the order of their indices, whatever the order of arrival. */

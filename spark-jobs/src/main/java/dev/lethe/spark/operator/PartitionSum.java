@@ -6,7 +6,6 @@ import dev.lethe.spark.operator.DistributedExamples.AggregatorFactory;
 import java.io.Serializable;
 import java.util.Iterator;
 import org.apache.spark.TaskContext;
-import org.apache.spark.broadcast.Broadcast;
 import scala.jdk.javaapi.CollectionConverters;
 import scala.runtime.AbstractFunction2;
 
@@ -19,24 +18,25 @@ final class PartitionSum<T, A extends Aggregator<A>>
     implements Serializable {
   private static final long serialVersionUID = 1L;
 
-  private final Broadcast<T> arguments;
+  private final Sent<T> arguments;
   private final AggregatorFactory<T, A> factory;
 
-  PartitionSum(Broadcast<T> arguments, AggregatorFactory<T, A> factory) {
+  PartitionSum(Sent<T> arguments, AggregatorFactory<T, A> factory) {
     this.arguments = arguments;
     this.factory = factory;
   }
 
   @Override
   public A apply(TaskContext context, scala.collection.Iterator<ExampleBlock> blocks) {
-    return sum(CollectionConverters.asJava(blocks));
+    return sum(context.partitionId(), CollectionConverters.asJava(blocks)).sealed();
   }
 
-  A sum(Iterator<ExampleBlock> blocks) {
-    A aggregator = factory.create(arguments.value());
+  /** Not sealed yet. */
+  A sum(int partition, Iterator<ExampleBlock> blocks) {
+    A aggregator = factory.create(arguments.value(), partition);
     while (blocks.hasNext()) {
       aggregator.add(blocks.next());
     }
-    return aggregator.sealed();
+    return aggregator;
   }
 }

@@ -573,6 +573,27 @@ public final class Corrections {
         .orElse(functions.lit(false));
   }
 
+  /**
+   * Counts the rows that each of several requests touches, in one Spark job that reads the columns
+   * of their conditions.
+   *
+   * @return one count for each, then the number of all rows
+   */
+  public static long[] touchedRows(Dataset<Row> original, List<Corrections> several) {
+    List<Column> flags = new ArrayList<>();
+    several.forEach(corrections -> flags.add(corrections.touches()));
+    flags.add(functions.lit(true));
+    return count(original, flags, "count the rows of the requests");
+  }
+
+  /** Whether some change of some of the requests matches a row. */
+  public static Column anyTouches(List<Corrections> several) {
+    return several.stream()
+        .map(corrections -> orFalse(corrections.touches()))
+        .reduce(Column::or)
+        .orElse(functions.lit(false));
+  }
+
   /** The rows of {@link #touchedOriginal} after correction; removed ones are absent. */
   public Dataset<Row> touchedCorrected(Dataset<Row> original) {
     return corrected(touchedOriginal(original));

@@ -21,7 +21,6 @@ import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
-import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -71,18 +70,15 @@ class DataDigestTest {
   }
 
   private static DataDigest of(List<double[]> rows, int perBlock, int partitions, VaultKey key) {
-    return DataDigest.of(LocalSpark.session(), blocks(rows, perBlock, partitions), FEATURES, key);
+    return DataDigest.of(blocks(rows, perBlock, partitions), FEATURES, key);
   }
 
   @Test
-  void of_manyShufflePartitions_asManyTasksAsBlocksHavePartitions() {
-    SparkSession session = LocalSpark.session().newSession();
-    session.conf().set("spark.sql.shuffle.partitions", "200");
-    session.conf().set("spark.sql.adaptive.coalescePartitions.enabled", "false");
+  void of_blocks_takesAsManyTasksAsTheyHavePartitions() {
     JavaRDD<ExampleBlock> blocks = blocks(rows(), 40, 3);
 
-    try (JobCounter counter = JobCounter.on(session.sparkContext())) {
-      DataDigest.of(session, blocks, FEATURES, KEY);
+    try (JobCounter counter = JobCounter.on(LocalSpark.session().sparkContext())) {
+      DataDigest.of(blocks, FEATURES, KEY);
       // Hashes and buckets.
       assertThat(counter.tasks()).isEqualTo(3 + 3);
     }
@@ -121,6 +117,7 @@ class DataDigestTest {
     byte[] k2 = hmac(new byte[32], "lethe/buckets/1".getBytes(StandardCharsets.UTF_8));
     Map<Integer, List<byte[]>> buckets = new TreeMap<>();
     List<double[]> rows = rows();
+    rows.addAll(Collections.nCopies(300, rows.get(5))); // more than a run in one bucket
     for (double[] row : rows) {
       ByteBuffer bytes = start("row");
       bytes.putDouble(row[FEATURES]).putDouble(row[FEATURES + 1]);

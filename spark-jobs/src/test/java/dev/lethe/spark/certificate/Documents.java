@@ -108,7 +108,7 @@ final class Documents {
         new int[] {1, 2},
         new int[] {2},
         new Evidence.AprioriBounds(27.5, 0.4, "second order"),
-        new Evidence.Measurement(1.25e-11, 3e-13, 2.5e-9, "strong convexity", 1e-8),
+        new Evidence.Measurement(1.25e-11, 3e-13, 2.5e-9, "strong convexity", 1e-8, "measured"),
         List.of(
             new Evidence.Step(0, 38.4, null, 0, 1, 0.01),
             new Evidence.Step(1, 1.25e-11, 2.5e-9, 12, 13, 0.2)),
@@ -125,7 +125,8 @@ final class Documents {
             null,
             "label",
             null,
-            2));
+            2,
+            Map.of("dense", 700L, "binary", 68L)));
   }
 
   static JsonSchema schema(String name) {

@@ -89,6 +89,18 @@ class EvidenceTest {
   }
 
   @Test
+  void read_boundedWithoutReadingTheData_isAccepted() throws Exception {
+    ObjectNode document = (ObjectNode) MAPPER.readTree(Documents.evidence().toJson());
+    ((ObjectNode) document.get("digests")).putNull("correctedData");
+    ((ObjectNode) document.get("measurement")).put("basis", "bounded");
+    ((ObjectNode) document.get("inputs")).putNull("storage");
+    assertThat(SCHEMA.validate(document)).isEmpty();
+    Evidence evidence = Evidence.read(MAPPER.writeValueAsBytes(document), "e");
+    assertThat(evidence.measurement().isBounded()).isTrue();
+    assertThat(evidence.inputs().storage()).isNull();
+  }
+
+  @Test
   void read_noAprioriBound_isAccepted() throws Exception {
     ObjectNode document = (ObjectNode) MAPPER.readTree(Documents.evidence().toJson());
     ((ObjectNode) document.get("aprioriBounds"))
@@ -106,6 +118,8 @@ class EvidenceTest {
     refused(d -> d.put("schemaVersion", 1), true);
     refused(d -> d.put("schemaVersion", 3), true);
     refused(d -> ((ObjectNode) d.get("digests")).putNull("correctedData"), true);
+    refused(d -> ((ObjectNode) d.get("measurement")).put("basis", "bounded"), true);
+    refused(d -> ((ObjectNode) d.get("measurement")).put("basis", "guessed"), true);
     refused(d -> ((ObjectNode) d.get("digests")).put("algorithm", "sha-256"), true);
     refused(d -> ((ObjectNode) d.get("inputs")).putNull("data"), true);
     refused(d -> d.putNull("aprioriBounds"), true);
@@ -186,7 +200,8 @@ class EvidenceTest {
   }
 
   private static Evidence.Inputs inputs(String data, Map<String, String> options) {
-    return new Evidence.Inputs("/m", data, null, "csv", new HashMap<>(options), null, "y", null, 2);
+    return new Evidence.Inputs(
+        "/m", data, null, "csv", new HashMap<>(options), null, "y", null, 2, null);
   }
 
   @Test

@@ -2,6 +2,7 @@ package dev.lethe.spark.operator;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.lethe.core.aggregate.GradientAggregator;
 import dev.lethe.core.aggregate.MeasurementAggregator;
 import dev.lethe.core.aggregate.Point;
 import dev.lethe.core.aggregate.StatisticsAggregator;
@@ -18,6 +19,7 @@ import dev.lethe.core.objective.Objective;
 import dev.lethe.core.objective.Penalty;
 import dev.lethe.core.solver.LinearSolver;
 import dev.lethe.core.solver.NewtonStep;
+import dev.lethe.core.solver.Preconditioning;
 import dev.lethe.core.unlearn.SecondOrderUpdate;
 import dev.lethe.core.unlearn.Unlearning;
 import dev.lethe.core.unlearn.UnlearningResult;
@@ -147,12 +149,8 @@ class DistributedExamplesTest {
     }
   }
 
-  // 16 bytes a coordinate: 36 sums pass the limit of 64 MiB at 120 000 features, and 6 groups of
-  // them do so at 700 000.
-  @ParameterizedTest
-  @CsvSource({"120000, 2", "700000, 3"})
-  void merge_sumsTooLargeForTheDriver_goThroughExecutorsAndStayOrdered(
-      int features, int stagesAPass) {
+  /** Blocks of two rows, each with one entry in each fifth of the columns. */
+  private static List<ExampleBlock> scattered(int features) {
     List<ExampleBlock> blocks = new ArrayList<>();
     SplittableRandom random = new SplittableRandom(6);
     BlockBuilder builder = new BlockBuilder(features, 2, 1000);
@@ -165,6 +163,14 @@ class DistributedExamplesTest {
         blocks.add(builder.build());
       }
     }
+    return blocks;
+  }
+
+  // 16 bytes a coordinate: 36 sums pass the limit of 64 MiB at 120 000 features.
+  @ParameterizedTest
+  @ValueSource(ints = {120_000, 700_000})
+  void merge_sumsTooLargeForTheDriver_goThroughExecutorsAndStayOrdered(int features) {
+    List<ExampleBlock> blocks = scattered(features);
     Point at = new Point(LogisticLoss.INSTANCE, features, true, new double[features + 1]);
     DistributedExamples distributed = distributed(blocks, features, 36);
     try (JobCounter counter = JobCounter.on(CONTEXT.sc())) {
@@ -172,9 +178,40 @@ class DistributedExamplesTest {
       double[] again = distributed.gradient(at).gradient();
       assertThat(Arrays.equals(gradient, again)).isTrue();
       assertThat(counter.jobs()).isEqualTo(2);
-      assertThat(counter.stages()).isEqualTo(2 * stagesAPass); // a merge of groups is one
-      double[] expected = new LocalExamples(features, blocks).gradient(at).gradient();
-      assertClose(gradient, expected);
+      assertThat(counter.stages()).isEqualTo(2 * 2); // the second merges slices
+      GradientAggregator expected = new GradientAggregator(at);
+      for (int k = 0; k < 36; k++) {
+        GradientAggregator part = new GradientAggregator(at);
+        part.add(blocks.get(k));
+        expected.merge(part);
+      }
+      assertThat(Arrays.equals(gradient, expected.gradient())).isTrue();
+    }
+  }
+
+  // 36 blocks of 10 entries: 360 columns are active. Dense sums are 36 times 16 bytes a feature, 40
+  // in a measurement: 115 MB and 288 MB at 200 000, 12 MB and 29 MB at 20 000. Left are 60 bytes
+  // for an active column of a partition, 4 KB for the metrics and class names of a task, of which 2
+  // more merge slices, and 1 KB for the class names of a slice: at most 2 MB of 56 bytes a feature.
+  @ParameterizedTest
+  @CsvSource({"20000, 36, 0", "200000, 38, 6", "2000000, 38, 56"})
+  void pass_fewActiveColumns_sendsTheDriverThoseOnly(int features, int tasks, int slices) {
+    List<ExampleBlock> blocks = scattered(features);
+    Point at = new Point(LogisticLoss.INSTANCE, features, true, new double[features + 1]);
+    DistributedExamples distributed = distributed(blocks, features, 36);
+    double[] v = new double[features + 1];
+    Arrays.fill(v, 1);
+    long bound = 60L * 11 * 36 + 4096L * tasks + 1024L * slices;
+    for (Runnable pass :
+        List.<Runnable>of(
+            () -> distributed.statistics(LogisticLoss.INSTANCE),
+            () -> distributed.measure(at),
+            () -> distributed.hessianVector(at, v))) {
+      try (JobCounter counter = JobCounter.on(CONTEXT.sc())) {
+        pass.run();
+        assertThat(counter.jobs()).isEqualTo(1);
+        assertThat(counter.resultBytes()).isBetween(1L, bound);
+      }
     }
   }
 
@@ -185,7 +222,7 @@ class DistributedExamplesTest {
     double[] start = new double[FEATURES + 1];
     Objective.Measured measuredStart = objective.evaluate(start);
     double[] g = measuredStart.gradient();
-    NewtonStep step = new NewtonStep(LinearSolver.CG, 100, (k, r, t) -> {});
+    NewtonStep step = new NewtonStep(LinearSolver.CG, Preconditioning.JACOBI, 100, (k, r, t) -> {});
     SecondOrderUpdate update = new SecondOrderUpdate(step, 1e-10);
     int iterations = update.apply(objective, measuredStart, g).solve().cgIterations();
     try (JobCounter counter = JobCounter.on(CONTEXT.sc())) {
@@ -201,13 +238,27 @@ class DistributedExamplesTest {
     }
   }
 
-  @Test
-  void passes_afterwards_leaveNoBroadcastBehind() throws InterruptedException {
-    DistributedExamples distributed = distributed(blocks(FEATURES, 100, 50, 8), FEATURES, 2);
-    distributed.measure(point(FEATURES, 9));
+  // Spark broadcasts the code of the tasks; a point of 20 000 parameters is too large to go with
+  // it.
+  @ParameterizedTest
+  @CsvSource({"7, 1", "20000, 2"})
+  void pass_point_isBroadcastOnlyWhereItIsLarge(int features, int broadcasts) {
+    DistributedExamples distributed = distributed(blocks(features, 20, 5, 8), features, 2);
+    Point at = point(features, 9);
+    distributed.measure(at);
+    long before = CONTEXT.broadcast(0).id();
+    distributed.measure(at);
+    assertThat(CONTEXT.broadcast(0).id() - before - 1).isEqualTo(broadcasts);
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {FEATURES, 20_000})
+  void passes_afterwards_leaveNoBroadcastBehind(int features) throws InterruptedException {
+    DistributedExamples distributed = distributed(blocks(features, 20, 5, 8), features, 2);
+    distributed.measure(point(features, 9));
     int before = broadcastBlocks();
     for (int k = 0; k < 5; k++) {
-      distributed.measure(point(FEATURES, 9));
+      distributed.measure(point(features, 9));
     }
     // destroy() returns before the blocks are gone; Spark's own task binaries go with the collector
     for (int k = 0; k < 100 && broadcastBlocks() > before; k++) {
