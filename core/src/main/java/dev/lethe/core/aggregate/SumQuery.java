@@ -13,6 +13,7 @@ public final class SumQuery implements Serializable {
 
   /** Which sum. */
   private enum Kind {
+    STATISTICS,
     GRADIENT,
     MEASUREMENT,
     HESSIAN_VECTOR,
@@ -36,6 +37,11 @@ public final class SumQuery implements Serializable {
 
   private static SumQuery of(Kind kind, Point point) {
     return new SumQuery(kind, point, NO_DIRECTION, 1);
+  }
+
+  /** For a {@link StatisticsAggregator}: of the point, loss and features alone count. */
+  public static SumQuery statistics(Point point) {
+    return of(Kind.STATISTICS, point);
   }
 
   /** For a {@link GradientAggregator}. */
@@ -91,6 +97,7 @@ public final class SumQuery implements Serializable {
   /** The empty sum. */
   public Aggregator<?> zero() {
     return switch (kind) {
+      case STATISTICS -> new StatisticsAggregator(point.loss(), point.layout().features());
       case GRADIENT -> new GradientAggregator(point);
       case MEASUREMENT -> new MeasurementAggregator(point);
       case HESSIAN_VECTOR -> new HessianVectorAggregator(point, directions[0]);

@@ -8,8 +8,11 @@ import dev.lethe.core.aggregate.MarginCurvatureAggregator;
 import dev.lethe.core.aggregate.MeasuredHessianAggregator;
 import dev.lethe.core.aggregate.MeasurementAggregator;
 import dev.lethe.core.aggregate.Point;
+import dev.lethe.core.aggregate.SeveralSums;
 import dev.lethe.core.aggregate.StatisticsAggregator;
+import dev.lethe.core.aggregate.SumQuery;
 import dev.lethe.core.loss.LossFunction;
+import java.util.List;
 
 /**
  * A data set that can be summed over: on one machine or on a cluster. Each call is one pass over
@@ -45,4 +48,7 @@ public interface ExampleSums {
 
   /** The Hessian's rows of the intercepts. */
   MarginCurvatureAggregator marginCurvature(Point point);
+
+  /** Several sums at once, in the order of the queries. */
+  SeveralSums several(List<SumQuery> queries);
 }

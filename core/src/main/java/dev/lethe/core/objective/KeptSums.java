@@ -2,7 +2,9 @@ package dev.lethe.core.objective;
 
 import dev.lethe.core.aggregate.MeasuredHessianAggregator;
 import dev.lethe.core.aggregate.Point;
+import dev.lethe.core.aggregate.SeveralSums;
 import dev.lethe.core.aggregate.StatisticsAggregator;
+import dev.lethe.core.aggregate.SumQuery;
 import dev.lethe.core.linalg.Binary;
 import dev.lethe.core.linalg.SymmetricMatrix;
 import dev.lethe.core.model.ColumnStatistics;
@@ -10,6 +12,7 @@ import dev.lethe.core.model.Statistics;
 import java.io.DataInput;
 import java.io.DataOutput;
 import java.io.IOException;
+import java.util.List;
 
 /**
  * All sums over a data set at one point theta_f: statistics, gradient, Hessian, each with its
@@ -38,10 +41,17 @@ public final class KeptSums {
     cancelled = new double[point.size()];
   }
 
-  /** Over all of a data set: two passes. */
+  /** Over all of a data set: one pass. */
   public static KeptSums of(ExampleSums examples, Point point) {
+    SeveralSums sums =
+        examples.several(List.of(SumQuery.statistics(point), SumQuery.measuredHessian(point)));
     return new KeptSums(
-        point, examples.statistics(point.loss()), examples.measureWithHessian(point));
+        point, (StatisticsAggregator) sums.sum(0), (MeasuredHessianAggregator) sums.sum(1));
+  }
+
+  /** Over no rows. */
+  public static KeptSums none(Point point) {
+    return of(new LocalExamples(point.layout().features(), List.of()), point);
   }
 
   /**

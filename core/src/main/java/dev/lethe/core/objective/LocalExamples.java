@@ -9,7 +9,9 @@ import dev.lethe.core.aggregate.MarginCurvatureAggregator;
 import dev.lethe.core.aggregate.MeasuredHessianAggregator;
 import dev.lethe.core.aggregate.MeasurementAggregator;
 import dev.lethe.core.aggregate.Point;
+import dev.lethe.core.aggregate.SeveralSums;
 import dev.lethe.core.aggregate.StatisticsAggregator;
+import dev.lethe.core.aggregate.SumQuery;
 import dev.lethe.core.loss.LossFunction;
 import dev.lethe.core.model.ExampleBlock;
 import java.util.List;
@@ -78,6 +80,11 @@ public final class LocalExamples implements ExampleSums {
   @Override
   public MarginCurvatureAggregator marginCurvature(Point point) {
     return sum(new MarginCurvatureAggregator(point));
+  }
+
+  @Override
+  public SeveralSums several(List<SumQuery> queries) {
+    return sum(SeveralSums.of(queries));
   }
 
   private <A extends Aggregator<A>> A sum(A aggregator) {

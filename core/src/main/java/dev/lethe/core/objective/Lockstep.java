@@ -9,6 +9,7 @@ import dev.lethe.core.aggregate.MarginCurvatureAggregator;
 import dev.lethe.core.aggregate.MeasuredHessianAggregator;
 import dev.lethe.core.aggregate.MeasurementAggregator;
 import dev.lethe.core.aggregate.Point;
+import dev.lethe.core.aggregate.SeveralSums;
 import dev.lethe.core.aggregate.StatisticsAggregator;
 import dev.lethe.core.aggregate.SumQuery;
 import dev.lethe.core.loss.LossFunction;
@@ -213,6 +214,12 @@ public final class Lockstep {
     @Override
     public MarginCurvatureAggregator marginCurvature(Point point) {
       return (MarginCurvatureAggregator) ask(k, SumQuery.marginCurvature(point));
+    }
+
+    /** Not answered: no solver asks for several sums. */
+    @Override
+    public SeveralSums several(List<SumQuery> queries) {
+      throw new UnsupportedOperationException("one sum at a time");
     }
   }
 }

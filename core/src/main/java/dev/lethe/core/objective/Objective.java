@@ -28,6 +28,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.function.IntToDoubleFunction;
 import org.jspecify.annotations.Nullable;
 
@@ -52,6 +53,9 @@ import org.jspecify.annotations.Nullable;
 public final class Objective implements ConvexFunction<Objective.Measured> {
   /** The most parameters for which a factor of a sample preconditions conjugate gradient. */
   public static final int MAX_FACTOR_SIZE = 4096;
+
+  /** Of margins, a mean square: they move by a third. */
+  private static final double MODEL_REACH = 0.1;
 
   /** Products of the Hessian's sums that are not worth a thought: a second of one core. */
   private static final double CHEAP_PRODUCTS = 2e9;
@@ -81,6 +85,7 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
   private int passes;
   private int hessianVectorProducts;
   private Preconditioning preconditioning = Preconditioning.JACOBI;
+  private @Nullable SymmetricMatrix followed;
 
   /**
    * @param statistics of {@code examples}
@@ -471,6 +476,58 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
   }
 
   /**
+   * Makes use of sums over data like these, which nothing is proven by: their Hessian, completed,
+   * takes the place of a sample's in {@link #approximateHessian}, and the minimiser of their
+   * quadratic model, where no fixed coordinate is left, is a point to start from:
+   *
+   * <pre>
+   *   theta_f + s,   s_R = -theta_R,   (H + Lambda)_FF s_F = -(g + Lambda theta_f)_F + H_FR theta_R
+   * </pre>
+   *
+   * <p>F are the coordinates that are free, R those that are fixed.
+   *
+   * @return empty if H is not numerically positive definite, or, unless the loss is quadratic, s
+   *     moves the margins by so much, in the mean square that the curvature weights, that a
+   *     quadratic model says little: s'H s above {@value #MODEL_REACH} tr A
+   */
+  public Optional<double[]> follow(KeptSums kept) {
+    if (!canKeepSums()) {
+      return Optional.empty();
+    }
+    SymmetricMatrix data = kept.sums().hessian().matrix();
+    double[] theta = kept.point().theta();
+    double[] left = theta.clone();
+    double[] rhs = kept.sums().measurement().gradient();
+    double curvature = 0;
+    for (double sum : kept.sums().measurement().curvature()) {
+      curvature += sum;
+    }
+    for (int j = 0; j < left.length; j++) {
+      left[j] = fixed[j] ? theta[j] : 0;
+    }
+    double[] moved = data.apply(left);
+    for (int j = 0; j < rhs.length; j++) {
+      rhs[j] = fixed[j] ? 0 : moved[j] - rhs[j] - penalty.lambda()[j] * theta[j] - linear[j];
+    }
+    SymmetricMatrix matrix =
+        complete(new SymmetricMatrix(size(), data.values().clone()), 0).matrix();
+    double most = loss.selfConcordance() == 0 ? Double.MAX_VALUE : MODEL_REACH * curvature;
+    return Cholesky.of(matrix)
+        .flatMap(
+            factor -> {
+              double[] s = factor.solve(rhs);
+              Vectors.addInPlace(s, -1, left);
+              if (!(Vectors.dot(s, data.apply(s)) <= most)) {
+                return Optional.empty();
+              }
+              followed = matrix;
+              double[] start = Vectors.add(theta, 1, s);
+              zeroFixed(start);
+              return Optional.of(start);
+            });
+  }
+
+  /**
    * What a measurement with its Hessian tells of another point theta = theta_f + s, without a pass
    * ({@code docs/kept-state.md}, with the proof):
    *
@@ -779,6 +836,8 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
    * n / f times {@value #PASSES_OF_PRODUCTS}, whichever is more, below n / 2, for f coordinates
    * that are not fixed.
    *
+   * <p>Sums that are {@linkplain #follow followed} cost no pass, and take the sample's place.
+   *
    * <p>A column that has its square sum from so few rows that the sample hardly has them would get
    * no curvature: it gets that of the mean row.
    */
@@ -786,6 +845,9 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
   public Approximation approximateHessian(Measured evaluation) {
     double[] theta = evaluation.point();
     double share = sampleShare();
+    if (followed != null) {
+      return new Approximation(followed, false);
+    }
     if (products() <= CHEAP_PRODUCTS || share >= 0.5) {
       return new Approximation(hessianMatrix(theta), true);
     }

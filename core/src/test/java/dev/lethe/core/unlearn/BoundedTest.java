@@ -116,10 +116,15 @@ class BoundedTest {
     }
 
     Objective objective(LocalExamples examples, Statistics statistics) {
+      return objective(examples, statistics, -1);
+    }
+
+    /** With a column that is removed. */
+    Objective objective(LocalExamples examples, Statistics statistics, int removed) {
       boolean[] fixed = new boolean[layout().size()];
       for (int j = 0; j < features; j++) {
         for (int k = 0; k < loss.margins(); k++) {
-          fixed[layout().coefficient(k, j)] = statistics.column(j).isConstant();
+          fixed[layout().coefficient(k, j)] = statistics.column(j).isConstant() || j == removed;
         }
       }
       return new Objective(
@@ -225,6 +230,63 @@ class BoundedTest {
     assertThat(proven).isGreaterThan(2400);
     // the bound is not about rounding: without the remainder it would be violated
     assertThat(remaindersThatCount).isGreaterThan(5000);
+  }
+
+  /** A column leaves: of a quadratic objective the minimiser is found without a pass. */
+  @Test
+  void follow_removedColumn_startsNearTheMinimiser() {
+    int starts = 0;
+    int others = 0;
+    int nearer = 0;
+    for (int seed = 0; seed < 300; seed++) {
+      Setting setting = new Setting(seed);
+      if (setting.features < 2) {
+        continue;
+      }
+      KeptSums kept = kept(setting, setting.measured());
+      LocalExamples all = setting.examples(setting.rows);
+      Statistics statistics = all.statistics(setting.loss).statistics();
+      Objective corrected = setting.objective(all, statistics, 0);
+      double[] restricted = kept.point().theta().clone();
+      for (int k = 0; k < setting.loss.margins(); k++) {
+        restricted[setting.layout().coefficient(k, 0)] = 0;
+      }
+      Optional<double[]> start = corrected.follow(kept);
+      assertThat(corrected.passes()).isZero();
+      if (start.isEmpty()) {
+        assertThat(setting.loss).isNotEqualTo(SquaredLoss.INSTANCE);
+        continue;
+      }
+      starts++;
+      double[] truth = minimiser(corrected, corrected.origin());
+      double distance = Vectors.distance(start.get(), truth);
+      if (setting.loss == SquaredLoss.INSTANCE) {
+        // the systems' condition, some 1e4, times rounding
+        assertThat(distance).isLessThanOrEqualTo(1e-9 * (1 + Vectors.norm(truth)));
+      } else {
+        others++;
+        nearer += distance <= 0.5 * Vectors.distance(restricted, truth) + 1e-9 ? 1 : 0;
+      }
+    }
+    assertThat(starts).isGreaterThan(100);
+    // a model of second order: what is left of it is not bounded, but most often small
+    assertThat(nearer).as("of %d", others).isGreaterThan(others * 4 / 5);
+  }
+
+  /** A column that decides every label leaves: a quadratic model says nothing of that. */
+  @Test
+  void follow_columnThatDecidesTheLabel_isTooFar() {
+    Setting setting = rare(0, 0);
+    for (int i = 0; i < setting.rows.size(); i++) {
+      double x = i % 2 == 0 ? 8 : -8;
+      setting.rows.set(i, new Example(new double[] {x, i % 3}, i % 2, 1));
+    }
+    LocalExamples all = setting.examples(setting.rows);
+    Statistics statistics = all.statistics(setting.loss).statistics();
+    KeptSums kept = kept(setting, setting.objective(all, statistics));
+
+    assertThat(setting.objective(all, statistics, 0).follow(kept)).isEmpty();
+    assertThat(setting.objective(all, statistics, 1).follow(kept)).isPresent();
   }
 
   /** What is written and read again says the same, to the bit. */

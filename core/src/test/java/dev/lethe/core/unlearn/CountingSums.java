@@ -8,9 +8,12 @@ import dev.lethe.core.aggregate.MarginCurvatureAggregator;
 import dev.lethe.core.aggregate.MeasuredHessianAggregator;
 import dev.lethe.core.aggregate.MeasurementAggregator;
 import dev.lethe.core.aggregate.Point;
+import dev.lethe.core.aggregate.SeveralSums;
 import dev.lethe.core.aggregate.StatisticsAggregator;
+import dev.lethe.core.aggregate.SumQuery;
 import dev.lethe.core.loss.LossFunction;
 import dev.lethe.core.objective.ExampleSums;
+import java.util.List;
 
 /** Counts the passes for a Hessian and for measurements. */
 final class CountingSums implements ExampleSums {
@@ -80,5 +83,10 @@ final class CountingSums implements ExampleSums {
   public MarginCurvatureAggregator marginCurvature(Point point) {
     marginCurvatures++;
     return sums.marginCurvature(point);
+  }
+
+  @Override
+  public SeveralSums several(List<SumQuery> queries) {
+    return sums.several(queries);
   }
 }
