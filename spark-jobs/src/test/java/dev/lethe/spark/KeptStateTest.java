@@ -4,6 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.lethe.core.linalg.Vectors;
+import dev.lethe.spark.api.TrainingData;
+import dev.lethe.spark.api.UnlearnRequest;
+import dev.lethe.spark.api.UnlearnedModel;
+import dev.lethe.spark.api.Unlearner;
+import dev.lethe.spark.certificate.Certificate;
 import dev.lethe.spark.certificate.Evidence;
 import dev.lethe.spark.certificate.Verdict;
 import dev.lethe.spark.data.TableSource;
@@ -20,9 +25,11 @@ import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Stream;
 import org.apache.spark.ml.Pipeline;
+import org.apache.spark.ml.PipelineModel;
 import org.apache.spark.ml.PipelineStage;
 import org.apache.spark.ml.classification.LogisticRegression;
 import org.apache.spark.ml.feature.FeatureHasher;
@@ -257,8 +264,10 @@ class KeptStateTest {
     verify("m2");
 
     request(3, "- removeFeatures: [c]", 1e-8);
-    assertThat(unlearn("m2/model", "m3", true).notes())
-        .anyMatch(note -> note.contains("removes features"));
+    UnlearnJob.Result feature = unlearn("m2/model", "m3", true);
+    assertThat(feature.notes()).anyMatch(note -> note.contains("removes features"));
+    assertThat(feature.evidence().totals().passes()).isLessThanOrEqualTo(3);
+    assertThat(feature.certificate().verdict()).isEqualTo(Verdict.CERTIFIED);
 
     Files.delete(directory.resolve("requests/1.yaml"));
     assertThat(unlearn("m3/model", "m4", true).notes())
@@ -363,6 +372,69 @@ class KeptStateTest {
         .fit(LocalSpark.session().read().parquet(table.path()))
         .write()
         .save(jobs.path(out));
+  }
+
+  @Test
+  void unlearner_keepState_followsTheReleaseBefore() throws Exception {
+    PipelineModel model = PipelineModel.load(jobs.path("m0"));
+    TrainingData data =
+        TrainingData.originalTable(LocalSpark.session(), table.path(), "parquet", Map.of());
+    Unlearner unlearner = new Unlearner().setKeepState(true);
+    UnlearnRequest.Builder one =
+        UnlearnRequest.builder("one")
+            .removeRows("bucket = 3 and id = 43")
+            .certificate(0.5, 1e-5, 1e-5);
+    UnlearnedModel first = unlearner.unlearn(model, data, one.build());
+    first.close();
+    UnlearnRequest both = one.removeRows("bucket = 5 and id in (45, 85)").build();
+
+    UnlearnedModel[] releases = new UnlearnedModel[2];
+    long read =
+        reading(
+            () -> {
+              releases[0] = unlearner.unlearn(first, data, both);
+              // what the state is followed with is not the state itself
+              releases[1] = unlearner.unlearn(first, data, both);
+            });
+    assertThat(read).isLessThan(ROWS / 2);
+    for (UnlearnedModel release : releases) {
+      Evidence evidence = release.evidence();
+      assertThat(evidence.measurement().basis()).isEqualTo(Evidence.Measurement.BOUNDED);
+      assertThat(release.certificate().verdict()).isEqualTo(Verdict.CERTIFIED);
+      // retrained from zero to 1e-10, mean form, which is some 1e-8 of the minimiser
+      double[] retrained =
+          new Unlearner()
+              .setGradientNorm(1e-10)
+              .retrain(model, table.read(LocalSpark.session()).where("id not in (43, 45, 85)"))
+              .parameters();
+      assertThat(Vectors.distance(evidence.unnoisedParameters(), retrained))
+          .isLessThanOrEqualTo(evidence.measurement().distanceBound() + 1e-7);
+      assertThat(
+              unlearner.verify(release, first.model(), data, both).stream()
+                  .filter(c -> !c.passed()))
+          .isEmpty();
+    }
+
+    UnlearnedModel measured = new Unlearner().unlearn(first, data, both);
+    assertThat(measured.evidence().measurement().basis()).isEqualTo(Evidence.Measurement.MEASURED);
+    UnlearnedModel ofDataset =
+        unlearner.unlearn(first, TrainingData.original(table.read(LocalSpark.session())), both);
+    assertThat(ofDataset.evidence().measurement().basis()).isEqualTo(Evidence.Measurement.MEASURED);
+    assertThat(ofDataset.notes()).anyMatch(note -> note.contains("the table's files"));
+    // the state goes on into files
+    releases[0].save(jobs.path("saved"), jobs.path("vault"));
+    assertThat(states()).hasSize(1);
+    Certificate third =
+        unlearner.unlearnSaved(
+            jobs.path("saved/model"),
+            data,
+            one.removeRows("bucket = 7 and id = 87").build(),
+            jobs.path("m3"),
+            jobs.path("vault"));
+    assertThat(states()).hasSize(1);
+    Path evidence = directory.resolve("vault").resolve(third.certificateId() + "/evidence.json");
+    assertThat(Evidence.read(Files.readAllBytes(evidence), "evidence").measurement().basis())
+        .isEqualTo(Evidence.Measurement.BOUNDED);
   }
 
   /** The sums are merged in another order than the state's. */

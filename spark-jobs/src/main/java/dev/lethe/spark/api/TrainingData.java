@@ -3,8 +3,10 @@ package dev.lethe.spark.api;
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.data.GivenDataset;
 import dev.lethe.spark.data.Table;
+import dev.lethe.spark.data.TableSource;
 import dev.lethe.spark.job.GivenTables;
 import java.util.List;
+import java.util.Map;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -38,6 +40,23 @@ public final class TrainingData {
    */
   public static TrainingData original(Dataset<?> data) {
     return of(new GivenTables.Original(table("data", data)), data);
+  }
+
+  /**
+   * The original rows of a table that a data source reads. Unlike a dataset it can be asked whether
+   * it is still the same, by its files, which {@link Unlearner#keepState} needs.
+   *
+   * @param session reads it, once for its columns
+   * @param path of the table
+   * @param format a Spark data source: parquet, csv, json, orc, libsvm, delta...
+   * @param options of the source; CSV has a header and inferred types unless they say otherwise
+   * @return the data
+   * @throws InvalidInputException if the path does not exist or the source cannot be opened
+   */
+  public static TrainingData originalTable(
+      SparkSession session, String path, String format, Map<String, String> options) {
+    Table source = new TableSource("data", path, format, options);
+    return new TrainingData(new GivenTables.Original(source).lookedUp(session), null, session);
   }
 
   /**

@@ -23,11 +23,23 @@ public final class UnlearnedModel implements AutoCloseable {
   private final SparkSession spark;
   private final CorrectedModel corrected;
   private final VaultKey key = VaultKey.random();
+  private final byte @Nullable [] state;
   private @Nullable Evidence evidence;
 
-  UnlearnedModel(SparkSession spark, CorrectedModel corrected) {
+  private UnlearnedModel(SparkSession spark, CorrectedModel corrected, byte @Nullable [] state) {
     this.spark = spark;
     this.corrected = corrected;
+    this.state = state;
+  }
+
+  /** With its state, if one is kept. */
+  static UnlearnedModel of(SparkSession spark, CorrectedModel corrected) {
+    try {
+      return new UnlearnedModel(spark, corrected, corrected.state().orElse(null));
+    } catch (RuntimeException e) {
+      corrected.close();
+      throw e;
+    }
   }
 
   /**
@@ -98,6 +110,11 @@ public final class UnlearnedModel implements AutoCloseable {
     } catch (InvalidInputException e) {
       throw ParamNames.in(e);
     }
+  }
+
+  /** Of this release, for the next request; null if none is kept. Confidential. */
+  byte @Nullable [] state() {
+    return state;
   }
 
   VaultKey key() {

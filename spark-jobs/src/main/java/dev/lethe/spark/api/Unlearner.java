@@ -25,6 +25,7 @@ import java.util.Optional;
 import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import org.apache.spark.ml.Transformer;
+import org.apache.spark.ml.param.BooleanParam;
 import org.apache.spark.ml.param.DoubleParam;
 import org.apache.spark.ml.param.IntParam;
 import org.apache.spark.ml.param.JavaParams;
@@ -70,6 +71,7 @@ public final class Unlearner extends JavaParams {
   private final String uid;
   private final Param<String> labelCol;
   private final Param<String> weightCol;
+  private final BooleanParam keepState;
   private final SolverParams solving;
 
   /** With a random uid. */
@@ -94,6 +96,13 @@ public final class Unlearner extends JavaParams {
             this,
             "weightCol",
             "the data's weight column, for correctedData without a model; a model has its own");
+    keepState =
+        new BooleanParam(
+            this,
+            "keepState",
+            "whether unlearning keeps what lets the next request that touches few rows do without"
+                + " the others; it takes TrainingData.originalTable");
+    setDefault(keepState, false);
     solving = SolverParams.of(this, "retrain");
     solving.setDefaults(this);
   }
@@ -116,6 +125,11 @@ public final class Unlearner extends JavaParams {
   /** {@return the data's weight column, for {@link #correctedData} without a model} */
   public Param<String> weightCol() {
     return weightCol;
+  }
+
+  /** {@return whether unlearning keeps a state for the next request; default false} */
+  public BooleanParam keepState() {
+    return keepState;
   }
 
   /** {@return how the Newton systems are solved; default {@code auto}} */
@@ -166,6 +180,16 @@ public final class Unlearner extends JavaParams {
    */
   public Unlearner setWeightCol(String value) {
     return with(weightCol, value);
+  }
+
+  /**
+   * Sets {@link #keepState}.
+   *
+   * @param value whether {@link #unlearn} and {@link #unlearnSaved} keep a state
+   * @return this
+   */
+  public Unlearner setKeepState(boolean value) {
+    return with(keepState, value);
   }
 
   /**
@@ -244,6 +268,11 @@ public final class Unlearner extends JavaParams {
     return Optional.ofNullable(valueOf(weightCol));
   }
 
+  /** {@return whether a state is kept} */
+  public boolean getKeepState() {
+    return (boolean) getOrDefault(keepState);
+  }
+
   /** {@return the solver} */
   public String getSolver() {
     return getOrDefault(solving.solver());
@@ -295,7 +324,7 @@ public final class Unlearner extends JavaParams {
    * @return the model and its certificate
    */
   public UnlearnedModel unlearn(Transformer model, TrainingData data, UnlearnRequest request) {
-    return unlearn(given(model), EarlierRelease.NONE, data, request);
+    return unlearn(given(model), EarlierRelease.NONE, null, data, request);
   }
 
   /**
@@ -311,11 +340,34 @@ public final class Unlearner extends JavaParams {
   public UnlearnedModel unlearn(
       Transformer model, Certificate modelCertificate, TrainingData data, UnlearnRequest request) {
     LoadedModel loaded = given(model);
-    return unlearn(loaded, earlier(modelCertificate, loaded), data, request);
+    return unlearn(loaded, earlier(modelCertificate, loaded), null, data, request);
+  }
+
+  /**
+   * Makes a model forget more. If {@link #keepState} was set when it was unlearned, and is set now,
+   * a request that touches few rows reads these alone where a bound proves that this suffices
+   * ({@code docs/kept-state.md}); {@link UnlearnedModel#notes} say so if it does not.
+   *
+   * @param before a release in memory, open or closed
+   * @param data the rows as they were before {@code before}: a state is of the original table
+   * @param request all changes so far in their order, and the new ones
+   * @return the model and its certificate
+   */
+  public UnlearnedModel unlearn(UnlearnedModel before, TrainingData data, UnlearnRequest request) {
+    return unlearn(
+        before.corrected().model(),
+        EarlierRelease.of(before.certificate()),
+        getKeepState() ? before.state() : null,
+        data,
+        request);
   }
 
   private UnlearnedModel unlearn(
-      LoadedModel model, EarlierRelease earlier, TrainingData data, UnlearnRequest request) {
+      LoadedModel model,
+      EarlierRelease earlier,
+      byte @Nullable [] state,
+      TrainingData data,
+      UnlearnRequest request) {
     return within(
         data.session(),
         () -> {
@@ -335,10 +387,13 @@ public final class Unlearner extends JavaParams {
                   getMaxCgIterations(),
                   getPartitions(),
                   solving.preconditioning(this),
-                  null);
+                  getKeepState()
+                      ? ModelCorrection.State.of(
+                          data.session(), state, model, data.tables(), valueOf(labelCol))
+                      : null);
           CorrectedModel corrected =
               correction.run(Progress.quiet("Lethe unlearn " + request.id()));
-          return new UnlearnedModel(data.session(), corrected);
+          return UnlearnedModel.of(data.session(), corrected);
         });
   }
 
@@ -374,7 +429,7 @@ public final class Unlearner extends JavaParams {
             getMaxCgIterations(),
             getPartitions(),
             solving.preconditioning(this),
-            false);
+            getKeepState());
     try (SessionSettings pinned = SessionSettings.pin(data.session())) {
       return new UnlearnJob(options, data.session())
           .run(request.request(), request.name())

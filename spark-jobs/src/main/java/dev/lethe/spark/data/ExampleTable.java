@@ -137,18 +137,34 @@ public final class ExampleTable {
    */
   public static JavaRDD<ExampleBlock> orderedBlocks(
       Dataset<Row> examples, int features, BitSet removed, int partitions, int blockRows) {
-    Column key = xxhash64(col(FEATURES), col(LABEL), col(WEIGHT));
     Dataset<Row> placed = examples;
     int parallelism = examples.sparkSession().sparkContext().defaultParallelism();
     if (partitions > 0) {
-      placed = examples.repartition(partitions, key);
+      placed = examples.repartition(partitions, key());
     } else if (rows(examples).getNumPartitions() < parallelism) {
-      placed = examples.repartition(parallelism, key);
-    } else if (isInFileOrder(examples.queryExecution().executedPlan())) {
-      return blocks(examples, features, removed, blockRows);
+      placed = examples.repartition(parallelism, key());
     }
-    return blocks(
-        placed.sortWithinPartitions(key, col(LABEL), col(WEIGHT)), features, removed, blockRows);
+    return orderedBlocksInPlace(placed, features, removed, blockRows);
+  }
+
+  /** {@link #orderedBlocks} of few rows, in the partitions where they are. */
+  public static JavaRDD<ExampleBlock> orderedBlocksInPlace(
+      Dataset<Row> examples, int features, BitSet removed) {
+    return orderedBlocksInPlace(examples, features, removed, BlockBuilder.MAX_ROWS);
+  }
+
+  private static JavaRDD<ExampleBlock> orderedBlocksInPlace(
+      Dataset<Row> examples, int features, BitSet removed, int blockRows) {
+    Dataset<Row> ordered =
+        isInFileOrder(examples.queryExecution().executedPlan())
+            ? examples
+            : examples.sortWithinPartitions(key(), col(LABEL), col(WEIGHT));
+    return blocks(ordered, features, removed, blockRows);
+  }
+
+  /** Of a row's content. */
+  private static Column key() {
+    return xxhash64(col(FEATURES), col(LABEL), col(WEIGHT));
   }
 
   /** Whether rows go from the scan of files through steps that leave them in their partition. */

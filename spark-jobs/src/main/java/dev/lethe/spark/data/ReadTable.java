@@ -13,8 +13,9 @@ import org.apache.spark.sql.SparkSession;
  * @param rows its rows, not read yet
  */
 public record ReadTable(Table source, Dataset<Row> rows) implements Table {
+  /** The table; itself if it has been looked up. */
   public static ReadTable of(SparkSession spark, Table source) {
-    return new ReadTable(source, source.read(spark));
+    return source instanceof ReadTable read ? read : new ReadTable(source, source.read(spark));
   }
 
   @Override

@@ -7,6 +7,7 @@ import dev.lethe.core.unlearn.Unlearning;
 import dev.lethe.core.unlearn.UnlearningResult;
 import dev.lethe.core.unlearn.UnlearningResult.Outcome;
 import dev.lethe.spark.data.ExampleTable;
+import dev.lethe.spark.operator.DistributedExamples;
 import dev.lethe.spark.request.Change;
 import dev.lethe.spark.request.FeaturizerPolicy;
 import dev.lethe.spark.request.Method;
@@ -19,8 +20,9 @@ import org.jspecify.annotations.Nullable;
  * A change of few rows by what was kept of the data before it: the rows that change are read, and
  * no others; the step's end is bounded, not measured.
  *
- * @param problem on the corrected data; null if nothing was kept that helps
- * @param kept the sums, which follow the corrected data by now
+ * @param problem on the corrected data; null if no step was taken
+ * @param kept the sums, which follow the corrected data by now where a step was taken; else null,
+ *     or sums over data like these
  * @param result of the step
  * @param reason why the rows must be read all the same; null where the bound is within rho
  */
@@ -31,7 +33,11 @@ record BoundedChange(
     @Nullable String reason) {
 
   private static BoundedChange none(String reason) {
-    return new BoundedChange(null, null, null, reason);
+    return none(reason, null);
+  }
+
+  private static BoundedChange none(String reason, @Nullable KeptSums kept) {
+    return new BoundedChange(null, kept, null, reason);
   }
 
   /**
@@ -70,22 +76,20 @@ record BoundedChange(
             .anyMatch(Change.RemoveFeatures.class::isInstance);
     // a slot that a FeatureHasher fills from other columns as well does not leave with one of them
     if (removesFeatures || !before.removed().equals(change.removedSlots())) {
-      return none("the request removes features, which touches every row");
+      return none("the request removes features, which touches every row", before.sums());
     }
     RequestedChange.Exchange rows = change.since(correction.spark(), before.changes());
     ExampleTable.Columns columns = correction.columns(change);
     KeptSums kept = before.sums();
     progress.phase("the rows that change");
-    try (CachedExamples old = examples(correction, change, rows.before(), columns, progress);
-        CachedExamples now = examples(correction, change, rows.after(), columns, progress)) {
-      Point point = kept.point();
-      SparkFailures.sanitized(
-          correction.place(),
-          () -> {
-            kept.exchange(KeptSums.of(old.sums(), point), KeptSums.of(now.sums(), point));
-            return kept;
-          });
-    }
+    SparkFailures.sanitized(
+        correction.place(),
+        () -> {
+          kept.exchange(
+              sums(change, rows.before(), columns, kept.point(), progress),
+              sums(change, rows.after(), columns, kept.point(), progress));
+          return kept;
+        });
     if (!correction.isSameTable()) {
       return none("the table's files changed while they were read");
     }
@@ -118,19 +122,23 @@ record BoundedChange(
                     "a column has left with its last row, or its Hessian is not positive definite"));
   }
 
-  private static CachedExamples examples(
-      ModelCorrection correction,
+  /** Over few rows, which are read once and not cached. */
+  private static KeptSums sums(
       RequestedChange change,
-      Dataset<Row> rows,
+      @Nullable Dataset<Row> rows,
       ExampleTable.Columns columns,
+      Point point,
       Progress progress) {
-    return CachedExamples.of(
-        rows,
-        columns,
-        change.model().linear().features(),
-        change.removedSlots(),
-        0,
-        progress,
-        correction.place());
+    if (rows == null) {
+      return KeptSums.none(point);
+    }
+    int features = change.model().linear().features();
+    return KeptSums.of(
+        new DistributedExamples(
+            ExampleTable.orderedBlocksInPlace(
+                ExampleTable.examples(rows, columns), features, change.removedSlots()),
+            features,
+            progress::description),
+        point);
   }
 }

@@ -34,6 +34,8 @@ public final class CorrectedModel implements AutoCloseable {
   private final Evidence.@Nullable Metrics after;
   private final List<String> notes;
   private final double seconds;
+  // null until it has been asked for
+  private @Nullable Optional<KeptState> state;
   private boolean closed;
 
   private CorrectedModel(
@@ -154,12 +156,35 @@ public final class CorrectedModel implements AutoCloseable {
     return evidence(certificate, key, System.nanoTime());
   }
 
+  /**
+   * What is kept for the next request, as {@link ModelCorrection.State#of} takes it; the first call
+   * may take a pass over the cached examples. Confidential.
+   *
+   * @return empty if no state is kept, or none can be
+   * @throws IllegalStateException after {@link #close}, unless it was asked for before
+   */
+  public Optional<byte[]> state() {
+    return keptState().map(KeptState::toBytes);
+  }
+
+  private Optional<KeptState> keptState() {
+    if (state == null) {
+      requireOpen();
+      state = documents.correction().state() == null ? Optional.empty() : documents.state();
+    }
+    return state;
+  }
+
   private Evidence evidence(Certificate of, VaultKey key, long begin) {
+    requireOpen();
+    return documents.evidence(of, key, before, after, seconds + (System.nanoTime() - begin) / 1e9);
+  }
+
+  private void requireOpen() {
     if (closed) {
       // read again, the data might not be what the model was made of
       throw new IllegalStateException("the corrected model is closed: its examples are given up");
     }
-    return documents.evidence(of, key, before, after, seconds + (System.nanoTime() - begin) / 1e9);
   }
 
   /**
@@ -196,7 +221,7 @@ public final class CorrectedModel implements AutoCloseable {
     Evidence evidence = evidence(saved, release.vaultKey(), begin);
     List<String> said = new ArrayList<>(notes);
     ModelCorrection correction = documents.correction();
-    Optional<KeptState> state = correction.state() == null ? Optional.empty() : documents.state();
+    Optional<KeptState> state = keptState();
     release.commit(saved, evidence);
     // The release stands from here on: what happens to states is told, and fails nothing.
     try {

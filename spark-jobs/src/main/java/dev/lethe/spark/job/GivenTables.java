@@ -1,7 +1,9 @@
 package dev.lethe.spark.job;
 
+import dev.lethe.spark.data.ReadTable;
 import dev.lethe.spark.data.Table;
 import java.util.List;
+import org.apache.spark.sql.SparkSession;
 
 /** The tables that say which rows there were and which there are: how corrections arrive. */
 public sealed interface GivenTables {
@@ -14,6 +16,11 @@ public sealed interface GivenTables {
     return tables().get(0).name();
   }
 
+  /** The same, one table alone looked up once for all who read it. */
+  default GivenTables lookedUp(SparkSession spark) {
+    return this;
+  }
+
   /**
    * The original table; the request's changes are applied to it.
    *
@@ -23,6 +30,11 @@ public sealed interface GivenTables {
     @Override
     public List<Table> tables() {
       return List.of(data);
+    }
+
+    @Override
+    public GivenTables lookedUp(SparkSession spark) {
+      return new Original(ReadTable.of(spark, data));
     }
   }
 
@@ -35,6 +47,11 @@ public sealed interface GivenTables {
     @Override
     public List<Table> tables() {
       return List.of(corrected);
+    }
+
+    @Override
+    public GivenTables lookedUp(SparkSession spark) {
+      return new Corrected(ReadTable.of(spark, corrected));
     }
   }
 

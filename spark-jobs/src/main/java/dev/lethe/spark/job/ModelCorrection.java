@@ -73,10 +73,28 @@ public record ModelCorrection(
   /**
    * That a state is kept for the next request.
    *
-   * @param before what was kept with the model before, if anything
+   * @param before what was kept with the model before, if anything; the run changes it
    * @param table {@link TableFiles#digest} when the run began; null where there is none
    */
-  record State(@Nullable KeptState before, @Nullable String table) {}
+  public record State(@Nullable KeptState before, @Nullable String table) {
+    /**
+     * As the run begins.
+     *
+     * @param before what was kept with the model, as {@link KeptState#toBytes} wrote it
+     * @param tables {@linkplain GivenTables#lookedUp looked up}
+     * @param label the table's label column, or null for the model's
+     */
+    public static State of(
+        SparkSession spark,
+        byte @Nullable [] before,
+        LoadedModel model,
+        GivenTables tables,
+        @Nullable String label) {
+      return new State(
+          before == null ? null : KeptState.read(before, model.linear()),
+          TableFiles.digest(spark, tables.tables().get(0), model.tableLabel(label)).orElse(null));
+    }
+  }
 
   /** The table's files are still those with which the run began. */
   boolean isSameTable() {
@@ -102,7 +120,7 @@ public record ModelCorrection(
     RequestedChange requested = checked();
     CorrectedRows.Found found = requested.inspect(progress, place());
     Evidence.@Nullable Metrics before = metricsBefore();
-    double @Nullable [] start = null;
+    KeptSums followed = null;
     String unused = null;
     if (state != null) {
       BoundedChange bounded = BoundedChange.of(this, requested, state, progress);
@@ -120,9 +138,7 @@ public record ModelCorrection(
             begin);
       }
       unused = "the kept state did not stand for the data: " + bounded.reason();
-      UnlearningResult step = bounded.result();
-      // an undamped step from afar may lead anywhere
-      start = step != null && step.distance().isPresent() ? step.end().point() : null;
+      followed = bounded.kept();
     }
     RequestedChange change = requested.refitted(progress, partitions, place());
     ExampleTable.Columns columns = columns(change);
@@ -138,7 +154,7 @@ public record ModelCorrection(
             progress,
             place());
     try {
-      UnlearningResult unlearning = updated(problem, change, start, progress);
+      UnlearningResult unlearning = updated(problem, change, followed, progress);
       List<String> notes = notes(found.unchecked());
       if (unused != null) {
         notes.add(unused);
@@ -183,10 +199,10 @@ public record ModelCorrection(
   private UnlearningResult updated(
       CorrectedProblem problem,
       RequestedChange change,
-      double @Nullable [] start,
+      @Nullable KeptSums followed,
       Progress progress) {
     UnlearningResult unlearning =
-        new ModelUpdate(this, problem, change, columns(change), change.model(), start, progress)
+        new ModelUpdate(this, problem, change, columns(change), change.model(), followed, progress)
             .run();
     requireResidual(unlearning);
     return unlearning;

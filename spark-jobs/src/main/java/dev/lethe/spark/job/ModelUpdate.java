@@ -3,6 +3,7 @@ package dev.lethe.spark.job;
 import dev.lethe.core.aggregate.Point;
 import dev.lethe.core.linalg.Vectors;
 import dev.lethe.core.model.Statistics;
+import dev.lethe.core.objective.KeptSums;
 import dev.lethe.core.objective.Objective;
 import dev.lethe.core.objective.Penalty;
 import dev.lethe.core.solver.NewtonStep;
@@ -26,16 +27,16 @@ import org.jspecify.annotations.Nullable;
 /**
  * The update of one model's parameters, by the method that the request names.
  *
- * @param refinedFrom where the refinement starts; null for the model's own parameters
+ * @param followed sums over data like the corrected ones, which the refinement makes use of; null
+ *     if there are none
  */
-@SuppressWarnings("ArrayRecordComponent") // passed on, never compared
 record ModelUpdate(
     ModelCorrection correction,
     CorrectedProblem problem,
     RequestedChange change,
     ExampleTable.Columns columns,
     LoadedModel model,
-    double @Nullable [] refinedFrom,
+    @Nullable KeptSums followed,
     Progress progress) {
 
   /** rho where the request asks for no certificate. */
@@ -98,7 +99,7 @@ record ModelUpdate(
                 case REFINED ->
                     perturbation == null
                         ? unlearning.refined(
-                            refinedFrom == null ? start : problem.restricted(refinedFrom),
+                            followed == null ? start : objective.follow(followed).orElse(start),
                             step,
                             correction.maxSteps())
                         : unlearning.refinedToResidual(

@@ -48,8 +48,8 @@ record ReleaseDocuments(
     @Nullable KeptSums followed) {
 
   /**
-   * The state for the next request: the sums that followed the data, or, by two passes, those at
-   * the un-noised parameters.
+   * The state for the next request: the sums that followed the data, or, by one pass, those at the
+   * un-noised parameters.
    *
    * @return empty where none can be kept
    */

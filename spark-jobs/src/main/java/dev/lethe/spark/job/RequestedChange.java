@@ -242,9 +242,9 @@ final class RequestedChange {
    * Rows before and after a change, as the published model featurises them.
    *
    * @param before with the changes that were in force
-   * @param after with all of the request
+   * @param after with all of the request; null if none of them is left
    */
-  record Exchange(Dataset<Row> before, Dataset<Row> after) {}
+  record Exchange(Dataset<Row> before, @Nullable Dataset<Row> after) {}
 
   /**
    * The rows that the changes from {@code first} on touch, where those before it are in force; the
@@ -260,8 +260,11 @@ final class RequestedChange {
             .where(corrections(spark, changed, first, request.changes().size()).touches());
     Dataset<Row> before =
         first == 0 ? touched : corrections(spark, changed, 0, first).corrected(touched);
+    boolean removes =
+        request.changes().stream().skip(first).allMatch(Change.RemoveRows.class::isInstance);
     return new Exchange(
-        features.featurized(before), features.featurized(changed.corrections().corrected(touched)));
+        features.featurized(before),
+        removes ? null : features.featurized(changed.corrections().corrected(touched)));
   }
 
   private Corrections corrections(

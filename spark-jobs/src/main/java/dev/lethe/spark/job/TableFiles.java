@@ -1,5 +1,6 @@
 package dev.lethe.spark.job;
 
+import dev.lethe.spark.data.ReadTable;
 import dev.lethe.spark.data.Table;
 import dev.lethe.spark.data.TableSource;
 import java.io.IOException;
@@ -32,18 +33,21 @@ final class TableFiles {
   private TableFiles() {}
 
   /**
-   * A digest of path, length and modification time of every file, and of all that decides how they
-   * are read; another one after any change that a file system shows. Empty where rows may change
-   * without one: a dataset, a source that is not plain files, a file so young that it may be
-   * written again within the clock's tick, or one that cannot be listed.
+   * A digest of path, length and modification time of every file that a table was found to have,
+   * and of all that decides how they are read; another one after any change that a file system
+   * shows. Empty where rows may change without one: a dataset, a source that is not plain files, a
+   * file so young that it may be written again within the clock's tick, or one that cannot be
+   * listed.
    *
    * @param label the table's label column
    */
   static Optional<String> digest(SparkSession spark, Table table, String label) {
-    if (!(table instanceof TableSource source) || !FORMATS.contains(source.format())) {
+    if (!(table instanceof ReadTable read)
+        || !(read.source() instanceof TableSource source)
+        || !FORMATS.contains(source.format())) {
       return Optional.empty();
     }
-    Dataset<Row> rows = source.read(spark);
+    Dataset<Row> rows = read.rows();
     Set<String> lines = new TreeSet<>();
     try {
       for (FileStatus file : files(spark, rows.inputFiles())) {

@@ -70,6 +70,7 @@ public final class UnlearnJob {
     Progress progress = Progress.onTerminal("Lethe unlearn " + request.id());
     try (Release release = Release.open(spark, options.out(), options.vault(), options.sources())) {
       LoadedModel model = LoadedModel.load(spark, "--model", options.model());
+      GivenTables tables = options.state() ? options.tables().lookedUp(spark) : options.tables();
       ModelCorrection correction =
           correction(
               spark,
@@ -77,24 +78,21 @@ public final class UnlearnJob {
               model,
               EarlierRelease.of(spark, options.model(), options.modelCertificate()),
               perturbation(release, model, request, name),
-              options.tables(),
+              tables,
               request,
               name,
-              options.state() ? state(release, model) : null);
+              options.state() ? state(release, model, tables) : null);
       try (CorrectedModel corrected = correction.run(progress)) {
         return corrected.publish(release, true);
       }
     }
   }
 
-  private ModelCorrection.State state(Release release, LoadedModel model) {
+  private ModelCorrection.State state(Release release, LoadedModel model, GivenTables tables) {
     ModelDigest digest =
         ModelDigest.of(spark.sparkContext().hadoopConfiguration(), options.model());
-    return new ModelCorrection.State(
-        release.state(digest).map(bytes -> KeptState.read(bytes, model.linear())).orElse(null),
-        TableFiles.digest(
-                spark, options.tables().tables().get(0), model.tableLabel(options.label()))
-            .orElse(null));
+    return ModelCorrection.State.of(
+        spark, release.state(digest).orElse(null), model, tables, options.label());
   }
 
   /** What the options ask for, of a model that is loaded. */

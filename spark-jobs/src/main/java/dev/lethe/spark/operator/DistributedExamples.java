@@ -9,11 +9,15 @@ import dev.lethe.core.aggregate.MarginCurvatureAggregator;
 import dev.lethe.core.aggregate.MeasuredHessianAggregator;
 import dev.lethe.core.aggregate.MeasurementAggregator;
 import dev.lethe.core.aggregate.Point;
+import dev.lethe.core.aggregate.SeveralSums;
 import dev.lethe.core.aggregate.StatisticsAggregator;
+import dev.lethe.core.aggregate.SumQuery;
 import dev.lethe.core.loss.LossFunction;
 import dev.lethe.core.model.ExampleBlock;
 import dev.lethe.core.objective.ExampleSums;
 import java.io.Serializable;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.function.Supplier;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
@@ -161,6 +165,11 @@ public final class DistributedExamples implements ExampleSums {
   @Override
   public MarginCurvatureAggregator marginCurvature(Point point) {
     return pass("Hessian of the intercepts", point, MarginCurvatureAggregator::new);
+  }
+
+  @Override
+  public SeveralSums several(List<SumQuery> queries) {
+    return pass("several sums", new ArrayList<>(queries), SeveralSums::of);
   }
 
   private <T extends Serializable, A extends Aggregator<A>> A pass(
