@@ -16,7 +16,7 @@ import org.apache.spark.launcher.JavaModuleOptions;
  * JVMs of their own.
  *
  * @param enough with room for the blocks
- * @param half with half of the heap that the blocks need, and room for at most half of them
+ * @param half with half of the heap that is needed, and room for at most half of the blocks
  * @param peakPerBlocks live heap at its peak, less that before, over the bytes of the blocks
  * @param slowdown seconds from Parquet, half over enough
  * @param slowdownFromCache of that, seconds after reading
@@ -36,6 +36,10 @@ record Memory(
   private static final double FRACTION = 0.6;
 
   private static final long RESERVED = 300L << 20;
+
+  /** Of a task that reads Parquet: a row group, and the next one while it still holds the first. */
+  private static final long READER = 2 * (128L << 20);
+
   private static final long LEAST_HEAP = 512L << 20;
 
   /** As {@link MemoryRun}, without the parameters. */
@@ -69,17 +73,12 @@ record Memory(
     Tables tables = new Tables(sessions.session(), options.work());
     tables.model(of);
     long blocks = 8 * of.rows() * (of.columns() + 2L);
-    long needed = (long) (blocks / FRACTION) + RESERVED;
-    MemoryRun enough =
-        run(of, options, sessions.threads(), needed + needed / 2 + RESERVED, FRACTION);
+    int threads = sessions.threads();
+    long needed = (long) (blocks / FRACTION) + RESERVED + threads * READER;
+    MemoryRun enough = run(of, options, threads, needed + needed / 2, FRACTION);
     long heap = Math.max(LEAST_HEAP, needed / 2);
     MemoryRun half =
-        run(
-            of,
-            options,
-            sessions.threads(),
-            heap,
-            Math.min(FRACTION, blocks / 2.0 / (heap - RESERVED)));
+        run(of, options, threads, heap, Math.min(FRACTION, blocks / 2.0 / (heap - RESERVED)));
     return new Memory(
         "memory",
         of.title(),

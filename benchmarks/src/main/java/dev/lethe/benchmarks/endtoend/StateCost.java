@@ -3,6 +3,10 @@ package dev.lethe.benchmarks.endtoend;
 import static org.apache.spark.sql.functions.expr;
 import static org.apache.spark.sql.functions.spark_partition_id;
 
+import dev.lethe.spark.api.TrainingData;
+import dev.lethe.spark.api.UnlearnRequest;
+import dev.lethe.spark.api.UnlearnedModel;
+import dev.lethe.spark.api.Unlearner;
 import dev.lethe.spark.certificate.Evidence;
 import dev.lethe.spark.data.TableSource;
 import dev.lethe.spark.job.GivenTables;
@@ -19,6 +23,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Stream;
+import org.apache.spark.ml.PipelineModel;
 import org.apache.spark.ml.classification.LogisticRegressionModel;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -26,21 +31,25 @@ import org.apache.spark.sql.SparkSession;
 
 /**
  * Requests that remove {@value #CHANGED} rows each, one release after the other, with a kept state:
- * whole jobs, from the paths of model, table and requests to the published model. Beside it a fit
- * by Spark ML on the corrected table at its default tolerance, in memory.
+ * from the table's path to the certified model in memory, and whole jobs, from the paths of model,
+ * table and requests to the published model. Beside it a fit by Spark ML on the corrected table at
+ * its default tolerance, in memory.
  */
 record StateCost(String study, List<Run> runs) implements Study {
   private static final int D = 50;
   private static final int CHANGED = 1000;
+  private static final double RHO = 1e-3;
 
   /** A file is of use once it is older than this. */
   private static final long SETTLES_MILLIS = 4000;
 
   /**
    * @param rows n
-   * @param first seconds of the release that reads the table, and keeps the first state
-   * @param next seconds of a release that follows the state
-   * @param bounded how many of those did without the table
+   * @param columns d
+   * @param first seconds of the job that reads the table, and keeps the first state
+   * @param inMemory seconds of a release that follows the state, in memory
+   * @param job seconds of the whole job of one
+   * @param bounded how many of the jobs did without the table
    * @param bound of the last one's distance
    * @param passes of the last one over the table
    * @param retraining seconds of Spark ML's fit, from Parquet
@@ -49,8 +58,10 @@ record StateCost(String study, List<Run> runs) implements Study {
    */
   record Run(
       long rows,
+      int columns,
       double first,
-      Spread next,
+      Spread inMemory,
+      Spread job,
       int bounded,
       int releases,
       double bound,
@@ -59,42 +70,49 @@ record StateCost(String study, List<Run> runs) implements Study {
       double gradientNorm,
       double retrainedNorm) {
     double ratio() {
-      return retraining.median() / next.median();
+      return retraining.median() / inMemory.median();
     }
   }
 
   static StateCost measure(Options options, Sessions sessions) throws IOException {
-    return measure(options, sessions, Growth.sizes(options));
+    List<DenseCase> tables = new ArrayList<>();
+    for (long n : Growth.sizes(options)) {
+      tables.add(new DenseCase(n, D, options.seed()));
+    }
+    tables.add(DenseCase.of(options.scale(), options.seed()));
+    return measure(options, sessions, tables);
   }
 
-  static StateCost measure(Options options, Sessions sessions, long[] sizes) throws IOException {
+  static StateCost measure(Options options, Sessions sessions, List<DenseCase> tables)
+      throws IOException {
     List<Run> runs = new ArrayList<>();
-    for (long n : sizes) {
-      runs.add(run(options, sessions.session(), new DenseCase(n, D, options.seed())));
+    for (DenseCase of : tables) {
+      runs.add(run(options, sessions.session(), of));
     }
     return new StateCost("state", List.copyOf(runs));
   }
 
   private static Run run(Options options, SparkSession spark, DenseCase of) throws IOException {
     Tables tables = new Tables(spark, options.work());
-    DenseCase small = new DenseCase(Math.min(of.rows(), 100_000), D, options.seed());
+    DenseCase small = new DenseCase(Math.min(of.rows(), 100_000), of.columns(), options.seed());
     tables.model(small);
     String table = table(of, tables);
     Path place = Files.createTempDirectory(Path.of(options.work()), "state");
     try {
       Releases releases = new Releases(spark, place, table, tables.modelPath(small));
       double first = releases.release("bucket = 0 AND id = 0").seconds();
-      List<Double> next = new ArrayList<>();
+      List<Double> jobs = new ArrayList<>();
       int bounded = 0;
       Evidence last = null;
       for (int k = -options.warmUps(); k < options.runs(); k++) {
-        Released release = releases.release(releases.rows(of.rows()));
+        Released release = releases.release(releases.next(of.rows()));
         last = release.evidence();
         if (k >= 0) {
-          next.add(release.seconds());
+          jobs.add(release.seconds());
           bounded += last.measurement().basis().equals(Evidence.Measurement.BOUNDED) ? 1 : 0;
         }
       }
+      List<Double> inMemory = inMemory(options, spark, of, table, tables.model(small));
       Dataset<Row> corrected =
           of.assembled(spark.read().parquet(table).where("NOT (" + releases.removed() + ")"));
       List<Double> retraining = new ArrayList<>();
@@ -109,10 +127,12 @@ record StateCost(String study, List<Run> runs) implements Study {
       Run run =
           new Run(
               of.rows(),
+              of.columns(),
               first,
-              Spread.of(next),
+              Spread.of(inMemory),
+              Spread.of(jobs),
               bounded,
-              next.size(),
+              jobs.size(),
               last.measurement().distanceBound(),
               last.totals().passes(),
               Spread.of(retraining),
@@ -120,14 +140,53 @@ record StateCost(String study, List<Run> runs) implements Study {
               objective.gradientNorm(Comparison.parameters(fit)));
       System.err.printf(
           Locale.ROOT,
-          "bench: state: %d rows: %.3f s, Spark ML %.3f s%n",
-          of.rows(),
-          run.next.median(),
+          "bench: state: %s: %.3f s, job %.3f s, Spark ML %.3f s%n",
+          of.title(),
+          run.inMemory.median(),
+          run.job.median(),
           run.retraining.median());
       return run;
     } finally {
       delete(place);
     }
+  }
+
+  /** Seconds of releases that follow the first one's state, each from the table's path. */
+  private static List<Double> inMemory(
+      Options options, SparkSession spark, DenseCase of, String table, PipelineModel model) {
+    List<Double> seconds = new ArrayList<>();
+    List<String> wheres = new ArrayList<>(List.of("bucket = 0 AND id = 0"));
+    Unlearner unlearner = new Unlearner().setKeepState(true);
+    UnlearnedModel last = unlearner.unlearn(model, open(spark, table), request(wheres));
+    last.close();
+    for (int k = -options.warmUps(); k < options.runs(); k++) {
+      wheres.add(rows(of.rows(), wheres.size()));
+      System.gc();
+      long begin = System.nanoTime();
+      last = unlearner.unlearn(last, open(spark, table), request(wheres));
+      if (k >= 0) {
+        seconds.add((System.nanoTime() - begin) / 1e9);
+      }
+      last.close();
+    }
+    return seconds;
+  }
+
+  private static TrainingData open(SparkSession spark, String table) {
+    return TrainingData.originalTable(spark, table, "parquet", Map.of());
+  }
+
+  private static UnlearnRequest request(List<String> wheres) {
+    UnlearnRequest.Builder request =
+        UnlearnRequest.builder("r-" + wheres.size()).certificate(Case.EPSILON, 1e-4, RHO);
+    wheres.forEach(request::removeRows);
+    return request.build();
+  }
+
+  /** Of request k. */
+  private static String rows(long n, int k) {
+    return "bucket = %d AND id >= %d AND id < %d"
+        .formatted(k % Tables.partitions(n), k * CHANGED, (k + 1) * CHANGED);
   }
 
   /** Partitioned by a bucket, with a number of each row in its bucket. */
@@ -172,12 +231,8 @@ record StateCost(String study, List<Run> runs) implements Study {
       Files.createDirectory(place.resolve("requests"));
     }
 
-    /** Of the next request. */
-    String rows(long n) {
-      long buckets = Tables.partitions(n);
-      int k = wheres.size();
-      return "bucket = %d AND id >= %d AND id < %d"
-          .formatted(k % buckets, k * CHANGED, (k + 1) * CHANGED);
+    String next(long n) {
+      return rows(n, wheres.size());
     }
 
     String removed() {
@@ -195,7 +250,7 @@ record StateCost(String study, List<Run> runs) implements Study {
             - removeRows: {where: "%s"}
           certificate: {epsilon: %s, delta: %s, rho: %s}
           """
-              .formatted(k, where, Case.EPSILON, "1.0e-4", "1.0e-3"));
+              .formatted(k, where, Case.EPSILON, "1.0e-4", RHO));
       Path out = place.resolve("out-" + k);
       UnlearnJob job =
           new UnlearnJob(
@@ -238,24 +293,24 @@ record StateCost(String study, List<Run> runs) implements Study {
         new StringBuilder(
             "Requests that remove "
                 + CHANGED
-                + " rows, with a kept state: seconds of the whole job, "
-                + D
-                + " columns.\n\n| rows | first release | next one | without the table | bound | passes |"
-                + " Spark ML from Parquet | ratio | gradient norm, Lethe / Spark ML |\n"
-                + "|---|---|---|---|---|---|---|---|---|\n");
+                + " rows, with a kept state; seconds.\n\n| rows x columns | in memory | Spark ML from Parquet, in memory | ratio | first job |"
+                + " next job | without the table | bound | passes | gradient norm, Lethe / Spark ML |\n"
+                + "|---|---|---|---|---|---|---|---|---|---|\n");
     for (Run run : runs) {
       table.append(
-          "| %d | %s | %s | %d of %d | %s | %d | %s | %s | %s / %s |\n"
+          "| %d x %d | %s | %s | %s | %s | %s | %d of %d | %s | %d | %s / %s |\n"
               .formatted(
                   run.rows,
+                  run.columns,
+                  Report.text(run.inMemory),
+                  Report.text(run.retraining),
+                  Report.fixed("%.0f", run.ratio()),
                   Report.fixed("%.3f", run.first),
-                  Report.text(run.next),
+                  Report.text(run.job),
                   run.bounded,
                   run.releases,
                   Report.scientific(run.bound),
                   run.passes,
-                  Report.text(run.retraining),
-                  Report.fixed("%.0f", run.ratio()),
                   Report.scientific(run.gradientNorm),
                   Report.scientific(run.retrainedNorm)));
     }
