@@ -22,6 +22,7 @@ import dev.lethe.spark.ml.TrainableLoss;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.FileTime;
 import java.util.Arrays;
 import java.util.List;
@@ -42,6 +43,7 @@ import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RuntimeConfig;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.functions;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
@@ -53,13 +55,14 @@ class KeptStateTest {
   private static final int ROWS = 40_000;
   private static final int BUCKETS = 20;
 
+  @TempDir static Path made;
   @TempDir Path directory;
   private Jobs jobs;
   private TableSource table;
 
-  @BeforeEach
-  void train() throws IOException {
-    jobs = new Jobs(directory);
+  @BeforeAll
+  static void train() throws IOException {
+    Jobs jobs = new Jobs(made);
     SparkSession spark = LocalSpark.session();
     // columns that are functions of the row's number alone
     Dataset<Row> rows =
@@ -76,15 +79,29 @@ class KeptStateTest {
         .write()
         .partitionBy("bucket")
         .parquet(jobs.path("table"));
-    age("table");
+    age(made.resolve("table"));
+    jobs.train(
+        jobs.table("table", "parquet"), List.of("a", "b", "c"), 1e-3, true, true, null, "m0");
+  }
+
+  /** A copy of table and model, which a test may change. */
+  @BeforeEach
+  void copy() throws IOException {
+    jobs = new Jobs(directory);
     table = jobs.table("table", "parquet");
-    jobs.train(table, List.of("a", "b", "c"), 1e-3, true, true, null, "m0");
+    try (Stream<Path> files = Files.walk(made)) {
+      for (Path file : files.filter(Files::isRegularFile).toList()) {
+        Path copied = directory.resolve(made.relativize(file).toString());
+        Files.createDirectories(copied.getParent());
+        Files.copy(file, copied, StandardCopyOption.COPY_ATTRIBUTES);
+      }
+    }
     Files.createDirectory(directory.resolve("requests"));
   }
 
   /** Lets the files be as old as a table's that nobody is writing. */
-  private void age(String name) throws IOException {
-    try (Stream<Path> files = Files.walk(directory.resolve(name))) {
+  private static void age(Path table) throws IOException {
+    try (Stream<Path> files = Files.walk(table)) {
       for (Path file : files.toList()) {
         Files.setLastModifiedTime(
             file, FileTime.fromMillis(Files.getLastModifiedTime(file).toMillis() - 60_000));

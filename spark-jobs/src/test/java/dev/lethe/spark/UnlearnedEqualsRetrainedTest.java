@@ -48,7 +48,7 @@ class UnlearnedEqualsRetrainedTest {
 
   private static final double DELTA = 1e-8;
 
-  static final List<Long> seeds = java.util.stream.LongStream.range(0, 40).boxed().toList();
+  static final List<Long> seeds = java.util.stream.LongStream.range(0, 24).boxed().toList();
 
   @TempDir private Path directory;
 
