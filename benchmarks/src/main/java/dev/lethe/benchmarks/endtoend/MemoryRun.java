@@ -80,6 +80,7 @@ record MemoryRun(
       all.add(Unlearning.run(spark, of, model, train));
     }
     List<double[]> parameters = new ArrayList<>();
+    awaitNoBlocks(spark);
     long resting = live();
     AtomicLong peak = new AtomicLong();
     try (Sampler sampler = new Sampler(peak)) {
@@ -107,6 +108,17 @@ record MemoryRun(
         Spread.of(all, Unlearning::seconds),
         Spread.of(all, Unlearning::fromCache),
         parameters.get(0));
+  }
+
+  /** Blocks that were given up leave the cache a moment later. */
+  private static void awaitNoBlocks(SparkSession spark) {
+    try {
+      while (spark.sparkContext().getRDDStorageInfo().length > 0) {
+        Thread.sleep(LEAST_PAUSE);
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
   }
 
   private static long storage(SparkSession spark) {

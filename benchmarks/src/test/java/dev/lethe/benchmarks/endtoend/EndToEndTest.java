@@ -149,6 +149,25 @@ class EndToEndTest {
   }
 
   @Test
+  void state_requestsOfAThousandRows_goWithoutTheTable() throws Exception {
+    StateCost state;
+    try (Sessions sessions = sessions()) {
+      state =
+          StateCost.measure(options(), sessions, List.of(new DenseCase(150_000, 4, Options.SEED)));
+    }
+
+    StateCost.Run run = state.runs().get(0);
+    assertThat(run.bounded()).isEqualTo(run.releases()).isPositive();
+    assertThat(run.passes()).isZero();
+    assertThat(run.bound()).isBetween(1e-9, 1e-3);
+    // the curvature of the mean is at most (1 + 4 second moments of about 1) / 4
+    assertThat(run.gradientNorm()).isLessThan(2 * run.bound());
+    assertThat(run.retrainedNorm()).isPositive();
+    assertThat(run.inMemory().median()).isPositive();
+    assertThat(state.markdown()).contains("| 150000 x 4 |");
+  }
+
+  @Test
   void growth_twoSizes_measuresWhatItSays() {
     Growth growth;
     try (Sessions sessions = sessions()) {
