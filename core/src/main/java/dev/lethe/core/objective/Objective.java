@@ -53,7 +53,7 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
   /** The most parameters for which a factor of a sample preconditions conjugate gradient. */
   public static final int MAX_FACTOR_SIZE = 4096;
 
-  /** Products of the Hessian's sums that are not worth a thought: a second of one core. */
+  /** Products of the Hessian's sums that are not worth a pass of one's own: a second of a core. */
   private static final double CHEAP_PRODUCTS = 2e9;
 
   /** What a product of two entries of a sparse row costs, in products of dense rows. */
@@ -323,14 +323,14 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
   }
 
   /**
-   * {@link #evaluate} with the Hessian, of a self-concordant loss and sums of at most {@value
-   * #CHEAP_PRODUCTS} {@linkplain #products products}; without it otherwise.
+   * {@link #evaluate} with the Hessian, of a self-concordant loss where its sums {@linkplain
+   * #isHessianCheap cost little}; without it otherwise.
    *
    * @throws DataChangedException if the pass saw other data than the statistics
    */
   @Override
   public Measured evaluateWithHessian(double[] theta) {
-    if (!loss.isSelfConcordant() || products() > CHEAP_PRODUCTS) {
+    if (!loss.isSelfConcordant() || !isHessianCheap()) {
       return evaluate(theta);
     }
     double[] centred = centred(theta);
@@ -338,6 +338,14 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
     GramAggregator hessian = sums.hessian();
     return measured(
         centred, sums.measurement(), complete(hessian.matrix(), hessian.relativeError()));
+  }
+
+  /**
+   * Whether the Hessian's sums are at most {@value #CHEAP_PRODUCTS} {@linkplain #products
+   * products}; never where passes are shared, so that saving some saves nothing.
+   */
+  private boolean isHessianCheap() {
+    return !examples.sharesPasses() && products() <= CHEAP_PRODUCTS;
   }
 
   /** How many coordinates are not fixed. */
@@ -774,10 +782,10 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
 
   /**
    * The Hessian of a sample of the rows, scaled to all of them, where the sums over all rows would
-   * cost more than the passes that a good approximation costs instead: {@linkplain #products
-   * products} above {@value #CHEAP_PRODUCTS}, and a sample of {@value #ROWS_A_PARAMETER} f rows or
-   * n / f times {@value #PASSES_OF_PRODUCTS}, whichever is more, below n / 2, for f coordinates
-   * that are not fixed.
+   * cost more than the passes that a good approximation costs instead: where they are {@linkplain
+   * #isHessianCheap not cheap}, and a sample of {@value #ROWS_A_PARAMETER} f rows or n / f times
+   * {@value #PASSES_OF_PRODUCTS}, whichever is more, below n / 2, for f coordinates that are not
+   * fixed.
    *
    * <p>A column that has its square sum from so few rows that the sample hardly has them would get
    * no curvature: it gets that of the mean row.
@@ -786,7 +794,7 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
   public Approximation approximateHessian(Measured evaluation) {
     double[] theta = evaluation.point();
     double share = sampleShare();
-    if (products() <= CHEAP_PRODUCTS || share >= 0.5) {
+    if (isHessianCheap() || share >= 0.5) {
       return new Approximation(hessianMatrix(theta), true);
     }
     double[] curvature = evaluation.measurement().curvature();
