@@ -82,7 +82,7 @@ public final class UnlearnJob {
               name,
               options.state() ? state(release, model) : null);
       try (CorrectedModel corrected = correction.run(progress)) {
-        return corrected.publish(release, true);
+        return corrected.publish(release, null);
       }
     }
   }
