@@ -22,6 +22,11 @@ public interface ExampleSums {
   /** d. */
   int features();
 
+  /** Whether a pass serves others, too: then its arithmetic counts, and hardly its start. */
+  default boolean sharesPasses() {
+    return false;
+  }
+
   /** Counts and moments. */
   StatisticsAggregator statistics(LossFunction loss);
 

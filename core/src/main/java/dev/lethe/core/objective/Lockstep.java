@@ -170,6 +170,11 @@ public final class Lockstep {
       return features;
     }
 
+    @Override
+    public boolean sharesPasses() {
+      return true;
+    }
+
     /** Not answered: whoever makes the solvers has them. */
     @Override
     public StatisticsAggregator statistics(LossFunction loss) {

@@ -57,7 +57,7 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
   /** Of margins, a mean square: they move by a third. */
   private static final double MODEL_REACH = 0.1;
 
-  /** Products of the Hessian's sums that are not worth a thought: a second of one core. */
+  /** Products of the Hessian's sums that are not worth a pass of one's own: a second of a core. */
   private static final double CHEAP_PRODUCTS = 2e9;
 
   /** What a product of two entries of a sparse row costs, in products of dense rows. */
@@ -328,14 +328,14 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
   }
 
   /**
-   * {@link #evaluate} with the Hessian, of a self-concordant loss and sums of at most {@value
-   * #CHEAP_PRODUCTS} {@linkplain #products products}; without it otherwise.
+   * {@link #evaluate} with the Hessian, of a self-concordant loss where its sums {@linkplain
+   * #isHessianCheap cost little}; without it otherwise.
    *
    * @throws DataChangedException if the pass saw other data than the statistics
    */
   @Override
   public Measured evaluateWithHessian(double[] theta) {
-    if (!loss.isSelfConcordant() || products() > CHEAP_PRODUCTS) {
+    if (!loss.isSelfConcordant() || !isHessianCheap()) {
       return evaluate(theta);
     }
     double[] centred = centred(theta);
@@ -343,6 +343,14 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
     GramAggregator hessian = sums.hessian();
     return measured(
         centred, sums.measurement(), complete(hessian.matrix(), hessian.relativeError()));
+  }
+
+  /**
+   * Whether the Hessian's sums are at most {@value #CHEAP_PRODUCTS} {@linkplain #products
+   * products}; never where passes are shared, so that saving some saves nothing.
+   */
+  private boolean isHessianCheap() {
+    return !examples.sharesPasses() && products() <= CHEAP_PRODUCTS;
   }
 
   /** How many coordinates are not fixed. */
@@ -831,10 +839,10 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
 
   /**
    * The Hessian of a sample of the rows, scaled to all of them, where the sums over all rows would
-   * cost more than the passes that a good approximation costs instead: {@linkplain #products
-   * products} above {@value #CHEAP_PRODUCTS}, and a sample of {@value #ROWS_A_PARAMETER} f rows or
-   * n / f times {@value #PASSES_OF_PRODUCTS}, whichever is more, below n / 2, for f coordinates
-   * that are not fixed.
+   * cost more than the passes that a good approximation costs instead: where they are {@linkplain
+   * #isHessianCheap not cheap}, and a sample of {@value #ROWS_A_PARAMETER} f rows or n / f times
+   * {@value #PASSES_OF_PRODUCTS}, whichever is more, below n / 2, for f coordinates that are not
+   * fixed.
    *
    * <p>Sums that are {@linkplain #follow followed} cost no pass, and take the sample's place.
    *
@@ -848,7 +856,7 @@ public final class Objective implements ConvexFunction<Objective.Measured> {
     if (followed != null) {
       return new Approximation(followed, false);
     }
-    if (products() <= CHEAP_PRODUCTS || share >= 0.5) {
+    if (isHessianCheap() || share >= 0.5) {
       return new Approximation(hessianMatrix(theta), true);
     }
     double[] curvature = evaluation.measurement().curvature();

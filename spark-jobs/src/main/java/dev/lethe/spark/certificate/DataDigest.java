@@ -2,52 +2,49 @@ package dev.lethe.spark.certificate;
 
 import com.fasterxml.jackson.annotation.JsonPropertyOrder;
 import dev.lethe.core.model.ExampleBlock;
+import java.io.Serializable;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.BitSet;
-import java.util.Comparator;
 import java.util.Iterator;
 import java.util.List;
-import java.util.NoSuchElementException;
-import java.util.Objects;
-import org.apache.spark.Partitioner;
+import java.util.stream.IntStream;
 import org.apache.spark.api.java.JavaRDD;
-import org.apache.spark.api.java.function.FlatMapFunction;
-import org.apache.spark.api.java.function.PairFlatMapFunction;
-import org.jspecify.annotations.Nullable;
-import scala.Tuple2;
-import scala.Tuple3;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.api.java.function.Function2;
 
 /**
  * The keyed digest of a multiset of examples: it does not depend on their order, their partitions
  * or on whether their blocks are stored dense or sparse.
  *
- * <p>With h(example) = HMAC-SHA256(k1, label, weight, every entry that is not zero with its
- * column):
+ * <p>In the field of p = 2^127 - 1 elements, let u(example) = k_1 label + k_2 weight + sum_j
+ * k_{3+j} x_j, where a number stands for the 64 bits of its double (-0 among the entries for 0, all
+ * NaN for one). The digest is
  *
- * <ol>
- *   <li>the hashes go into {@value #BUCKETS} buckets by their first 12 bits;
- *   <li>the digest of a bucket is the HMAC under k2 of its number, its hashes in ascending order
- *       and its size;
- *   <li>the digest of the data is the HMAC under the vault key of the number of features, the
- *       number of rows and the number, size and digest of every bucket that is not empty, in
- *       ascending order.
- * </ol>
+ * <pre>HMAC-SHA256(vault key; d, n, product over the n examples of (z + u(example))).</pre>
  *
- * k1 and k2 are derived from the vault key, which itself stays on the driver. A sum or exclusive or
- * of the hashes would be cheaper, and the difference of two digests would be the hash of a deleted
- * row; this one says nothing beyond equality, even to somebody who can have other data digested.
+ * z = k_0 and the k_i are secret, derived from the vault key ({@link RowKeys}), which itself stays
+ * on the driver.
  *
- * <p>One pass over the cached blocks and one shuffle of 32 bytes a row; a task then holds the
- * hashes of a bucket. At most {@value #BUCKETS} digests come to the driver.
+ * <p><b>Collisions.</b> Two given data sets of n rows that differ as multisets have the same
+ * product with probability at most n 2^-125: their difference is a polynomial in z, k_1, k_2, ...
+ * of degree at most n, and not 0, because its factors z + u are irreducible, those of different
+ * examples differ, and polynomials over a field factor uniquely; Schwartz's lemma bounds its zeros
+ * (docs/mathematics.md, section 12, has the proof and the sources). Whoever has the key can make
+ * data sets that collide.
+ *
+ * <p><b>Secrecy.</b> Only the HMAC is kept: it says nothing beyond equality, even to somebody who
+ * can have other data digested.
+ *
+ * <p>One pass without a shuffle; a task returns 16 bytes a digest. All digests of several data sets
+ * that share rows come of one pass, in which a shared row is summed once.
  *
  * @param value 64 hexadecimal digits in lower case
  * @param rows number of rows
  */
 @JsonPropertyOrder({"value", "rows"})
 public record DataDigest(String value, long rows) {
-  static final int BUCKETS = 4096;
-  private static final int HASH_BYTES = 32;
+  /** Of rows that are in every data set. */
+  public static final int EVERY = -1;
 
   public DataDigest {
     Require.sha256(value, "digest of the data");
@@ -60,211 +57,104 @@ public record DataDigest(String value, long rows) {
    * @param features d
    */
   public static DataDigest of(JavaRDD<ExampleBlock> blocks, int features, VaultKey key) {
-    return of(blocks, features, new BitSet(), key);
+    return of(List.of(blocks), List.of(EVERY), features, List.of(new BitSet()), key).get(0);
   }
 
   /**
-   * The same of examples with zeros in some columns, whatever the blocks have there.
+   * The same of several data sets that share rows.
    *
-   * @param removed the columns
+   * @param parts of all of them
+   * @param owners of each part the number of the data set that has its rows, or {@link #EVERY}
+   * @param removed of each data set the columns that are zero, whatever the blocks have there
    */
-  public static DataDigest of(
-      JavaRDD<ExampleBlock> blocks, int features, BitSet removed, VaultKey key) {
-    int tasks = Math.min(blocks.getNumPartitions(), BUCKETS);
-    List<Tuple3<Integer, Long, byte[]>> buckets =
-        new ArrayList<>(
-            blocks
-                .mapPartitionsToPair(new ExampleHashes(key.derive("lethe/rows/1"), removed))
-                .repartitionAndSortWithinPartitions(new BucketRanges(tasks))
-                .mapPartitions(new BucketDigests(key.derive("lethe/buckets/1")))
-                .collect());
-    buckets.sort(Comparator.comparing(Tuple3::_1));
-    long rows = 0;
-    for (Tuple3<Integer, Long, byte[]> bucket : buckets) {
-      rows += bucket._2();
-    }
-    KeyedDigest digest = KeyedDigest.of(key, "data").putInt(features).putLong(rows);
-    for (Tuple3<Integer, Long, byte[]> bucket : buckets) {
-      digest.putInt(bucket._1()).putLong(bucket._2()).putBytes(bucket._3());
-    }
-    return new DataDigest(digest.hex(), rows);
-  }
-
-  private static int bucket(byte[] hash) {
-    return (hash[0] & 0xff) << 4 | (hash[1] & 0xff) >>> 4;
-  }
-
-  /** Neighbouring buckets go to one task. */
-  private static final class BucketRanges extends Partitioner {
-    private static final long serialVersionUID = 1L;
-    private final int tasks;
-
-    BucketRanges(int tasks) {
-      this.tasks = tasks;
-    }
-
-    @Override
-    public int numPartitions() {
-      return tasks;
-    }
-
-    @Override
-    public int getPartition(Object bucket) {
-      return (int) bucket * tasks / BUCKETS;
-    }
-  }
-
-  /**
-   * Examples to (bucket, hashes one behind the other). A named class: its name, not a field,
-   * appears in plans and logs.
-   */
-  private static final class ExampleHashes
-      implements PairFlatMapFunction<Iterator<ExampleBlock>, Integer, byte[]> {
-    private static final long serialVersionUID = 1L;
-    private final VaultKey key;
-    private final BitSet removed;
-
-    ExampleHashes(VaultKey key, BitSet removed) {
-      this.key = key;
-      this.removed = removed;
-    }
-
-    @Override
-    public Iterator<Tuple2<Integer, byte[]>> call(Iterator<ExampleBlock> blocks) {
-      return new HashRuns(blocks, KeyedDigest.of(key, "row"), removed);
-    }
-  }
-
-  /**
-   * Hashes in runs: a record a row would take longer to move than the row to hash. All runs
-   * together take 16 MiB.
-   */
-  private static final class HashRuns
-      implements Iterator<Tuple2<Integer, byte[]>>, ExampleBlock.EntryConsumer {
-    private static final int LONGEST = 128 * HASH_BYTES;
-
-    private final Iterator<ExampleBlock> blocks;
-    private final KeyedDigest digest;
-    private final BitSet removed;
-    private final byte[][] runs = new byte[BUCKETS][0];
-    private final int[] lengths = new int[BUCKETS];
-    private int drained;
-    private @Nullable ExampleBlock block;
-    private int row;
-    private @Nullable Tuple2<Integer, byte[]> next;
-
-    HashRuns(Iterator<ExampleBlock> blocks, KeyedDigest digest, BitSet removed) {
-      this.blocks = blocks;
-      this.digest = digest;
-      this.removed = removed;
-    }
-
-    @Override
-    public boolean hasNext() {
-      while (next == null && hasRow()) {
-        next = addRow();
-      }
-      while (next == null && drained < runs.length) {
-        int length = lengths[drained];
-        next = length == 0 ? null : new Tuple2<>(drained, Arrays.copyOf(runs[drained], length));
-        drained++;
-      }
-      return next != null;
-    }
-
-    @Override
-    public Tuple2<Integer, byte[]> next() {
-      if (!hasNext()) {
-        throw new NoSuchElementException();
-      }
-      Tuple2<Integer, byte[]> run = Objects.requireNonNull(next);
-      next = null;
-      return run;
-    }
-
-    private boolean hasRow() {
-      while (block == null || row == block.rows()) {
-        if (!blocks.hasNext()) {
-          return false;
+  public static List<DataDigest> of(
+      List<JavaRDD<ExampleBlock>> parts,
+      List<Integer> owners,
+      int features,
+      List<BitSet> removed,
+      VaultKey key) {
+    int[] ownerOf =
+        IntStream.range(0, owners.size())
+            .flatMap(
+                i -> IntStream.generate(() -> owners.get(i)).limit(parts.get(i).getNumPartitions()))
+            .toArray();
+    JavaRDD<ExampleBlock> blocks =
+        JavaSparkContext.fromSparkContext(parts.get(0).context())
+            .union(parts.<JavaRDD<ExampleBlock>>toArray(JavaRDD[]::new));
+    List<BitSet> views = removed.stream().distinct().toList();
+    int[] viewOf = removed.stream().mapToInt(views::indexOf).toArray();
+    List<Part> sums =
+        blocks
+            .mapPartitionsWithIndex(
+                new Products(key.derive("lethe/rows/2"), features, views, viewOf, ownerOf), true)
+            .collect();
+    List<DataDigest> digests = new ArrayList<>();
+    for (int k = 0; k < viewOf.length; k++) {
+      FieldElement product = new FieldElement(0, 1);
+      long rows = 0;
+      for (Part part : sums) {
+        if (part.owner == EVERY || part.owner == k) {
+          int view = part.owner == EVERY ? viewOf[k] : 0;
+          product.multiply(new FieldElement(part.products[2 * view], part.products[2 * view + 1]));
+          rows += part.rows;
         }
-        block = blocks.next();
-        row = 0;
       }
-      return true;
+      String value =
+          KeyedDigest.of(key, "examples")
+              .putInt(features)
+              .putLong(rows)
+              .putLong(product.high())
+              .putLong(product.low())
+              .hex();
+      digests.add(new DataDigest(value, rows));
     }
+    return digests;
+  }
 
-    /** The run that is full with the row, if one is. */
-    private @Nullable Tuple2<Integer, byte[]> addRow() {
-      ExampleBlock current = Objects.requireNonNull(block);
-      digest
-          .putLong(Double.doubleToLongBits(current.label(row)))
-          .putLong(Double.doubleToLongBits(current.weight(row)));
-      current.forEachEntry(row, this);
-      row++;
-      byte[] hash = digest.finish();
-      int bucket = bucket(hash);
-      if (runs[bucket].length == 0) {
-        runs[bucket] = new byte[LONGEST];
-      }
-      System.arraycopy(hash, 0, runs[bucket], lengths[bucket], HASH_BYTES);
-      lengths[bucket] += HASH_BYTES;
-      if (lengths[bucket] < LONGEST) {
-        return null;
-      }
-      Tuple2<Integer, byte[]> full = new Tuple2<>(bucket, runs[bucket]);
-      runs[bucket] = new byte[0];
-      lengths[bucket] = 0;
-      return full;
-    }
+  /** What a task returns; not a record, see {@link dev.lethe.core.aggregate.Point}. */
+  private static final class Part implements Serializable {
+    private static final long serialVersionUID = 1L;
+    private final int owner;
+    private final long rows;
+    // of every view, or of the owner's alone
+    private final long[] products;
 
-    @Override
-    public void accept(int column, double value) {
-      if (value != 0 && !removed.get(column)) {
-        digest.putInt(column).putLong(Double.doubleToLongBits(value));
-      }
+    Part(int owner, long rows, long[] products) {
+      this.owner = owner;
+      this.rows = rows;
+      this.products = products;
     }
   }
 
-  /** Runs sorted by bucket to one (bucket, size, digest) a bucket; one bucket at a time. */
-  private static final class BucketDigests
-      implements FlatMapFunction<Iterator<Tuple2<Integer, byte[]>>, Tuple3<Integer, Long, byte[]>> {
+  /** A named class: its name, not a field, appears in plans and logs. */
+  private static final class Products
+      implements Function2<Integer, Iterator<ExampleBlock>, Iterator<Part>> {
     private static final long serialVersionUID = 1L;
     private final VaultKey key;
+    private final int features;
+    private final ArrayList<BitSet> views;
+    private final int[] viewOf;
+    private final int[] owners;
 
-    BucketDigests(VaultKey key) {
+    Products(VaultKey key, int features, List<BitSet> views, int[] viewOf, int[] owners) {
       this.key = key;
+      this.features = features;
+      this.views = new ArrayList<>(views);
+      this.viewOf = viewOf;
+      this.owners = owners;
     }
 
     @Override
-    public Iterator<Tuple3<Integer, Long, byte[]>> call(Iterator<Tuple2<Integer, byte[]>> runs) {
-      List<Tuple3<Integer, Long, byte[]>> digests = new ArrayList<>();
-      KeyedDigest digest = KeyedDigest.of(key, "bucket");
-      List<byte[]> hashes = new ArrayList<>();
-      int bucket = -1;
-      while (runs.hasNext()) {
-        Tuple2<Integer, byte[]> run = runs.next();
-        if (run._1() != bucket && !hashes.isEmpty()) {
-          digests.add(digest(bucket, hashes, digest));
-          hashes.clear();
-        }
-        bucket = run._1();
-        for (int at = 0; at < run._2().length; at += HASH_BYTES) {
-          hashes.add(Arrays.copyOfRange(run._2(), at, at + HASH_BYTES));
-        }
+    public Iterator<Part> call(Integer partition, Iterator<ExampleBlock> blocks) {
+      int owner = owners[partition];
+      RowProducts products =
+          new RowProducts(
+              new RowKeys(key, features),
+              owner == EVERY ? views : List.of(views.get(viewOf[owner])));
+      while (blocks.hasNext()) {
+        products.add(blocks.next());
       }
-      if (!hashes.isEmpty()) {
-        digests.add(digest(bucket, hashes, digest));
-      }
-      return digests.iterator();
-    }
-
-    private static Tuple3<Integer, Long, byte[]> digest(
-        int bucket, List<byte[]> hashes, KeyedDigest digest) {
-      hashes.sort(Arrays::compareUnsigned);
-      digest.putInt(bucket);
-      hashes.forEach(digest::putBytes);
-      long size = hashes.size();
-      return new Tuple3<>(bucket, size, digest.putLong(size).finish());
+      return List.of(new Part(owner, products.rows(), products.values())).iterator();
     }
   }
 }

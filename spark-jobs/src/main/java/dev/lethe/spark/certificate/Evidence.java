@@ -79,7 +79,7 @@ public record Evidence(
     Inputs inputs) {
 
   /** The version that this class writes and reads. */
-  public static final int SCHEMA_VERSION = 2;
+  public static final int SCHEMA_VERSION = 3;
 
   public Evidence {
     Require.that(schemaVersion == SCHEMA_VERSION, "schemaVersion must be " + SCHEMA_VERSION);

@@ -5,10 +5,13 @@ import java.nio.charset.StandardCharsets;
 import java.security.GeneralSecurityException;
 import java.security.SecureRandom;
 import java.util.HexFormat;
+import javax.crypto.Cipher;
 import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
 
-/** A 256-bit key of HMAC-SHA256 digests. Its value never appears in {@link #toString}. */
+/**
+ * A 256-bit key of HMAC-SHA256 digests, or of AES. Its value never appears in {@link #toString}.
+ */
 public final class VaultKey implements Serializable {
   private static final long serialVersionUID = 1L;
 
@@ -55,6 +58,17 @@ public final class VaultKey implements Serializable {
       return mac;
     } catch (GeneralSecurityException e) {
       throw new IllegalStateException("every Java platform has " + ALGORITHM, e);
+    }
+  }
+
+  /** Encrypts single blocks by AES-256 under this key. */
+  Cipher cipher() {
+    try {
+      Cipher cipher = Cipher.getInstance("AES/ECB/NoPadding");
+      cipher.init(Cipher.ENCRYPT_MODE, new SecretKeySpec(secret, "AES"));
+      return cipher;
+    } catch (GeneralSecurityException e) {
+      throw new IllegalStateException("every Java platform has AES", e);
     }
   }
 

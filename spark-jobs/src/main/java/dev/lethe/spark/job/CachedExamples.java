@@ -10,6 +10,7 @@ import dev.lethe.spark.data.ExampleTable;
 import dev.lethe.spark.operator.DistributedExamples;
 import java.util.BitSet;
 import java.util.Map;
+import java.util.function.Supplier;
 import org.apache.spark.SparkContext;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.sql.Dataset;
@@ -21,15 +22,19 @@ import scala.Tuple2;
 final class CachedExamples implements AutoCloseable {
   private final JavaRDD<ExampleBlock> blocks;
   private final ExampleSums sums;
+  private final Supplier<Map<String, Long>> storage;
 
   /**
    * Examples that somebody else keeps, so that closing drops nothing.
    *
    * @param blocks not persisted themselves
+   * @param storage how many rows are stored how
    */
-  CachedExamples(JavaRDD<ExampleBlock> blocks, ExampleSums sums) {
+  CachedExamples(
+      JavaRDD<ExampleBlock> blocks, ExampleSums sums, Supplier<Map<String, Long>> storage) {
     this.blocks = blocks;
     this.sums = sums;
+    this.storage = storage;
   }
 
   /**
@@ -84,7 +89,9 @@ final class CachedExamples implements AutoCloseable {
                       blockRows));
       blocks.persist(StorageLevel.MEMORY_AND_DISK());
       return new CachedExamples(
-          blocks, new DistributedExamples(blocks, features, progress::description));
+          blocks,
+          new DistributedExamples(blocks, features, progress::description),
+          () -> storage(blocks));
     } finally {
       context.setJobDescription(null);
     }
@@ -100,6 +107,10 @@ final class CachedExamples implements AutoCloseable {
 
   /** How many rows are stored how: one job, which looks at no row. */
   Map<String, Long> storage() {
+    return storage.get();
+  }
+
+  private static Map<String, Long> storage(JavaRDD<ExampleBlock> blocks) {
     return blocks
         .mapToPair(block -> new Tuple2<>(block.storage(), (long) block.rows()))
         .reduceByKeyLocally(Long::sum);

@@ -202,20 +202,19 @@ public final class CorrectedModel implements AutoCloseable {
     List<String> sources = new ArrayList<>();
     correction.tables().tables().forEach(table -> table.place().ifPresent(sources::add));
     try (Release release = Release.open(correction.spark(), out, vault, sources)) {
-      return publish(release, true);
+      return publish(release, null);
     }
   }
 
   /**
-   * @param supersedes whether the release takes the place of the model before, whose state goes
-   *     then; not if it is one answer of several
+   * @param siblings the other answers, if it is one of several; null where the release takes the
+   *     place of the model before, whose state goes then
    */
-  UnlearnJob.Result publish(Release release, boolean supersedes) throws IOException {
+  UnlearnJob.Result publish(Release release, @Nullable SiblingModels siblings) throws IOException {
     long begin = System.nanoTime();
     documents.progress().phase("publishing");
     double[] published = model.linear().parameters();
-    release.saveModel(model.transformer());
-    release.requireReadable(documents.correction().spark(), published);
+    release.saveModel(documents.correction().spark(), model, siblings);
     ModelDigest digest = release.modelDigest();
     Certificate saved = certificate.ofSaved(digest);
     Evidence evidence = evidence(saved, release.vaultKey(), begin);
@@ -223,9 +222,12 @@ public final class CorrectedModel implements AutoCloseable {
     ModelCorrection correction = documents.correction();
     Optional<KeptState> state = keptState();
     release.commit(saved, evidence);
+    if (siblings != null) {
+      siblings.published(model, release.model(), digest);
+    }
     // The release stands from here on: what happens to states is told, and fails nothing.
     try {
-      if (supersedes) {
+      if (siblings == null) {
         release.forgetState(correction.model().digest(correction.spark()));
       }
       state.ifPresent(kept -> release.keepState(digest, kept.toBytes()));

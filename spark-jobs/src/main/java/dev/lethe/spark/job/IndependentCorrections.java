@@ -16,7 +16,6 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.Iterator;
 import java.util.List;
-import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.concurrent.Callable;
@@ -45,7 +44,7 @@ final class IndependentCorrections {
   private final List<ModelCorrection> corrections;
   private final Progress progress;
 
-  /** Told of every request once, by its number, in no order. */
+  /** Told of every request once, by its number, in no order, by several threads at a time. */
   interface Listener {
     /** The model is closed afterwards. */
     void answered(int request, CorrectedModel model) throws IOException;
@@ -212,7 +211,6 @@ final class IndependentCorrections {
       throws IOException {
     ModelCorrection first = inspected.get(0).correction();
     Evidence.@Nullable Metrics before = first.metricsBefore();
-    OriginalDigest original = new OriginalDigest();
     try (SharedRows rows = SharedRows.read(first, inspected.get(0).change(), touches, progress)) {
       List<Member> members = new ArrayList<>();
       List<CorrectedRows.Found> found = new ArrayList<>();
@@ -226,6 +224,7 @@ final class IndependentCorrections {
           listener.refused(member.request(), e);
         }
       }
+      SharedDigests digests = new SharedDigests(key -> rows.digests(touched, key));
       LinearModel model = first.model().linear();
       int together = together(members, rows);
       Lockstep lockstep = new Lockstep(model.features(), rows.sums());
@@ -245,26 +244,52 @@ final class IndependentCorrections {
           }
         }
         Iterator<FutureTask<UnlearningResult>> updates = run(lockstep, solvers).iterator();
-        for (Map.Entry<Integer, CorrectedProblem> problem : problems.entrySet()) {
-          Member member = members.get(problem.getKey());
-          try (CorrectedModel corrected =
-              member
-                  .correction()
-                  .released(
-                      problem.getValue(),
-                      member.change(),
-                      found.get(problem.getKey()),
-                      result(updates.next()),
-                      before,
-                      original,
-                      quiet(member),
-                      begin)) {
-            listener.answered(member.request(), corrected);
-          } catch (InvalidInputException e) {
-            listener.refused(member.request(), e);
-          }
-        }
+        List<Workers.Task> releases = new ArrayList<>();
+        problems.forEach(
+            (k, problem) -> {
+              FutureTask<UnlearningResult> update = updates.next();
+              releases.add(
+                  () ->
+                      release(
+                          members.get(k),
+                          problem,
+                          found.get(k),
+                          update,
+                          before,
+                          digests.of(k),
+                          begin,
+                          listener));
+            });
+        Workers.run(releases);
       }
+    }
+  }
+
+  private static void release(
+      Member member,
+      CorrectedProblem problem,
+      CorrectedRows.Found found,
+      FutureTask<UnlearningResult> update,
+      Evidence.@Nullable Metrics before,
+      ExampleDigests digests,
+      long begin,
+      Listener listener)
+      throws IOException {
+    try (CorrectedModel corrected =
+        member
+            .correction()
+            .released(
+                problem,
+                member.change(),
+                found,
+                result(update),
+                before,
+                digests,
+                quiet(member),
+                begin)) {
+      listener.answered(member.request(), corrected);
+    } catch (InvalidInputException e) {
+      listener.refused(member.request(), e);
     }
   }
 
@@ -278,7 +303,7 @@ final class IndependentCorrections {
     RequestedChange change = member.change();
     LinearModel model = change.model().linear();
     return CorrectedProblem.of(
-        new CachedExamples(rows.blocks(k), lockstep.examples(k)),
+        new CachedExamples(rows.blocks(k), lockstep.examples(k), () -> rows.storage(k)),
         rows.statistics(k),
         correction.columns(change),
         model,

@@ -20,6 +20,8 @@ import org.apache.spark.sql.SparkSession;
 public final class IndependentUnlearnJob {
   private final UnlearnOptions options;
   private final SparkSession spark;
+  // one that was refused may delete the empty parent in which another is about to begin
+  private final Object places = new Object();
 
   /**
    * @param options whose {@code out} is the directory of the releases; it may exist
@@ -102,6 +104,7 @@ public final class IndependentUnlearnJob {
                 null));
       }
     }
+    SiblingModels siblings = new SiblingModels(spark);
     Progress progress =
         Progress.onTerminal("Lethe unlearn " + corrections.size() + " independent requests");
     new IndependentCorrections(corrections, progress)
@@ -111,9 +114,16 @@ public final class IndependentUnlearnJob {
               public void answered(int request, CorrectedModel corrected) throws IOException {
                 int i = numbers.get(request);
                 String out = out(Objects.requireNonNull(requests.get(i).request()));
-                try (Release release =
-                    Release.open(spark, out, options.vault(), options.sources())) {
-                  answers[i] = new Answer.Published(out, corrected.publish(release, false));
+                Release release;
+                synchronized (places) {
+                  release = Release.open(spark, out, options.vault(), options.sources());
+                }
+                try {
+                  answers[i] = new Answer.Published(out, corrected.publish(release, siblings));
+                } finally {
+                  synchronized (places) {
+                    release.close();
+                  }
                 }
               }
 

@@ -131,7 +131,7 @@ public record ModelCorrection(
             found,
             Objects.requireNonNull(bounded.result()),
             before,
-            new OriginalDigest(),
+            null,
             bounded.kept(),
             notes(found.unchecked()),
             progress,
@@ -160,16 +160,7 @@ public record ModelCorrection(
         notes.add(unused);
       }
       return released(
-          problem,
-          change,
-          found,
-          unlearning,
-          before,
-          new OriginalDigest(),
-          null,
-          notes,
-          progress,
-          begin);
+          problem, change, found, unlearning, before, null, null, notes, progress, begin);
     } catch (RuntimeException e) {
       problem.close();
       throw e;
@@ -212,7 +203,7 @@ public record ModelCorrection(
    * Adds the noise.
    *
    * @param before metrics of the old model
-   * @param original the digest of the original examples
+   * @param digests of the examples
    * @param begin {@link System#nanoTime} when the work began
    */
   CorrectedModel released(
@@ -221,7 +212,7 @@ public record ModelCorrection(
       CorrectedRows.Found found,
       UnlearningResult unlearning,
       Evidence.@Nullable Metrics before,
-      OriginalDigest original,
+      @Nullable ExampleDigests digests,
       Progress progress,
       long begin) {
     return released(
@@ -230,7 +221,7 @@ public record ModelCorrection(
         found,
         unlearning,
         before,
-        original,
+        digests,
         null,
         notes(found.unchecked()),
         progress,
@@ -243,7 +234,7 @@ public record ModelCorrection(
       CorrectedRows.Found found,
       UnlearningResult unlearning,
       Evidence.@Nullable Metrics before,
-      OriginalDigest original,
+      @Nullable ExampleDigests digests,
       @Nullable KeptSums followed,
       List<String> notes,
       Progress progress,
@@ -256,7 +247,7 @@ public record ModelCorrection(
             found.difference(),
             tableLabel(),
             unlearning,
-            original,
+            digests,
             progress,
             followed);
     return CorrectedModel.of(documents, before, notes, begin);

@@ -14,7 +14,6 @@ import java.util.List;
 import java.util.Optional;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
-import org.apache.spark.ml.Transformer;
 import org.apache.spark.sql.SparkSession;
 import org.jspecify.annotations.Nullable;
 
@@ -81,13 +80,23 @@ final class Release implements AutoCloseable {
     return vault.createKeyIfAbsent();
   }
 
-  void saveModel(Transformer model) throws IOException {
-    ModelStore.save(model, staged(MODEL));
+  /**
+   * Saves the model and reads it back.
+   *
+   * @param siblings of which it may take files
+   * @throws InvalidInputException if what can be read is not what was saved
+   */
+  void saveModel(SparkSession spark, LoadedModel model, @Nullable SiblingModels siblings)
+      throws IOException {
+    if (siblings == null || !siblings.save(model, staged(MODEL), out)) {
+      ModelStore.save(model.transformer(), staged(MODEL));
+      ModelStore.readBack(spark, staged(MODEL), model.linear().parameters(), out);
+    }
   }
 
-  /** Reads the model that was saved, which must be this one. */
-  void requireReadable(SparkSession spark, double[] parameters) {
-    ModelStore.readBack(spark, staged(MODEL), parameters, out);
+  /** Where the model is, once it is published. */
+  Path model() {
+    return new Path(out, MODEL);
   }
 
   ModelDigest modelDigest() throws IOException {

@@ -35,7 +35,11 @@ import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.jspecify.annotations.Nullable;
 
-/** Words the certificate and the evidence of one release. */
+/**
+ * Words the certificate and the evidence of one release.
+ *
+ * @param digests of the examples; null to take them of the problem's and of the original rows
+ */
 record ReleaseDocuments(
     ModelCorrection correction,
     CorrectedProblem problem,
@@ -43,7 +47,7 @@ record ReleaseDocuments(
     Snapshots.@Nullable Difference difference,
     String label,
     UnlearningResult unlearning,
-    OriginalDigest original,
+    @Nullable ExampleDigests digests,
     Progress progress,
     @Nullable KeptSums followed) {
 
@@ -147,6 +151,7 @@ record ReleaseDocuments(
     LinearModel linear = model().linear();
     Objective objective = problem.objective();
     Objective.Measured end = unlearning.end();
+    ExampleDigests.Both examples = digests == null ? digests(key) : digests.under(key);
     return new Evidence(
         Evidence.SCHEMA_VERSION,
         certificate.certificateId(),
@@ -155,8 +160,8 @@ record ReleaseDocuments(
             Evidence.Digests.ofRequest(request.canonicalBytes(), key),
             Evidence.Digests.ofCertificate(certificate, key),
             correction.model().digest(correction.spark()),
-            problem.isRead() ? original(key) : null,
-            problem.isRead() ? digest(problem.examples().blocks(), problem.removed(), key) : null),
+            examples.original(),
+            examples.corrected()),
         new Evidence.Objective(
             linear.loss().name(),
             CorrectedProblem.lambdaRule(linear),
@@ -263,30 +268,29 @@ record ReleaseDocuments(
         step.seconds());
   }
 
-  private @Nullable DataDigest original(VaultKey key) {
-    Dataset<Row> rows = change.originalAsPublished();
-    if (rows == null) {
-      return null;
+  private ExampleDigests.Both digests(VaultKey key) {
+    if (!problem.isRead()) {
+      return new ExampleDigests.Both(null, null);
     }
-    return original.taken(
-        key,
-        () ->
-            digest(
+    Dataset<Row> rows = change.originalAsPublished();
+    return new ExampleDigests.Both(
+        rows == null
+            ? null
+            : digest(
                 ExampleTable.blocks(
                     ExampleTable.examples(rows, model().columns(label)),
                     model().linear().features(),
                     new BitSet()),
-                new BitSet(),
-                key));
+                key),
+        digest(problem.examples().blocks(), key));
   }
 
-  private DataDigest digest(JavaRDD<ExampleBlock> examples, BitSet removed, VaultKey key) {
+  private DataDigest digest(JavaRDD<ExampleBlock> examples, VaultKey key) {
     progress.phase("keyed digest of the data");
     correction.spark().sparkContext().setJobDescription(progress.description());
     try {
       return SparkFailures.sanitized(
-          correction.place(),
-          () -> DataDigest.of(examples, model().linear().features(), removed, key));
+          correction.place(), () -> DataDigest.of(examples, model().linear().features(), key));
     } finally {
       correction.spark().sparkContext().setJobDescription(null);
     }

@@ -7,12 +7,18 @@ import dev.lethe.core.model.BlockBuilder;
 import dev.lethe.core.model.ExampleBlock;
 import dev.lethe.core.model.Statistics;
 import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.certificate.DataDigest;
+import dev.lethe.spark.certificate.VaultKey;
 import dev.lethe.spark.data.ExampleTable;
 import dev.lethe.spark.ml.LinearModel;
 import dev.lethe.spark.operator.SharedExamples;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.TreeMap;
+import org.apache.spark.SparkContext;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.Column;
@@ -39,18 +45,23 @@ final class SharedRows implements AutoCloseable {
 
   private final ModelCorrection correction;
   private final Progress progress;
+  private final RequestedChange any;
   private final CachedExamples shared;
   private final StatisticsAggregator counted;
+  private final List<BitSet> removed = new ArrayList<>();
   private final List<CachedExamples> own = new ArrayList<>();
   private final List<Statistics> statistics = new ArrayList<>();
+  private @Nullable Map<String, Long> sharedStorage;
 
   private SharedRows(
       ModelCorrection correction,
       Progress progress,
+      RequestedChange any,
       CachedExamples shared,
       StatisticsAggregator counted) {
     this.correction = correction;
     this.progress = progress;
+    this.any = any;
     this.shared = shared;
     this.counted = counted;
   }
@@ -79,7 +90,7 @@ final class SharedRows implements AutoCloseable {
             correction.partitions(),
             progress);
     try {
-      return new SharedRows(correction, progress, shared, counted(correction, shared));
+      return new SharedRows(correction, progress, any, shared, counted(correction, shared));
     } catch (RuntimeException e) {
       shared.close();
       throw e;
@@ -147,6 +158,7 @@ final class SharedRows implements AutoCloseable {
       }
       throw e;
     }
+    removed.add(change.removedSlots());
     if (rows != null) {
       own.add(rows);
     }
@@ -170,6 +182,75 @@ final class SharedRows implements AutoCloseable {
     }
     return JavaSparkContext.fromSparkContext(shared.blocks().context())
         .union(shared.blocks(), own.get(request).blocks());
+  }
+
+  /** How many rows of a request's are stored how; those that are shared are asked once. */
+  Map<String, Long> storage(int request) {
+    Map<String, Long> rows = new TreeMap<>(sharedStorage());
+    if (!own.isEmpty()) {
+      own.get(request).storage().forEach((form, count) -> rows.merge(form, count, Long::sum));
+    }
+    return rows;
+  }
+
+  private synchronized Map<String, Long> sharedStorage() {
+    if (sharedStorage == null) {
+      sharedStorage = shared.storage();
+    }
+    return sharedStorage;
+  }
+
+  /**
+   * The keyed digests of every request's examples and of the original ones, in one pass; the
+   * original ones in a pass of their own where an earlier release has removed slots, which the
+   * cache has not.
+   *
+   * @param touched as for {@link #add}
+   */
+  List<ExampleDigests.Both> digests(@Nullable Dataset<Row> touched, VaultKey key) {
+    progress.phase("keyed digests of the data");
+    SparkContext context = shared.blocks().context();
+    context.setJobDescription(progress.description());
+    try {
+      return SparkFailures.sanitized(correction.place(), () -> digested(touched, key));
+    } finally {
+      context.setJobDescription(null);
+    }
+  }
+
+  private List<ExampleDigests.Both> digested(@Nullable Dataset<Row> touched, VaultKey key) {
+    List<JavaRDD<ExampleBlock>> parts = new ArrayList<>(List.of(shared.blocks()));
+    List<Integer> owners = new ArrayList<>(List.of(DataDigest.EVERY));
+    for (int k = 0; k < own.size(); k++) {
+      parts.add(own.get(k).blocks());
+      owners.add(k);
+    }
+    List<BitSet> zero = new ArrayList<>(removed);
+    boolean cached = any.removedEarlier().isEmpty();
+    if (cached) {
+      zero.add(new BitSet());
+    }
+    if (cached && touched != null) {
+      parts.add(packed(any.untouched(touched)));
+      owners.add(removed.size());
+    }
+    int features = correction.model().linear().features();
+    List<DataDigest> digests = DataDigest.of(parts, owners, features, zero, key);
+    DataDigest original =
+        cached
+            ? digests.get(removed.size())
+            : DataDigest.of(
+                packed(Objects.requireNonNull(any.originalAsPublished())), features, key);
+    return digests.subList(0, removed.size()).stream()
+        .map(corrected -> new ExampleDigests.Both(original, corrected))
+        .toList();
+  }
+
+  private JavaRDD<ExampleBlock> packed(Dataset<Row> original) {
+    return ExampleTable.blocks(
+        ExampleTable.examples(original, correction.columns(any)),
+        correction.model().linear().features(),
+        new BitSet());
   }
 
   @Override

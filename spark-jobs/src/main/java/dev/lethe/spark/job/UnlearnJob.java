@@ -83,7 +83,7 @@ public final class UnlearnJob {
               name,
               options.state() ? state(release, model, tables) : null);
       try (CorrectedModel corrected = correction.run(progress)) {
-        return corrected.publish(release, true);
+        return corrected.publish(release, null);
       }
     }
   }

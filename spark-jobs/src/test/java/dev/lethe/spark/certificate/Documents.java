@@ -83,7 +83,7 @@ final class Documents {
 
   static Evidence evidence(String certificateId, double[] theta) {
     return new Evidence(
-        2,
+        3,
         certificateId,
         "hr-2026-118",
         Evidence.Digests.of(

@@ -116,7 +116,8 @@ class EvidenceTest {
   void read_contradictingDocument_isRefusedBySchemaAndReader() throws Exception {
     refused(d -> d.put("note", "x"), true);
     refused(d -> d.put("schemaVersion", 1), true);
-    refused(d -> d.put("schemaVersion", 3), true);
+    refused(d -> d.put("schemaVersion", 2), true);
+    refused(d -> d.put("schemaVersion", 4), true);
     refused(d -> ((ObjectNode) d.get("digests")).putNull("correctedData"), true);
     refused(d -> ((ObjectNode) d.get("measurement")).put("basis", "bounded"), true);
     refused(d -> ((ObjectNode) d.get("measurement")).put("basis", "guessed"), true);

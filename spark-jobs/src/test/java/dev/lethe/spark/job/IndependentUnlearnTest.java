@@ -165,6 +165,8 @@ class IndependentUnlearnTest {
     assertThat(passes(name, " sums")).isEqualTo(longest).isLessThan(sum);
     // of the shared rows, and of those that each of the four has as its own
     assertThat(passes(name, ": counts and moments")).isEqualTo(1 + SHARING.size());
+    // of all their corrected examples and of the original ones
+    assertThat(passes(name, ", keyed digests of the data")).isEqualTo(1);
     // what other tests had left may go meanwhile
     assertThat(cachedBefore).containsAll(cachedAfter);
   }
@@ -174,6 +176,40 @@ class IndependentUnlearnTest {
         .map(JobLog.Job::description)
         .filter(description -> description.startsWith(start) && description.endsWith(end))
         .count();
+  }
+
+  /** Its model has lost a slot of a column that the table still has. */
+  @Test
+  void verify_releasesOfAModelThatWasReleasedBefore_findsAllClaimsTrue() {
+    Releases.Release earlier =
+        Releases.unlearn(
+            People.model(),
+            People.table(),
+            request("earlier", "changes:\n  - removeFeatures: [\"features[1]\"]\n"),
+            0);
+    Path place = Places.directory("again");
+    Path all = place.resolve("requests");
+    Places.write(all.resolve("a.yaml"), request("a", SHARING.get("forget-u")));
+    Places.write(all.resolve("b.yaml"), request("b", SHARING.get("no-city")));
+    Path model = earlier.out().resolve("model");
+
+    Outcome both =
+        Invocation.unlearn(model, People.table(), all, place.resolve("out"), place.resolve("vault"))
+            .flag("--independent")
+            .run();
+
+    assertThat(both.code()).as("%s", both).isZero();
+    for (String id : List.of("a", "b")) {
+      Releases.Release release =
+          new Releases.Release(
+              model,
+              People.table(),
+              all.resolve(id + ".yaml"),
+              place.resolve("out").resolve(id),
+              place.resolve("vault"));
+      Outcome verified = release.fullVerification().with("--original-model", model).run();
+      assertThat(verified.code()).as("%s: %s", id, verified).isZero();
+    }
   }
 
   /** It fails in the pass that counts the rows of all requests. */
