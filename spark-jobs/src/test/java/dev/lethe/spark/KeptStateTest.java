@@ -362,7 +362,7 @@ class KeptStateTest {
         .selectExpr("*", "string(id % 11) AS u", "string(id % 5) AS v")
         .write()
         .parquet(jobs.path("strings"));
-    age("strings");
+    age(directory.resolve("strings"));
     table = jobs.table("strings", "parquet");
     fit(
         "hashed-strings",
