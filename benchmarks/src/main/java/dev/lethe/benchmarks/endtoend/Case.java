@@ -12,7 +12,7 @@ import org.apache.spark.sql.Row;
  *
  * <p>Another case is another implementation, and a word in {@link #of}.
  */
-sealed interface Case permits DenseCase, SparseCase, FlightsCase, AdultCase {
+sealed interface Case permits DenseCase, SparseCase, FlightsCase, AdultCase, EnronCase {
   /** Column of the label, 0 or 1, in every case's tables. */
   String LABEL = "label";
 
@@ -85,11 +85,12 @@ sealed interface Case permits DenseCase, SparseCase, FlightsCase, AdultCase {
       case "sparse" -> SparseCase.of(options.scale(), options.seed());
       case "flights" -> FlightsCase.of(options);
       case "adult" -> AdultCase.of(options.data());
+      case "enron" -> EnronCase.of(options.data());
       default ->
           throw new IllegalArgumentException(
               "--only: '"
                   + word
-                  + "' is not one of dense, sparse, flights, adult, "
+                  + "' is not one of dense, sparse, flights, adult, enron, "
                   + String.join(", ", Study.WORDS));
     };
   }

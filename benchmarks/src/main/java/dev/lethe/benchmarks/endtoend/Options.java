@@ -95,6 +95,7 @@ record Options(
       only.addAll(List.of("dense", "sparse"));
       if (data.isPresent()) {
         only.add("adult");
+        only.add("enron");
       }
     }
     return new Options(

@@ -1,24 +1,17 @@
 package dev.lethe.benchmarks.endtoend;
 
 import static org.apache.spark.sql.functions.col;
-import static org.apache.spark.sql.functions.udf;
 
 import dev.lethe.spark.api.UnlearnRequest;
 import java.util.Arrays;
-import java.util.BitSet;
 import java.util.SplittableRandom;
-import java.util.stream.IntStream;
 import org.apache.spark.ml.PipelineModel;
 import org.apache.spark.ml.PipelineStage;
 import org.apache.spark.ml.linalg.SQLDataTypes;
-import org.apache.spark.ml.linalg.SparseVector;
-import org.apache.spark.ml.linalg.Vector;
 import org.apache.spark.ml.linalg.Vectors;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
-import org.apache.spark.sql.api.java.UDF1;
-import org.apache.spark.sql.expressions.UserDefinedFunction;
 import org.apache.spark.sql.types.StructType;
 
 /**
@@ -125,48 +118,20 @@ record SparseCase(long rows, int slots, long seed) implements Case {
     return new PipelineStage[0];
   }
 
-  /** Spread over the slots, so that frequent and rare ones leave. */
-  private IntStream removedSlots() {
-    return IntStream.range(0, REMOVED).map(k -> (slots / REMOVED) * k + slots / REMOVED / 2);
+  private RemovedSlots removedSlots() {
+    return new RemovedSlots(slots, REMOVED);
   }
 
   @Override
   public UnlearnRequest request() {
     return UnlearnRequest.builder("bench-sparse")
-        .removeFeatures(
-            removedSlots().mapToObj(j -> FEATURES + "[" + j + "]").toArray(String[]::new))
+        .removeFeatures(removedSlots().names(FEATURES))
         .certificate(EPSILON, DELTA, rho())
         .build();
   }
 
-  /** Drops the entries and keeps the slots, which costs less than a VectorSlicer of the others. */
   @Override
   public Dataset<Row> corrected(PipelineModel model, Dataset<Row> table) {
-    BitSet removed = new BitSet(slots);
-    removedSlots().forEach(removed::set);
-    UserDefinedFunction without =
-        udf((UDF1<Vector, Vector>) x -> without(x.toSparse(), removed), SQLDataTypes.VectorType());
-    return table.select(without.apply(col(FEATURES)).as(FEATURES), col(LABEL));
-  }
-
-  private static Vector without(SparseVector x, BitSet removed) {
-    int[] indices = x.indices();
-    int left = 0;
-    for (int j : indices) {
-      left += removed.get(j) ? 0 : 1;
-    }
-    if (left == indices.length) {
-      return x;
-    }
-    int[] kept = new int[left];
-    double[] values = new double[left];
-    int at = 0;
-    for (int k = 0; k < indices.length; k++) {
-      if (!removed.get(indices[k])) {
-        kept[at] = indices[k];
-        values[at++] = x.values()[k];
-      }
-    }
-    return Vectors.sparse(x.size(), kept, values);
+    return table.select(removedSlots().without(col(FEATURES)).as(FEATURES), col(LABEL));
   }
 }

@@ -23,6 +23,8 @@ class EndToEndTest {
         .hasMessageContaining("'dens'");
     assertThatThrownBy(() -> EndToEnd.cases(Options.parse("--only", "adult")))
         .hasMessageContaining("--data");
+    assertThatThrownBy(() -> EndToEnd.cases(Options.parse("--only", "enron", "--data", "/none")))
+        .hasMessageContaining("enron-test.libsvm.gz");
     assertThatThrownBy(() -> EndToEnd.cases(Options.parse("--only", "flights", "--work", "/none")))
         .hasMessageContaining("scripts/flights");
     assertThatThrownBy(() -> Study.chosen(Options.parse("--only", "pass,model,growth")))
