@@ -1,5 +1,6 @@
 package dev.lethe.spark;
 
+import static java.nio.file.StandardOpenOption.APPEND;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -397,13 +398,10 @@ class KeptStateTest {
     TrainingData data =
         TrainingData.originalTable(LocalSpark.session(), table.path(), "parquet", Map.of());
     Unlearner unlearner = new Unlearner().setKeepState(true);
-    UnlearnRequest.Builder one =
-        UnlearnRequest.builder("one")
-            .removeRows("bucket = 3 and id = 43")
-            .certificate(0.5, 1e-5, 1e-5);
-    UnlearnedModel first = unlearner.unlearn(model, data, one.build());
+    UnlearnedModel first = unlearner.unlearn(model, data, first());
     first.close();
-    UnlearnRequest both = one.removeRows("bucket = 5 and id in (45, 85)").build();
+    UnlearnRequest.Builder more = builder().removeRows("bucket = 5 and id in (45, 85)");
+    UnlearnRequest both = more.build();
 
     UnlearnedModel[] releases = new UnlearnedModel[2];
     long read =
@@ -438,20 +436,77 @@ class KeptStateTest {
         unlearner.unlearn(first, TrainingData.original(table.read(LocalSpark.session())), both);
     assertThat(ofDataset.evidence().measurement().basis()).isEqualTo(Evidence.Measurement.MEASURED);
     assertThat(ofDataset.notes()).anyMatch(note -> note.contains("the table's files"));
-    // the state goes on into files
-    releases[0].save(jobs.path("saved"), jobs.path("vault"));
-    assertThat(states()).hasSize(1);
+    assertThat(ofDataset.notes()).anyMatch(note -> note.contains("no state is kept"));
+    // the state goes on into files, and the one before goes
+    UnlearnedModel open = unlearner.unlearn(model, data, first());
+    open.save(jobs.path("before"), jobs.path("vault"));
+    List<String> before = states();
+    unlearner.unlearn(open, data, both).save(jobs.path("saved"), jobs.path("vault"));
+    assertThat(states()).hasSize(1).isNotEqualTo(before);
     Certificate third =
         unlearner.unlearnSaved(
             jobs.path("saved/model"),
             data,
-            one.removeRows("bucket = 7 and id = 87").build(),
+            more.removeRows("bucket = 7 and id = 87").build(),
             jobs.path("m3"),
             jobs.path("vault"));
     assertThat(states()).hasSize(1);
     Path evidence = directory.resolve("vault").resolve(third.certificateId() + "/evidence.json");
     assertThat(Evidence.read(Files.readAllBytes(evidence), "evidence").measurement().basis())
         .isEqualTo(Evidence.Measurement.BOUNDED);
+  }
+
+  private static UnlearnRequest.Builder builder() {
+    return UnlearnRequest.builder("r")
+        .removeRows("bucket = 3 and id = 43")
+        .certificate(0.5, 1e-5, 1e-5);
+  }
+
+  private static UnlearnRequest first() {
+    return builder().build();
+  }
+
+  /** Rows are read as far as the file went when the table was looked up. */
+  @Test
+  void unlearner_fileGrewSinceTheTableWasOpened_keepsNoState() throws IOException {
+    table
+        .read(LocalSpark.session())
+        .coalesce(1)
+        .write()
+        .option("header", "true")
+        .csv(jobs.path("text"));
+    age(directory.resolve("text"));
+    TrainingData opened =
+        TrainingData.originalTable(LocalSpark.session(), jobs.path("text"), "csv", Map.of());
+    for (Path file : files("text")) {
+      if (file.toString().endsWith(".csv")) {
+        List<String> lines = Files.readAllLines(file);
+        Files.write(file, lines.subList(lines.size() - 1, lines.size()), APPEND);
+        Files.delete(file.resolveSibling("." + file.getFileName() + ".crc"));
+      }
+    }
+    age(directory.resolve("text"));
+    PipelineModel model = PipelineModel.load(jobs.path("m0"));
+
+    UnlearnedModel unlearned = new Unlearner().setKeepState(true).unlearn(model, opened, first());
+
+    assertThat(unlearned.notes()).anyMatch(note -> note.contains("no state is kept"));
+  }
+
+  @Test
+  void unlearner_cachedTable_keepsNoState() {
+    SparkSession spark = LocalSpark.session();
+    Dataset<Row> cached = table.read(spark).cache();
+    try {
+      TrainingData data = TrainingData.originalTable(spark, table.path(), "parquet", Map.of());
+      UnlearnedModel unlearned =
+          new Unlearner()
+              .setKeepState(true)
+              .unlearn(PipelineModel.load(jobs.path("m0")), data, first());
+      assertThat(unlearned.notes()).anyMatch(note -> note.contains("no state is kept"));
+    } finally {
+      cached.unpersist(true);
+    }
   }
 
   /** The sums are merged in another order than the state's. */

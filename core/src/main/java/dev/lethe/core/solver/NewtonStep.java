@@ -168,7 +168,7 @@ public final class NewtonStep {
         1,
         Vectors.distance(product, rhs),
         true,
-        "CHOLESKY_OF_SAMPLE",
+        "CHOLESKY_APPROXIMATE",
         result.factor(),
         false);
   }

@@ -5,6 +5,7 @@ import dev.lethe.spark.data.GivenDataset;
 import dev.lethe.spark.data.Table;
 import dev.lethe.spark.data.TableSource;
 import dev.lethe.spark.job.GivenTables;
+import dev.lethe.spark.job.SessionSettings;
 import java.util.List;
 import java.util.Map;
 import org.apache.spark.sql.Dataset;
@@ -55,8 +56,10 @@ public final class TrainingData {
    */
   public static TrainingData originalTable(
       SparkSession session, String path, String format, Map<String, String> options) {
-    Table source = new TableSource("data", path, format, options);
-    return new TrainingData(new GivenTables.Original(source).lookedUp(session), null, session);
+    GivenTables named = new GivenTables.Original(new TableSource("data", path, format, options));
+    try (SessionSettings pinned = SessionSettings.pin(session)) {
+      return new TrainingData(named.lookedUp(session), null, session);
+    }
   }
 
   /**

@@ -23,22 +23,24 @@ public final class UnlearnedModel implements AutoCloseable {
   private final SparkSession spark;
   private final CorrectedModel corrected;
   private final VaultKey key = VaultKey.random();
-  private final byte @Nullable [] state;
   private @Nullable Evidence evidence;
 
-  private UnlearnedModel(SparkSession spark, CorrectedModel corrected, byte @Nullable [] state) {
+  private UnlearnedModel(SparkSession spark, CorrectedModel corrected) {
     this.spark = spark;
     this.corrected = corrected;
-    this.state = state;
   }
 
   /** With its state, if one is kept. */
   static UnlearnedModel of(SparkSession spark, CorrectedModel corrected) {
+    boolean done = false;
     try {
-      return new UnlearnedModel(spark, corrected, corrected.state().orElse(null));
-    } catch (RuntimeException e) {
-      corrected.close();
-      throw e;
+      corrected.state();
+      done = true;
+      return new UnlearnedModel(spark, corrected);
+    } finally {
+      if (!done) {
+        corrected.close();
+      }
     }
   }
 
@@ -114,7 +116,7 @@ public final class UnlearnedModel implements AutoCloseable {
 
   /** Of this release, for the next request; null if none is kept. Confidential. */
   byte @Nullable [] state() {
-    return state;
+    return corrected.state().orElse(null);
   }
 
   VaultKey key() {

@@ -354,12 +354,15 @@ public final class Unlearner extends JavaParams {
    * @return the model and its certificate
    */
   public UnlearnedModel unlearn(UnlearnedModel before, TrainingData data, UnlearnRequest request) {
-    return unlearn(
-        before.corrected().model(),
-        EarlierRelease.of(before.certificate()),
-        getKeepState() ? before.state() : null,
-        data,
-        request);
+    UnlearnedModel unlearned =
+        unlearn(
+            before.corrected().model(),
+            EarlierRelease.of(before.certificate()),
+            getKeepState() ? before.state() : null,
+            data,
+            request);
+    unlearned.corrected().supersede(before.corrected());
+    return unlearned;
   }
 
   private UnlearnedModel unlearn(

@@ -46,12 +46,12 @@ final class FieldElement {
 
   void add(FieldElement other) {
     other.reduce();
-    add(other.high, other.low, 0);
+    add(other.high, other.low);
   }
 
   void subtract(FieldElement other) {
     other.reduce();
-    add(LOW_63 ^ other.high, ~other.low, 0); // p - x inverts its 127 bits
+    add(LOW_63 ^ other.high, ~other.low); // p - x inverts its 127 bits
   }
 
   /**
@@ -97,14 +97,14 @@ final class FieldElement {
 
   /** Adds a + 2^32 b + 2^64 c + 2^96 d; d may be negative. */
   private void addQuarters(long a, long b, long c, long d) {
-    add(0, a, 0);
-    add(b >>> 32, b << 32, 0);
-    add(c, 0, 0);
+    add(0, a);
+    add(b >>> 32, b << 32);
+    add(c, 0);
     if (d >= 0) {
-      add((d & LOW_31) << 32, d >>> 31, 0);
+      add((d & LOW_31) << 32, d >>> 31);
     } else {
       // minus x inverts the 127 bits of x
-      add(LOW_63 ^ (-d & LOW_31) << 32, ~(-d >>> 31), 0);
+      add(LOW_63 ^ (-d & LOW_31) << 32, ~(-d >>> 31));
     }
   }
 
@@ -150,24 +150,21 @@ final class FieldElement {
     long fourth = Math.multiplyHigh(a, c) + carry(third, term, sum);
     third = sum;
     set(second & LOW_63, first);
-    add(fourth << 1 | third >>> 63, third << 1 | second >>> 63, 0);
+    add(fourth << 1 | third >>> 63, third << 1 | second >>> 63);
   }
 
   /**
    * @param moreHigh of what is added, less than 2^63
-   * @param further is added, too; unsigned
    */
-  private void add(long moreHigh, long moreLow, long further) {
+  private void add(long moreHigh, long moreLow) {
     long sum = low + moreLow;
     long carries = carry(low, moreLow, sum);
-    long all = sum + further;
-    carries += carry(sum, further, all);
     long top = high + moreHigh; // at most 2^64 - 1
     long over = top >>> 63;
     top = (top & LOW_63) + carries;
     over += top >>> 63;
-    low = all + over;
-    high = (top & LOW_63) + carry(all, over, low);
+    low = sum + over;
+    high = (top & LOW_63) + carry(sum, over, low);
   }
 
   /** Makes it the number in [0, p). */

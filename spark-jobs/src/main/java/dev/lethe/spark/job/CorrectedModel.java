@@ -34,8 +34,10 @@ public final class CorrectedModel implements AutoCloseable {
   private final Evidence.@Nullable Metrics after;
   private final List<String> notes;
   private final double seconds;
+  private final List<ModelDigest> releases = new ArrayList<>();
+  private List<ModelDigest> superseded = List.of();
   // null until it has been asked for
-  private @Nullable Optional<KeptState> state;
+  private @Nullable Optional<byte[]> state;
   private boolean closed;
 
   private CorrectedModel(
@@ -144,7 +146,16 @@ public final class CorrectedModel implements AutoCloseable {
 
   /** What the operator should know: sentences without figures of the data. */
   public List<String> notes() {
-    return notes;
+    if (documents.correction().state() == null || state == null || state.isPresent()) {
+      return notes;
+    }
+    List<String> said = new ArrayList<>(notes);
+    said.add(
+        "no state is kept: it needs --data or --corrected alone, plain files (parquet, orc, csv,"
+            + " json, libsvm) that were written some seconds before the run, do not change during it"
+            + " and are not cached, at most 4096 parameters, a self-concordant loss of one margin or"
+            + " of separate ones, and stages that are kept and known to map each row by itself");
+    return said;
   }
 
   /**
@@ -164,15 +175,22 @@ public final class CorrectedModel implements AutoCloseable {
    * @throws IllegalStateException after {@link #close}, unless it was asked for before
    */
   public Optional<byte[]> state() {
-    return keptState().map(KeptState::toBytes);
-  }
-
-  private Optional<KeptState> keptState() {
     if (state == null) {
       requireOpen();
-      state = documents.correction().state() == null ? Optional.empty() : documents.state();
+      state =
+          documents.correction().state() == null
+              ? Optional.empty()
+              : documents.state().map(KeptState::toBytes);
     }
     return state;
+  }
+
+  /**
+   * Says which release in memory this one takes the place of: where that one has been saved, {@link
+   * #save} deletes the state that was kept with it.
+   */
+  public void supersede(CorrectedModel before) {
+    superseded = before.releases;
   }
 
   private Evidence evidence(Certificate of, VaultKey key, long begin) {
@@ -218,9 +236,9 @@ public final class CorrectedModel implements AutoCloseable {
     ModelDigest digest = release.modelDigest();
     Certificate saved = certificate.ofSaved(digest);
     Evidence evidence = evidence(saved, release.vaultKey(), begin);
-    List<String> said = new ArrayList<>(notes);
     ModelCorrection correction = documents.correction();
-    Optional<KeptState> state = keptState();
+    Optional<byte[]> kept = state();
+    List<String> said = new ArrayList<>(notes());
     release.commit(saved, evidence);
     if (siblings != null) {
       siblings.published(model, release.model(), digest);
@@ -229,17 +247,12 @@ public final class CorrectedModel implements AutoCloseable {
     try {
       if (siblings == null) {
         release.forgetState(correction.model().digest(correction.spark()));
+        superseded.forEach(release::forgetState);
       }
-      state.ifPresent(kept -> release.keepState(digest, kept.toBytes()));
+      kept.ifPresent(bytes -> release.keepState(digest, bytes));
+      releases.add(digest);
     } catch (InvalidInputException e) {
       said.add("the kept states are not as they should be: " + e.getMessage());
-    }
-    if (correction.state() != null && state.isEmpty()) {
-      said.add(
-          "no state is kept: it needs --data or --corrected alone, plain files (parquet, orc, csv,"
-              + " json, libsvm) that were written some seconds before the run and do not change"
-              + " during it, at most 4096 parameters, a self-concordant loss of one margin or of"
-              + " separate ones, and stages that are kept and known to map each row by itself");
     }
     return new UnlearnJob.Result(saved, evidence, documents.unlearning(), published, said);
   }

@@ -241,7 +241,7 @@ public record ModelCorrection(
       long begin) {
     ReleaseDocuments documents =
         new ReleaseDocuments(
-            this,
+            forgettingStateBefore(),
             problem,
             change,
             found.difference(),
@@ -251,6 +251,28 @@ public record ModelCorrection(
             progress,
             followed);
     return CorrectedModel.of(documents, before, notes, begin);
+  }
+
+  /** Without the state before, which has done its work, and is large. */
+  private ModelCorrection forgettingStateBefore() {
+    return state == null || state.before() == null
+        ? this
+        : new ModelCorrection(
+            spark,
+            model,
+            earlier,
+            perturbation,
+            tables,
+            label,
+            request,
+            requestName,
+            test,
+            solver,
+            maxSteps,
+            maxCgIterations,
+            partitions,
+            preconditioning,
+            new State(null, state.table()));
   }
 
   private String tableLabel() {

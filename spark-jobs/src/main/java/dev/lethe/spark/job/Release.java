@@ -76,8 +76,11 @@ final class Release implements AutoCloseable {
     return perturbation;
   }
 
+  /** Made by one of several threads: not every store can create a file only if it is absent. */
   VaultKey vaultKey() throws IOException {
-    return vault.createKeyIfAbsent();
+    synchronized (Release.class) {
+      return vault.createKeyIfAbsent();
+    }
   }
 
   /**

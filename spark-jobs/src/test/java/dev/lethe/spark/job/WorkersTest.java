@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.locks.LockSupport;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -59,10 +60,11 @@ class WorkersTest {
             if (k == 2) {
               throw failure;
             }
-            // the others end after it
+            // the others end after it, and take a while all together
             while (!begun.contains(2)) {
               Thread.onSpinWait();
             }
+            LockSupport.parkNanos(5_000_000);
           });
     }
 
