@@ -1,0 +1,62 @@
+package dev.lethe.core.neural;
+
+/**
+ * A network with a loss, as a function of its p free parameters, in a fixed flat order. All sums
+ * are over the examples of a batch, never means, and leave out the penalty.
+ *
+ * <p>An instance belongs to one thread at a time; instances are independent of each other. Batch
+ * norm and dropout are in evaluation mode but in {@link #addTrainingGradient}, so that an example's
+ * loss does not depend on its neighbours.
+ */
+public interface NeuralModel extends AutoCloseable {
+  /** p. */
+  int size();
+
+  /** theta, a new array. */
+  double[] parameters();
+
+  /** Sets theta. */
+  void setParameters(double[] theta);
+
+  /**
+   * Outputs for each example (logits, for classes), row-major, a new array.
+   *
+   * @return rows times outputs
+   */
+  float[] outputs(Batch batch);
+
+  /** The loss of each example, a new array. */
+  float[] losses(Batch batch);
+
+  /**
+   * sum += sum_i d l_i / d theta.
+   *
+   * @param sum length p
+   * @return sum_i l_i
+   */
+  double addGradient(Batch batch, double[] sum);
+
+  /**
+   * sum += sum_i H_i v, exactly, by differentiating the gradient's product with v (Pearlmutter,
+   * Neural Computation 1994), or the Gauss-Newton matrix in H's place.
+   *
+   * @param v length p
+   * @param sum length p
+   */
+  void addProduct(Batch batch, double[] v, Curvature curvature, double[] sum);
+
+  /**
+   * As {@link #addGradient} in training mode: batch norm takes this batch's statistics and updates
+   * its running ones, {@link #buffers}.
+   */
+  double addTrainingGradient(Batch batch, double[] sum);
+
+  /** What is no parameter but part of the model: running statistics. A new array. */
+  double[] buffers();
+
+  /** Sets the running statistics. */
+  void setBuffers(double[] buffers);
+
+  @Override
+  void close();
+}
