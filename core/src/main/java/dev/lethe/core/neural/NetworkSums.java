@@ -8,8 +8,13 @@ public interface NetworkSums {
   /** n. */
   long rows();
 
-  /** sum_i l_i and how many classes are predicted right. */
-  NetworkSum evaluate(double[] theta);
+  /** sum_i l_i over a sample, and how many classes are predicted right. */
+  NetworkSum evaluate(double[] theta, Sample sample);
+
+  /** The same over all examples. */
+  default NetworkSum evaluate(double[] theta) {
+    return evaluate(theta, Sample.ALL);
+  }
 
   /** sum_i d l_i / d theta over the examples that a filter leaves of a sample, at theta. */
   NetworkSum gradient(double[] theta, Sample sample, Filter filter);

@@ -67,8 +67,10 @@ final class DistributedNetwork implements NetworkSums, AutoCloseable {
   }
 
   @Override
-  public NetworkSum evaluate(double[] theta) {
-    return run("loss", new Arguments(What.EVALUATION, theta));
+  public NetworkSum evaluate(double[] theta, Sample sample) {
+    Arguments arguments = new Arguments(What.EVALUATION, theta);
+    arguments.sample = sample;
+    return run("loss", arguments);
   }
 
   @Override

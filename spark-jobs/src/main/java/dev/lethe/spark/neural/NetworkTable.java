@@ -14,6 +14,7 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.NoSuchElementException;
 import java.util.Objects;
+import java.util.stream.Collectors;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.ml.functions;
 import org.apache.spark.ml.linalg.SQLDataTypes;
@@ -55,6 +56,56 @@ final class NetworkTable {
     return input.isText()
         ? texts(input, table, place)
         : values(network, input, Objects.requireNonNull(input.columns()), table, place);
+  }
+
+  /** Which side of a change is packed. */
+  enum Side {
+    BEFORE,
+    AFTER
+  }
+
+  /**
+   * Packs one side of rows that change: every example that differs, or only those whose target
+   * does. Of a text these are the windows that contain or predict a character between what both
+   * texts begin and end with; of numbers the rows that differ.
+   *
+   * @param pairs structs {@code before} and {@code after} of the table's columns, {@code after}
+   *     NULL where the row is removed
+   * @param retargeted only examples whose target changes: of a text, characters that differ; of
+   *     numbers, labels
+   */
+  static JavaRDD<NetworkBlock> changed(
+      NetworkDescription network, Dataset<Row> pairs, Side side, boolean retargeted, String place) {
+    NetworkInput input = network.input();
+    if (input.isText()) {
+      String text = TableColumns.quoted(Objects.requireNonNull(input.text()));
+      PairPacker packer =
+          new PairPacker(Objects.requireNonNull(input.window()), input.tokenOf(), side, retargeted);
+      return pairs
+          .selectExpr("coalesce(before." + text + ", '')", "coalesce(after." + text + ", '')")
+          .queryExecution()
+          .toRdd()
+          .toJavaRDD()
+          .mapPartitions(rows -> new Packed(rows, packer));
+    }
+    Dataset<Row> rows = pairs;
+    if (side == Side.AFTER || retargeted) {
+      rows = rows.where("after IS NOT NULL");
+    }
+    List<String> compared = new ArrayList<>();
+    if (!retargeted) {
+      compared.addAll(Objects.requireNonNull(input.columns()));
+    }
+    compared.add(Objects.requireNonNull(network.label()));
+    String same =
+        compared.stream()
+            .map(TableColumns::quoted)
+            .map(name -> "before." + name + " <=> after." + name)
+            .collect(Collectors.joining(" AND ", "after IS NOT NULL AND ", ""));
+    return blocks(
+        network,
+        rows.where("NOT (" + same + ")").select(side == Side.BEFORE ? "before.*" : "after.*"),
+        place);
   }
 
   /** A column of texts; NULL is no text. */
@@ -207,13 +258,8 @@ final class NetworkTable {
       while (examples < BLOCK_ROWS && rows.hasNext()) {
         InternalRow row = rows.next();
         String text = row.isNullAt(0) ? "" : row.getUTF8String(0).toString();
-        int end = size + window + text.length();
-        if (end > tokens.length) {
-          tokens = Arrays.copyOf(tokens, Math.max(end, 2 * tokens.length));
-        }
-        if (examples + text.length() > targets.length) {
-          targets = Arrays.copyOf(targets, Math.max(examples + text.length(), 2 * targets.length));
-        }
+        tokens = room(tokens, size + window + text.length());
+        targets = room(targets, examples + text.length());
         Arrays.fill(tokens, size, size + window, NetworkInput.BEFORE);
         size += window;
         for (int k = 0; k < text.length(); k++) {
@@ -223,6 +269,71 @@ final class NetworkTable {
       }
       return new TextBlock(window, Arrays.copyOf(tokens, size), Arrays.copyOf(targets, examples));
     }
+  }
+
+  /** Two texts to the windows that one of them has and the other has not. */
+  private static final class PairPacker implements Packer {
+    private static final long serialVersionUID = 1L;
+    private final int window;
+    private final short[] tokenOf;
+    private final Side side;
+    private final boolean retargeted;
+
+    PairPacker(int window, short[] tokenOf, Side side, boolean retargeted) {
+      this.window = window;
+      this.tokenOf = tokenOf;
+      this.side = side;
+      this.retargeted = retargeted;
+    }
+
+    @Override
+    public NetworkBlock pack(Iterator<InternalRow> rows) {
+      short[] tokens = new short[BLOCK_ROWS * 2];
+      int[] targets = new int[BLOCK_ROWS];
+      int size = 0;
+      int examples = 0;
+      while (examples < BLOCK_ROWS && rows.hasNext()) {
+        InternalRow row = rows.next();
+        String before = row.getUTF8String(0).toString();
+        String after = row.getUTF8String(1).toString();
+        String text = side == Side.BEFORE ? before : after;
+        int shorter = Math.min(before.length(), after.length());
+        int prefix = 0;
+        while (prefix < shorter && before.charAt(prefix) == after.charAt(prefix)) {
+          prefix++;
+        }
+        int suffix = 0;
+        while (suffix < shorter - prefix
+            && before.charAt(before.length() - 1 - suffix)
+                == after.charAt(after.length() - 1 - suffix)) {
+          suffix++;
+        }
+        // before the end of the change, and for a window behind it
+        int end = text.length() - suffix + (retargeted ? 0 : Math.min(suffix, window));
+        if (before.equals(after) || prefix >= end) {
+          continue;
+        }
+        tokens = room(tokens, size + window + text.length());
+        targets = room(targets, examples + end - prefix);
+        Arrays.fill(tokens, size, size + window, NetworkInput.BEFORE);
+        size += window;
+        for (int k = 0; k < text.length(); k++) {
+          if (k >= prefix && k < end) {
+            targets[examples++] = size;
+          }
+          tokens[size++] = tokenOf[text.charAt(k)];
+        }
+      }
+      return new TextBlock(window, Arrays.copyOf(tokens, size), Arrays.copyOf(targets, examples));
+    }
+  }
+
+  private static short[] room(short[] array, int size) {
+    return size <= array.length ? array : Arrays.copyOf(array, Math.max(size, 2 * array.length));
+  }
+
+  private static int[] room(int[] array, int size) {
+    return size <= array.length ? array : Arrays.copyOf(array, Math.max(size, 2 * array.length));
   }
 
   /** Numbers to arrays. */

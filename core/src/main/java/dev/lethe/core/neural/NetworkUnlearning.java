@@ -1,0 +1,331 @@
+package dev.lethe.core.neural;
+
+import dev.lethe.core.linalg.LinearOperator;
+import dev.lethe.core.linalg.Vectors;
+import dev.lethe.core.neural.NetworkSums.Filter;
+import dev.lethe.core.solver.ConjugateGradient;
+import dev.lethe.core.solver.Lanczos;
+import dev.lethe.core.solver.Lissa;
+import dev.lethe.core.solver.SampledOperator;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The updates of Warnecke et al., NDSS 2023, section IV, for a network. All in sum form: with Z the
+ * changed examples as they were, Z~ as they are now, D' the corrected data,
+ *
+ * <pre>
+ *   G  = sum_{Z~} grad l - sum_Z grad l
+ *   first order:   theta - rate G
+ *   second order:  theta - (H + damping I)^{-1} G,     H = sum_{D'} Hess l + lambda I
+ * </pre>
+ *
+ * H is that of the corrected data at the old theta, of a sample of them, rescaled to all. G is
+ * taken again as long as changed examples are still wrong: those of Z~ that the network gets wrong
+ * and those of Z that it still gets right, as the paper repeats its update on images.
+ *
+ * <p>A loss that is not convex warrants no step: a step that raises the mean loss on a sample of
+ * the corrected data further above the first than stated is halved, and given up after some
+ * halvings.
+ */
+public final class NetworkUnlearning {
+  private static final int HALVINGS = 6;
+
+  /** Of the largest eigenvalue: relative accuracy, and what it is raised by. */
+  private static final double EIGENVALUE_TOLERANCE = 0.05;
+
+  private static final int EIGENVALUE_STEPS = 15;
+
+  /** How a step is made. */
+  public enum Method {
+    FIRST_ORDER,
+    CONJUGATE_GRADIENT,
+    LISSA
+  }
+
+  /**
+   * How to update.
+   *
+   * @param curvature that H has
+   * @param share of the corrected data that a product is taken of; conjugate gradient takes the
+   *     same sample for a whole solve, LiSSA another one each step
+   * @param lossShare of the corrected data that a step is checked on
+   * @param lossIncrease what all steps together may raise their mean loss by, relative
+   * @param rounds updates at most
+   * @param iterations of one solve at most
+   * @param tolerance of one solve: conjugate gradient's relative residual, LiSSA's change
+   * @param rate of first order; null for 1 / the largest eigenvalue of H
+   * @param damping null for {@link #DAMPING} times the largest eigenvalue of H
+   * @param scale of LiSSA; null for twice the largest eigenvalue of H + damping I, since a sample's
+   *     may exceed that of all
+   * @param lambda of the penalty lambda/2 ||theta||^2
+   * @param seed of samples and starting vectors
+   */
+  public record Options(
+      Method method,
+      Curvature curvature,
+      double share,
+      double lossShare,
+      double lossIncrease,
+      int rounds,
+      int iterations,
+      double tolerance,
+      @Nullable Double rate,
+      @Nullable Double damping,
+      @Nullable Double scale,
+      double lambda,
+      long seed) {}
+
+  /**
+   * Default damping, in largest eigenvalues: directions of less curvature than that are left alone.
+   */
+  public static final double DAMPING = 1e-3;
+
+  /**
+   * One update.
+   *
+   * @param wrong examples of Z~ whose target has changed that were wrong before it
+   * @param remembered examples of Z whose target changes that were still right before it
+   * @param gradientNorm ||G||_2
+   * @param products with H, those for the eigenvalue included
+   * @param solve how the solver ended; "none" of first order
+   * @param halvings of the step
+   * @param stepNorm ||step||_2 as taken
+   * @param meanLoss on the sample of the corrected data, after it
+   */
+  public record Round(
+      long wrong,
+      long remembered,
+      double gradientNorm,
+      double largestEigenvalue,
+      double damping,
+      int products,
+      String solve,
+      int halvings,
+      double stepNorm,
+      double meanLoss) {}
+
+  /** Why it ended. */
+  public enum Outcome {
+    /** No example whose target changes is wrong, and none is right as it was. */
+    DONE,
+    /** The rounds were spent. */
+    ROUNDS,
+    /** A step raised the loss however short it was, or a solver diverged. */
+    DIVERGED
+  }
+
+  /**
+   * @param theta new parameters; of a round that diverged those before it
+   */
+  public record Result(double[] theta, List<Round> rounds, Outcome outcome) {
+    public Result {
+      rounds = List.copyOf(rounds);
+    }
+  }
+
+  /**
+   * Examples that change.
+   *
+   * @param before Z
+   * @param after Z~
+   * @param targetBefore those of Z whose target changes
+   * @param targetAfter those of Z~ whose target has changed
+   */
+  public record Changed(
+      NetworkSums before, NetworkSums after, NetworkSums targetBefore, NetworkSums targetAfter) {}
+
+  private final Changed changed;
+  private final NetworkSums corrected;
+  private final Options options;
+  private final Consumer<Round> listener;
+  private int products;
+
+  /**
+   * @param corrected D', all examples as they are now
+   */
+  public NetworkUnlearning(
+      Changed changed, NetworkSums corrected, Options options, Consumer<Round> listener) {
+    this.changed = changed;
+    this.corrected = corrected;
+    this.options = options;
+    this.listener = listener;
+  }
+
+  /** Updates from theta on. */
+  public Result run(double[] start) {
+    double[] theta = start;
+    List<Round> rounds = new ArrayList<>();
+    double eigenvalue = Double.NaN;
+    double loss = meanLoss(theta);
+    double allowed = loss * (1 + options.lossIncrease());
+    for (int round = 0; round < options.rounds(); round++) {
+      products = 0;
+      long wrong = changed.targetAfter().rows() - changed.targetAfter().evaluate(theta).correct();
+      long remembered = changed.targetBefore().evaluate(theta).correct();
+      if (round > 0 && wrong + remembered == 0) {
+        return new Result(theta, rounds, Outcome.DONE);
+      }
+      double[] g = difference(theta, round == 0);
+      if (Double.isNaN(eigenvalue) && needsEigenvalue()) {
+        eigenvalue =
+            new Lanczos(EIGENVALUE_TOLERANCE, EIGENVALUE_STEPS)
+                    .largest(hessian(theta, round), options.seed())
+                    .largest()
+                    .value()
+                * (1 + EIGENVALUE_TOLERANCE);
+      }
+      double damping = options.damping() == null ? DAMPING * eigenvalue : options.damping();
+      Solve solve = solve(theta, g, eigenvalue, damping, round);
+      int halvings = 0;
+      double[] next = theta;
+      double reached = Double.POSITIVE_INFINITY;
+      double length = 1;
+      while (halvings <= HALVINGS && solve.usable()) {
+        next = Vectors.add(theta, -length, solve.step());
+        reached = meanLoss(next);
+        if (reached <= allowed) {
+          break;
+        }
+        halvings++;
+        length /= 2;
+      }
+      boolean taken = solve.usable() && halvings <= HALVINGS;
+      Round done =
+          new Round(
+              wrong,
+              remembered,
+              Vectors.norm(g),
+              eigenvalue,
+              damping,
+              products,
+              solve.ended(),
+              halvings,
+              taken ? length * Vectors.norm(solve.step()) : 0,
+              taken ? reached : loss);
+      rounds.add(done);
+      listener.accept(done);
+      if (!taken) {
+        return new Result(theta, rounds, Outcome.DIVERGED);
+      }
+      theta = next;
+      loss = reached;
+    }
+    return new Result(theta, rounds, Outcome.ROUNDS);
+  }
+
+  private record Solve(double[] step, String ended, boolean usable) {}
+
+  private Solve solve(double[] theta, double[] g, double eigenvalue, double damping, int round) {
+    switch (options.method()) {
+      case FIRST_ORDER -> {
+        double rate = options.rate() == null ? 1 / eigenvalue : options.rate();
+        return new Solve(Vectors.add(new double[g.length], rate, g), "none", true);
+      }
+      case CONJUGATE_GRADIENT -> {
+        LinearOperator h = hessian(theta, round);
+        ConjugateGradient.Result result =
+            new ConjugateGradient(options.tolerance(), options.iterations(), (i, r, t) -> {})
+                .solveUnchecked(damped(h, damping), g, r -> r.clone());
+        // every iterate of conjugate gradient before a direction of negative curvature descends
+        return new Solve(result.x(), result.reason().name(), Vectors.isFinite(result.x()));
+      }
+      case LISSA -> {
+        double scale = options.scale() == null ? 2 * (eigenvalue + damping) : options.scale();
+        Lissa.Result result =
+            new Lissa(scale, damping, options.iterations(), 1, options.tolerance())
+                .solve(sampled(theta, round), g);
+        return new Solve(
+            result.x(), result.reason().name(), result.reason() != Lissa.StopReason.DIVERGED);
+      }
+    }
+    throw new AssertionError(options.method());
+  }
+
+  private boolean needsEigenvalue() {
+    return options.method() == Method.FIRST_ORDER
+        ? options.rate() == null
+        : options.damping() == null
+            || (options.method() == Method.LISSA && options.scale() == null);
+  }
+
+  /** G, at first of all changed examples, then of those that are still wrong. */
+  private double[] difference(double[] theta, boolean all) {
+    NetworkSum now =
+        all
+            ? changed.after().gradient(theta, Sample.ALL, Filter.ALL)
+            : changed.targetAfter().gradient(theta, Sample.ALL, Filter.WRONG);
+    NetworkSum then =
+        all
+            ? changed.before().gradient(theta, Sample.ALL, Filter.ALL)
+            : changed.targetBefore().gradient(theta, Sample.ALL, Filter.RIGHT);
+    return Vectors.add(now.vector(), -1, then.vector());
+  }
+
+  private double meanLoss(double[] theta) {
+    NetworkSum sum = corrected.evaluate(theta, new Sample(options.lossShare(), options.seed() - 1));
+    double loss = sum.loss() / sum.rows();
+    return Double.isNaN(loss) ? Double.POSITIVE_INFINITY : loss;
+  }
+
+  /** H, of the round's sample. */
+  private LinearOperator hessian(double[] theta, int round) {
+    Sample sample = new Sample(options.share(), options.seed() + round);
+    return new LinearOperator() {
+      @Override
+      public int size() {
+        return theta.length;
+      }
+
+      @Override
+      public double[] apply(double[] v) {
+        return product(theta, v, sample);
+      }
+    };
+  }
+
+  private SampledOperator sampled(double[] theta, int round) {
+    return new SampledOperator() {
+      @Override
+      public int size() {
+        return theta.length;
+      }
+
+      @Override
+      public double[] apply(double[] v, int step) {
+        long seed = options.seed() + ((long) round << 32) + step;
+        return product(theta, v, new Sample(options.share(), seed));
+      }
+    };
+  }
+
+  /** H v, estimated from a sample without bias: n / |sample| times the sample's. */
+  private double[] product(double[] theta, double[] v, Sample sample) {
+    products++;
+    NetworkSum sum = corrected.product(theta, v, options.curvature(), sample);
+    double factor = sum.rows() == 0 ? 0 : (double) corrected.rows() / sum.rows();
+    double[] product = sum.vector().clone();
+    for (int j = 0; j < product.length; j++) {
+      product[j] = factor * product[j] + options.lambda() * v[j];
+    }
+    return product;
+  }
+
+  private static LinearOperator damped(LinearOperator h, double damping) {
+    return new LinearOperator() {
+      @Override
+      public int size() {
+        return h.size();
+      }
+
+      @Override
+      public double[] apply(double[] v) {
+        double[] product = h.apply(v);
+        Vectors.addInPlace(product, damping, v);
+        return product;
+      }
+    };
+  }
+}
