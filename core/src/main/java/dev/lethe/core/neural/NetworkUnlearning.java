@@ -89,6 +89,8 @@ public final class NetworkUnlearning {
    * @param wrong examples of Z~ whose target has changed that were wrong before it
    * @param remembered examples of Z whose target changes that were still right before it
    * @param gradientNorm ||G||_2
+   * @param largestEigenvalue of H, by Lanczos; null if nothing asked for it
+   * @param damping null of first order
    * @param products with H, those for the eigenvalue included
    * @param solve how the solver ended; "none" of first order
    * @param halvings of the step
@@ -99,8 +101,8 @@ public final class NetworkUnlearning {
       long wrong,
       long remembered,
       double gradientNorm,
-      double largestEigenvalue,
-      double damping,
+      @Nullable Double largestEigenvalue,
+      @Nullable Double damping,
       int products,
       String solve,
       int halvings,
@@ -198,8 +200,8 @@ public final class NetworkUnlearning {
               wrong,
               remembered,
               Vectors.norm(g),
-              eigenvalue,
-              damping,
+              Double.isNaN(eigenvalue) ? null : eigenvalue,
+              options.method() == Method.FIRST_ORDER ? null : damping,
               products,
               solve.ended(),
               halvings,

@@ -56,6 +56,11 @@ final class DistributedNetwork implements NetworkSums, AutoCloseable {
     }
   }
 
+  /** The same examples for another network; closing either drops them. */
+  DistributedNetwork with(OpenNetwork other) {
+    return new DistributedNetwork(other, blocks, firstOf);
+  }
+
   @Override
   public int size() {
     return network.size();
@@ -88,6 +93,18 @@ final class DistributedNetwork implements NetworkSums, AutoCloseable {
     arguments.curvature = curvature;
     arguments.sample = sample;
     return run("Hessian-vector product", arguments);
+  }
+
+  /** How many examples of each class are predicted to be of which: [class][predicted]. */
+  long[][] confusion(double[] theta, int classes) {
+    Arguments arguments = new Arguments(What.CONFUSION, theta);
+    arguments.classes = classes;
+    double[] counts = run("confusion", arguments).vector();
+    long[][] matrix = new long[classes][classes];
+    for (int k = 0; k < counts.length; k++) {
+      matrix[k / classes][k % classes] = Math.round(counts[k]);
+    }
+    return matrix;
   }
 
   /** The gradient of a minibatch in training mode, and the running statistics behind it. */

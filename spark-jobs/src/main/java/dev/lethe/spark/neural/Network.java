@@ -31,10 +31,14 @@ record Network(NetworkDescription description, byte[] module) {
         InputFile.read(spark, option, new Path(directory, MODULE).toString(), MAX_BYTES));
   }
 
-  /** Writes it below a publication's directory. */
+  /**
+   * Writes it into a publication.
+   *
+   * @param directory in it, with a slash at its end, or empty
+   */
   void stage(AtomicPublication publication, String directory) {
-    publication.write(directory + "/" + DESCRIPTION, description.toJson());
-    publication.write(directory + "/" + MODULE, module);
+    publication.write(directory + DESCRIPTION, description.toJson());
+    publication.write(directory + MODULE, module);
   }
 
   /** What executors make models of; not a record, whose reading back Spark's cleaner breaks. */

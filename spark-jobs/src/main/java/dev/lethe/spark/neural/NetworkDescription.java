@@ -8,27 +8,22 @@ import org.jspecify.annotations.Nullable;
 /**
  * What a network is besides its TorchScript module; {@code network.json}.
  *
- * @param architecture in words, or "own"
  * @param loss as {@link NetworkLoss#word}
  * @param label column of the class or the number; null for a text, which predicts itself
  * @param outputs classes, or numbers
- * @param regParam of the objective (1/n) sum_i l_i + regParam/2 ||theta||^2
- * @param seed of weights and minibatches; null for a module of the user's own that was not trained
- *     here
+ * @param schedule of its training
  * @param lethe version that wrote it
  */
 public record NetworkDescription(
     int schemaVersion,
-    String architecture,
+    NetworkArchitecture architecture,
     String loss,
     NetworkInput input,
     @Nullable String label,
     int outputs,
-    double regParam,
-    @Nullable Long seed,
+    NetworkSchedule schedule,
     String lethe) {
   static final int SCHEMA_VERSION = 1;
-  static final String OWN = "own";
 
   public NetworkDescription {
     NetworkLoss known = lossOf(loss);
@@ -42,9 +37,6 @@ public record NetworkDescription(
     if (outputs < (known == NetworkLoss.CROSS_ENTROPY ? 2 : 1)
         || (known == NetworkLoss.BINARY_CROSS_ENTROPY && outputs != 1)) {
       throw new InvalidInputException("outputs: " + outputs + " does not fit the loss " + loss);
-    }
-    if (!(regParam >= 0) || Double.isInfinite(regParam)) {
-      throw new InvalidInputException("regParam: " + regParam + " must be finite, at least 0");
     }
   }
 

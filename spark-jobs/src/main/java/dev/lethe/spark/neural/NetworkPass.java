@@ -25,6 +25,7 @@ final class NetworkPass extends PartTask<NetworkBlock, NetworkSum> {
     EVALUATION,
     GRADIENT,
     PRODUCT,
+    CONFUSION,
     TRAINING_GRADIENT
   }
 
@@ -39,6 +40,7 @@ final class NetworkPass extends PartTask<NetworkBlock, NetworkSum> {
     Filter filter = Filter.ALL;
     Sample sample = Sample.ALL;
     @Nullable Minibatch minibatch;
+    int classes;
 
     Arguments(What what, double[] theta) {
       this.what = what;
@@ -79,7 +81,11 @@ final class NetworkPass extends PartTask<NetworkBlock, NetworkSum> {
 
   static NetworkSum zero(Arguments arguments) {
     return new NetworkSum(
-        arguments.what == What.EVALUATION ? 0 : arguments.theta.length,
+        switch (arguments.what) {
+          case EVALUATION -> 0;
+          case CONFUSION -> arguments.classes * arguments.classes;
+          default -> arguments.theta.length;
+        },
         arguments.what == What.TRAINING_GRADIENT && arguments.buffers != null
             ? arguments.buffers.length
             : 0);
@@ -193,6 +199,14 @@ final class NetworkPass extends PartTask<NetworkBlock, NetworkSum> {
             throw new IllegalStateException("a product needs a direction");
           }
           model.addProduct(batch, arguments.direction, arguments.curvature, sum.vector());
+          sum.add(batch.rows(), 0);
+        }
+        case CONFUSION -> {
+          float[] outputs = model.outputs(batch);
+          for (int i = 0; i < batch.rows(); i++) {
+            int predicted = Predictions.of(outputs, i, outputs.length / batch.rows());
+            sum.vector()[(int) batch.classes()[i] * arguments.classes + predicted]++;
+          }
           sum.add(batch.rows(), 0);
         }
         case TRAINING_GRADIENT -> {

@@ -10,6 +10,7 @@ import dev.lethe.spark.TableColumns;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.Iterator;
 import java.util.List;
 import java.util.NoSuchElementException;
@@ -116,6 +117,37 @@ final class NetworkTable {
           place + ": column '" + name + "' must be a string, not " + typeOf(field));
     }
     return TableColumns.column(field.name());
+  }
+
+  /** The different characters of a column of texts, ascending. */
+  static String characters(Dataset<Row> table, String name, String place) {
+    BitSet found =
+        table
+            .select(text(table, name, place))
+            .queryExecution()
+            .toRdd()
+            .toJavaRDD()
+            .mapPartitions(
+                rows -> {
+                  BitSet seen = new BitSet();
+                  while (rows.hasNext()) {
+                    InternalRow row = rows.next();
+                    if (!row.isNullAt(0)) {
+                      row.getUTF8String(0).toString().chars().forEach(seen::set);
+                    }
+                  }
+                  return List.of(seen).iterator();
+                })
+            .fold(
+                new BitSet(),
+                (a, b) -> {
+                  BitSet both = (BitSet) a.clone();
+                  both.or(b);
+                  return both;
+                });
+    StringBuilder characters = new StringBuilder();
+    found.stream().forEach(c -> characters.append((char) c));
+    return characters.toString();
   }
 
   private static JavaRDD<NetworkBlock> texts(NetworkInput input, Dataset<Row> table, String place) {

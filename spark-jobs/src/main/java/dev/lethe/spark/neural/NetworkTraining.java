@@ -29,22 +29,15 @@ final class NetworkTraining {
   /**
    * From the network's parameters on.
    *
-   * @param regParam of the objective (1/n) sum_i l_i + regParam/2 ||theta||^2
-   * @param batch examples of a minibatch
+   * @param schedule its epochs are the caller's to count
    */
-  NetworkTraining(
-      OpenNetwork network,
-      DistributedNetwork data,
-      Optimizer optimizer,
-      double regParam,
-      int batch,
-      long seed) {
+  NetworkTraining(OpenNetwork network, DistributedNetwork data, NetworkSchedule schedule) {
     this.network = network;
     this.data = data;
-    this.optimizer = optimizer;
-    this.regParam = regParam;
-    this.batch = batch;
-    this.seed = seed;
+    this.optimizer = schedule.optimizer(network.size());
+    this.regParam = schedule.regParam();
+    this.batch = schedule.batch();
+    this.seed = schedule.seed();
     theta = network.model().parameters();
   }
 

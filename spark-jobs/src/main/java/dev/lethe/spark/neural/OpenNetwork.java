@@ -21,6 +21,7 @@ final class OpenNetwork implements AutoCloseable {
   /** Which parameters are free. */
   interface Free extends Predicate<String>, Serializable {}
 
+  private final Network network;
   private final JavaSparkContext context;
   private final String key = UUID.randomUUID().toString();
   private final Broadcast<Network.Loader> loader;
@@ -32,12 +33,17 @@ final class OpenNetwork implements AutoCloseable {
    * @param description begins the descriptions of Spark's jobs; no personal data
    */
   OpenNetwork(SparkSession spark, Network network, Free free, Supplier<String> description) {
+    this.network = network;
     context = JavaSparkContext.fromSparkContext(spark.sparkContext());
     Network.Loader made = network.loader(free);
     model = made.load();
     buffers = model.buffers();
     loader = context.broadcast(made);
     this.description = description;
+  }
+
+  Network network() {
+    return network;
   }
 
   /** p. */
