@@ -25,7 +25,7 @@ public record NetworkArchitecture(
   static final String OWN = "own";
 
   /** A module of the user's own. */
-  static NetworkArchitecture own() {
+  public static NetworkArchitecture own() {
     return new NetworkArchitecture(OWN, null, null, null, null);
   }
 

@@ -1,5 +1,6 @@
 package dev.lethe.spark.neural;
 
+import com.fasterxml.jackson.annotation.JsonIgnore;
 import dev.lethe.core.neural.NetworkUnlearning;
 import dev.lethe.spark.certificate.JsonDocument;
 import java.util.List;
@@ -67,6 +68,15 @@ public record NeuralReport(
 
   public NeuralReport {
     update = List.copyOf(update);
+  }
+
+  /**
+   * Whether the network is one to publish: neither has an update diverged nor is a loss infinite.
+   */
+  @JsonIgnore
+  public boolean published() {
+    return !NetworkUnlearning.Outcome.DIVERGED.name().equals(outcome)
+        && Double.isFinite(after.corrected().meanLoss());
   }
 
   byte[] toJson() {

@@ -93,11 +93,7 @@ public final class NeuralUnlearnJob {
                           place()))) {
         NeuralTrainJob.requireRows(examples.corrected(), place());
         NeuralReport report = report(request, open, examples, impact, canary, progress);
-        boolean usable =
-            report.outcome() == null
-                ? Double.isFinite(report.after().corrected().meanLoss())
-                : !report.outcome().equals(NetworkUnlearning.Outcome.DIVERGED.name());
-        if (usable) {
+        if (report.published()) {
           new Network(description, open.module(open.model().parameters()))
               .stage(publication, MODEL);
           publication.write(REPORT, report.toJson());
