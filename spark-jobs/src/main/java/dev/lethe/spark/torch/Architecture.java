@@ -166,7 +166,9 @@ public sealed interface Architecture {
     private Builder(String name, long seed) {
       Torch.require();
       module = new JitModule(new QualifiedName(name));
-      module.register_attribute("training", new Type.TypePtr(BoolType.get()), new IValue(false));
+      // of the type itself: the constructor for its pointer would take it for any pointer
+      Type.TypePtr bool = new Type.TypePtr(BoolType.get().get());
+      module.register_attribute("training", bool, new IValue(false));
       random = new SplittableRandom(seed);
     }
 
