@@ -26,12 +26,20 @@ import org.jspecify.annotations.Nullable;
  * taken again as long as changed examples are still wrong: those of Z~ that the network gets wrong
  * and those of Z that it still gets right, as the paper repeats its update on images.
  *
- * <p>A loss that is not convex warrants no step: a step that raises the mean loss on a sample of
- * the corrected data further above the first than stated is halved, and given up after some
- * halvings.
+ * <p>A loss that is not convex warrants no step (Levenberg, Marquardt): one that raises the mean
+ * loss on a sample of the corrected data above the least so far by more than is allowed is not
+ * taken, but a shorter one, with eight times the damping or an eighth of the rate, up to seven
+ * times; behind a step that was taken at once the next has a third of the damping.
  */
 public final class NetworkUnlearning {
-  private static final int HALVINGS = 6;
+  /** Steps of a round that are tried, each shorter. */
+  private static final int ATTEMPTS = 7;
+
+  /** What damping grows by, and the rate of first order shrinks by, where a step is refused. */
+  private static final double SHORTER = 8;
+
+  /** What damping shrinks by behind a round whose first step was taken. */
+  private static final double BOLDER = 3;
 
   /** Of the largest eigenvalue: relative accuracy, and what it is raised by. */
   private static final double EIGENVALUE_TOLERANCE = 0.05;
@@ -45,6 +53,17 @@ public final class NetworkUnlearning {
     LISSA
   }
 
+  /** What a step is made of. */
+  public enum Gradient {
+    /** G, the paper's. */
+    DIFFERENCE,
+    /**
+     * That of the corrected objective: a Newton step towards its minimiser, refined as linear
+     * models' is.
+     */
+    CORRECTED
+  }
+
   /**
    * How to update.
    *
@@ -52,7 +71,7 @@ public final class NetworkUnlearning {
    * @param share of the corrected data that a product is taken of; conjugate gradient takes the
    *     same sample for a whole solve, LiSSA another one each step
    * @param lossShare of the corrected data that a step is checked on
-   * @param lossIncrease what all steps together may raise their mean loss by, relative
+   * @param lossIncrease what a step may raise their mean loss by, relative to the least so far
    * @param rounds updates at most
    * @param iterations of one solve at most
    * @param tolerance of one solve: conjugate gradient's relative residual, LiSSA's change
@@ -65,6 +84,7 @@ public final class NetworkUnlearning {
    */
   public record Options(
       Method method,
+      Gradient gradient,
       Curvature curvature,
       double share,
       double lossShare,
@@ -90,10 +110,10 @@ public final class NetworkUnlearning {
    * @param remembered examples of Z whose target changes that were still right before it
    * @param gradientNorm ||G||_2
    * @param largestEigenvalue of H, by Lanczos; null if nothing asked for it
-   * @param damping null of first order
+   * @param damping of the step that was taken; of first order 1 / rate
    * @param products with H, those for the eigenvalue included
    * @param solve how the solver ended; "none" of first order
-   * @param halvings of the step
+   * @param attempts steps that were tried, the one that was taken included
    * @param stepNorm ||step||_2 as taken
    * @param meanLoss on the sample of the corrected data, after it
    */
@@ -102,10 +122,10 @@ public final class NetworkUnlearning {
       long remembered,
       double gradientNorm,
       @Nullable Double largestEigenvalue,
-      @Nullable Double damping,
+      double damping,
       int products,
       String solve,
-      int halvings,
+      int attempts,
       double stepNorm,
       double meanLoss) {}
 
@@ -115,7 +135,9 @@ public final class NetworkUnlearning {
     DONE,
     /** The rounds were spent. */
     ROUNDS,
-    /** A step raised the loss however short it was, or a solver diverged. */
+    /** In a later round no step was short enough; the ones before were taken. */
+    NO_STEP,
+    /** In the first round already, or the solver diverged there. */
     DIVERGED
   }
 
@@ -161,16 +183,20 @@ public final class NetworkUnlearning {
     double[] theta = start;
     List<Round> rounds = new ArrayList<>();
     double eigenvalue = Double.NaN;
+    double strength = Double.NaN;
     double loss = meanLoss(theta);
-    double allowed = loss * (1 + options.lossIncrease());
+    double least = loss;
     for (int round = 0; round < options.rounds(); round++) {
       products = 0;
       long wrong = changed.targetAfter().rows() - changed.targetAfter().evaluate(theta).correct();
       long remembered = changed.targetBefore().evaluate(theta).correct();
-      if (round > 0 && wrong + remembered == 0) {
+      if (options.gradient() == Gradient.DIFFERENCE && round > 0 && wrong + remembered == 0) {
         return new Result(theta, rounds, Outcome.DONE);
       }
-      double[] g = difference(theta, round == 0);
+      double[] g =
+          options.gradient() == Gradient.DIFFERENCE
+              ? difference(theta, round == 0)
+              : corrected(theta);
       if (Double.isNaN(eigenvalue) && needsEigenvalue()) {
         eigenvalue =
             new Lanczos(EIGENVALUE_TOLERANCE, EIGENVALUE_STEPS)
@@ -179,43 +205,55 @@ public final class NetworkUnlearning {
                     .value()
                 * (1 + EIGENVALUE_TOLERANCE);
       }
-      double damping = options.damping() == null ? DAMPING * eigenvalue : options.damping();
-      Solve solve = solve(theta, g, eigenvalue, damping, round);
-      int halvings = 0;
+      if (round == 0) {
+        strength = strength(eigenvalue);
+      }
+      Solve solve = new Solve(theta, "none", false);
       double[] next = theta;
       double reached = Double.POSITIVE_INFINITY;
-      double length = 1;
-      while (halvings <= HALVINGS && solve.usable()) {
-        next = Vectors.add(theta, -length, solve.step());
-        reached = meanLoss(next);
-        if (reached <= allowed) {
-          break;
+      int attempts = 0;
+      boolean taken = false;
+      while (!taken && attempts < ATTEMPTS) {
+        strength *= attempts == 0 ? 1 : SHORTER;
+        solve = solve(theta, g, eigenvalue, strength, round);
+        if (solve.usable()) {
+          next = Vectors.add(theta, -1, solve.step());
+          reached = meanLoss(next);
+          taken = reached <= least * (1 + options.lossIncrease());
         }
-        halvings++;
-        length /= 2;
+        attempts++;
       }
-      boolean taken = solve.usable() && halvings <= HALVINGS;
       Round done =
           new Round(
               wrong,
               remembered,
               Vectors.norm(g),
               Double.isNaN(eigenvalue) ? null : eigenvalue,
-              options.method() == Method.FIRST_ORDER ? null : damping,
+              strength,
               products,
               solve.ended(),
-              halvings,
-              taken ? length * Vectors.norm(solve.step()) : 0,
+              attempts,
+              taken ? Vectors.norm(solve.step()) : 0,
               taken ? reached : loss);
       rounds.add(done);
       listener.accept(done);
       if (!taken) {
-        return new Result(theta, rounds, Outcome.DIVERGED);
+        return new Result(theta, rounds, round == 0 ? Outcome.DIVERGED : Outcome.NO_STEP);
       }
+      strength /= attempts == 1 ? BOLDER : 1;
       theta = next;
       loss = reached;
+      least = Math.min(least, reached);
     }
     return new Result(theta, rounds, Outcome.ROUNDS);
+  }
+
+  /** Of the first step: damping, or 1 / rate of first order. */
+  private double strength(double eigenvalue) {
+    if (options.method() == Method.FIRST_ORDER) {
+      return options.rate() == null ? eigenvalue : 1 / options.rate();
+    }
+    return options.damping() == null ? DAMPING * eigenvalue : options.damping();
   }
 
   private record Solve(double[] step, String ended, boolean usable) {}
@@ -223,8 +261,7 @@ public final class NetworkUnlearning {
   private Solve solve(double[] theta, double[] g, double eigenvalue, double damping, int round) {
     switch (options.method()) {
       case FIRST_ORDER -> {
-        double rate = options.rate() == null ? 1 / eigenvalue : options.rate();
-        return new Solve(Vectors.add(new double[g.length], rate, g), "none", true);
+        return new Solve(Vectors.add(new double[g.length], 1 / damping, g), "none", true);
       }
       case CONJUGATE_GRADIENT -> {
         LinearOperator h = hessian(theta, round);
@@ -264,6 +301,12 @@ public final class NetworkUnlearning {
             ? changed.before().gradient(theta, Sample.ALL, Filter.ALL)
             : changed.targetBefore().gradient(theta, Sample.ALL, Filter.RIGHT);
     return Vectors.add(now.vector(), -1, then.vector());
+  }
+
+  /** The gradient of the corrected objective. */
+  private double[] corrected(double[] theta) {
+    return Vectors.add(
+        corrected.gradient(theta, Sample.ALL, Filter.ALL).vector(), options.lambda(), theta);
   }
 
   private double meanLoss(double[] theta) {

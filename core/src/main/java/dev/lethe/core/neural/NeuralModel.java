@@ -19,6 +19,24 @@ public interface NeuralModel extends AutoCloseable {
   void setParameters(double[] theta);
 
   /**
+   * Whether no free parameter has a part in the network's first layers, whose outputs, {@link
+   * #features}, can be kept then.
+   *
+   * @param batch any
+   */
+  boolean hasFixedFeatures(Batch batch);
+
+  /**
+   * What the first layers make of each example, row-major, a new array.
+   *
+   * @return rows times features
+   */
+  float[] features(Batch batch);
+
+  /** Whether batches have features in their inputs' place from now on. */
+  void startFromFeatures(boolean features);
+
+  /**
    * Outputs for each example (logits, for classes), row-major, a new array.
    *
    * @return rows times outputs

@@ -1,6 +1,7 @@
 package dev.lethe.spark.cli;
 
 import dev.lethe.core.neural.Curvature;
+import dev.lethe.core.neural.NetworkUnlearning;
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.data.TableSource;
 import dev.lethe.spark.job.LetheSession;
@@ -84,6 +85,15 @@ final class NeuralUnlearnCommand implements Callable<Integer> {
   private List<String> layers = new ArrayList<>();
 
   @Option(
+      names = "--gradient",
+      paramLabel = "KIND",
+      defaultValue = "difference",
+      description =
+          "difference (default; of the changed examples, as the paper has it) or corrected (of all"
+              + " corrected data: a Newton step towards their minimiser)")
+  private String gradient;
+
+  @Option(
       names = "--curvature",
       paramLabel = "KIND",
       defaultValue = "gauss-newton",
@@ -109,7 +119,7 @@ final class NeuralUnlearnCommand implements Callable<Integer> {
       paramLabel = "X",
       defaultValue = "0.01",
       description =
-          "What the update may raise the mean loss on it by, relative; a longer step is halved"
+          "What a step may raise the mean loss on it by, relative; a shorter step is tried instead"
               + " (default: 0.01)")
   private double lossIncrease;
 
@@ -197,6 +207,7 @@ final class NeuralUnlearnCommand implements Callable<Integer> {
             requestTable.source(request, id),
             NeuralUnlearnOptions.Method.of(method),
             layers,
+            gradient(),
             curvature(),
             share,
             lossShare,
@@ -218,6 +229,16 @@ final class NeuralUnlearnCommand implements Callable<Integer> {
       NeuralSummary.of(report, out, figures.shown()).print(spec.commandLine().getOut());
       return report.published() ? 0 : Lethe.NOT_ACHIEVED;
     }
+  }
+
+  private NetworkUnlearning.Gradient gradient() {
+    return switch (gradient) {
+      case "difference" -> NetworkUnlearning.Gradient.DIFFERENCE;
+      case "corrected" -> NetworkUnlearning.Gradient.CORRECTED;
+      default ->
+          throw new InvalidInputException(
+              "--gradient " + gradient + ": allowed are difference and corrected");
+    };
   }
 
   private Curvature curvature() {

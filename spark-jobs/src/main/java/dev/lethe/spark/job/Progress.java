@@ -89,12 +89,12 @@ public final class Progress implements ConjugateGradient.Listener {
         String.format(
             Locale.ROOT,
             "update: %d examples wrong and %d right as they were before it, %d products, step"
-                + " %.3g after %d halvings, mean loss %.4f",
+                + " %.3g at attempt %d, mean loss %.4f",
             round.wrong(),
             round.remembered(),
             round.products(),
             round.stepNorm(),
-            round.halvings(),
+            round.attempts(),
             round.meanLoss()));
   }
 

@@ -29,8 +29,17 @@ final class DistributedNetwork implements NetworkSums, AutoCloseable {
     this.firstOf = firstOf;
   }
 
-  /** Reads, packs, caches and counts, in one job. */
-  static DistributedNetwork of(OpenNetwork network, JavaRDD<NetworkBlock> blocks) {
+  /**
+   * Reads, packs, caches and counts, in one job. Where no free parameter has a part in the first
+   * layers, what they make of the examples is cached in the examples' place.
+   */
+  static DistributedNetwork of(OpenNetwork network, JavaRDD<NetworkBlock> examples) {
+    JavaRDD<NetworkBlock> blocks =
+        network.hasFixedFeatures()
+            ? examples.mapPartitions(
+                new FixedFeatures(
+                    network.key(), network.loader(), network.buffers(), network.batchRows()))
+            : examples;
     blocks.persist(StorageLevel.MEMORY_AND_DISK());
     try {
       network.describe("reading");
@@ -119,6 +128,7 @@ final class DistributedNetwork implements NetworkSums, AutoCloseable {
     if (arguments.buffers == null) {
       arguments.buffers = network.buffers();
     }
+    arguments.fromFeatures = network.hasFixedFeatures();
     JavaSparkContext context = JavaSparkContext.fromSparkContext(blocks.context());
     Sent<Arguments> sent = Sent.of(context, arguments, arguments.bytes());
     network.describe(what);

@@ -1,7 +1,10 @@
 package dev.lethe.spark.neural;
 
+import dev.lethe.core.neural.Batch;
 import dev.lethe.spark.InvalidInputException;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -64,6 +67,17 @@ public record NetworkInput(
     return text != null;
   }
 
+  /** An example of nothing, to try a network with. */
+  Batch example() {
+    if (window != null) {
+      return Batch.ofTokens(window, new long[window], new long[1]);
+    }
+    return Batch.ofValues(
+        Objects.requireNonNull(shape).stream().mapToInt(n -> n).toArray(),
+        new float[size()],
+        new long[1]);
+  }
+
   /** Of numbers: how many. */
   int size() {
     if (shape == null) {
@@ -80,7 +94,7 @@ public record NetworkInput(
   /** The token of each character; all others are {@link #UNKNOWN}. */
   short[] tokenOf() {
     short[] tokens = new short[Character.MAX_VALUE + 1];
-    java.util.Arrays.fill(tokens, UNKNOWN);
+    Arrays.fill(tokens, UNKNOWN);
     String characters = vocabulary == null ? "" : vocabulary;
     for (int k = 0; k < characters.length(); k++) {
       tokens[characters.charAt(k)] = (short) (FIRST_CHARACTER + k);

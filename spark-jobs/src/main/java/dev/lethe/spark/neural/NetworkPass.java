@@ -41,6 +41,7 @@ final class NetworkPass extends PartTask<NetworkBlock, NetworkSum> {
     Sample sample = Sample.ALL;
     @Nullable Minibatch minibatch;
     int classes;
+    boolean fromFeatures;
 
     Arguments(What what, double[] theta) {
       this.what = what;
@@ -103,6 +104,7 @@ final class NetworkPass extends PartTask<NetworkBlock, NetworkSum> {
       return sum;
     }
     NeuralModel model = ModelPool.take(network, () -> loader.value().load());
+    model.startFromFeatures(arguments.fromFeatures);
     model.setParameters(arguments.theta);
     if (arguments.buffers != null) {
       model.setBuffers(arguments.buffers);

@@ -203,6 +203,7 @@ public final class NeuralUnlearnJob {
                               case LISSA -> NetworkUnlearning.Method.LISSA;
                               default -> NetworkUnlearning.Method.CONJUGATE_GRADIENT;
                             },
+                            options.gradient(),
                             options.curvature(),
                             options.share(),
                             options.lossShare(),

@@ -1,6 +1,7 @@
 package dev.lethe.spark.neural;
 
 import dev.lethe.core.neural.Curvature;
+import dev.lethe.core.neural.NetworkUnlearning;
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.data.TableSource;
 import dev.lethe.spark.job.RequestSource;
@@ -13,6 +14,7 @@ import org.jspecify.annotations.Nullable;
  * @param model directory of the saved network
  * @param table the data that it was trained on
  * @param layers beginnings of the names of the parameters that are updated; empty for all
+ * @param gradient that a step is made of
  * @param share of the corrected data that H is taken of
  * @param lossShare of the corrected data that a step is checked on
  * @param lossIncrease what the update may raise their mean loss by, relative
@@ -35,6 +37,7 @@ public record NeuralUnlearnOptions(
     RequestSource request,
     Method method,
     List<String> layers,
+    NetworkUnlearning.Gradient gradient,
     Curvature curvature,
     double share,
     double lossShare,

@@ -27,6 +27,7 @@ final class OpenNetwork implements AutoCloseable {
   private final Broadcast<Network.Loader> loader;
   private final TorchModel model;
   private final Supplier<String> description;
+  private final boolean fixedFeatures;
   private double[] buffers;
 
   /**
@@ -38,6 +39,7 @@ final class OpenNetwork implements AutoCloseable {
     Network.Loader made = network.loader(free);
     model = made.load();
     buffers = model.buffers();
+    fixedFeatures = model.hasFixedFeatures(network.description().input().example());
     loader = context.broadcast(made);
     this.description = description;
   }
@@ -54,6 +56,11 @@ final class OpenNetwork implements AutoCloseable {
   /** The model on the driver. */
   TorchModel model() {
     return model;
+  }
+
+  /** Whether the first layers' outputs are the same for every theta, and are what is cached. */
+  boolean hasFixedFeatures() {
+    return fixedFeatures;
   }
 
   double[] buffers() {

@@ -48,8 +48,9 @@ public sealed interface Architecture {
         size = next;
         layer++;
       }
+      builder.head();
       builder.linear("fc" + layer, "h", size, outputs, 3);
-      return builder.build("h");
+      return builder.build();
     }
   }
 
@@ -95,8 +96,10 @@ public sealed interface Architecture {
             "  c%1$d = torch.sigmoid(f) * c%1$d + torch.sigmoid(i) * torch.tanh(z)", layer);
         builder.line("  h%1$d = torch.sigmoid(o) * torch.tanh(c%1$d)", layer);
       }
-      builder.linear("fc", "h" + layers, hidden, tokens, 3);
-      return builder.build("h");
+      builder.line("h = h%d", layers);
+      builder.head();
+      builder.linear("fc", "h", hidden, tokens, 3);
+      return builder.build();
     }
   }
 
@@ -141,11 +144,12 @@ public sealed interface Architecture {
         builder.line("h = torch.max_pool2d(h, [2, 2], [2, 2], [0, 0], [1, 1], False)");
       }
       builder.line("h = torch.flatten(h, 1, -1)");
+      builder.head();
       int left = size * (height >> stages.size()) * (width >> stages.size());
       builder.linear("fc1", "h", left, hidden, 6);
       builder.line("h = torch.relu(h)");
       builder.linear("fc2", "h", hidden, outputs, 3);
-      return builder.build("h");
+      return builder.build();
     }
   }
 
@@ -157,11 +161,14 @@ public sealed interface Architecture {
     }
   }
 
-  /** Collects parameters and the lines of {@code forward}. */
+  /**
+   * Collects parameters and the lines of {@code features} and {@code head}; {@code forward} is one
+   * behind the other.
+   */
   final class Builder {
     private final JitModule module;
     private final SplittableRandom random;
-    private final StringBuilder code = new StringBuilder("def forward(self, x):\n");
+    private final StringBuilder code = new StringBuilder("def features(self, x):\n");
 
     private Builder(String name, long seed) {
       Torch.require();
@@ -212,9 +219,18 @@ public sealed interface Architecture {
           layer);
     }
 
-    private byte[] build(String result) {
+    /** Begins the head, the layers that updates usually change alone. */
+    private void head() {
+      line("return h");
+      code.append("def head(self, h):\n");
+    }
+
+    private byte[] build() {
       try (PointerScope scope = new PointerScope()) {
-        module.define(code.append("  return ").append(result).append('\n').toString());
+        line("return h");
+        code.append("def forward(self, x):\n");
+        line("return self.head(self.features(x))");
+        module.define(code.toString());
         Path file = Files.createTempFile("lethe-", ".pt");
         try {
           module.save(file.toString());

@@ -32,10 +32,14 @@ import org.bytedeco.pytorch.named_parameter_list;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A TorchScript module with a loss. Its parameters are single or double precision throughout; sums
- * over batches are double. The order of parameters is the module's own.
+ * A TorchScript module with a loss. One that has the methods {@code features} and {@code head}
+ * besides {@code forward}, head(features(x)), can be asked for either. Its parameters are single or
+ * double precision throughout; sums over batches are double. The order of parameters is the
+ * module's own.
  */
 public final class TorchModel implements NeuralModel {
+  private static final String FEATURES = "features";
+  private static final String HEAD = "head";
   private static final long SUM = 2;
   private static final long EACH = 0;
   private static final long NO_CLASS = -100;
@@ -52,6 +56,7 @@ public final class TorchModel implements NeuralModel {
   private final int size;
   private final float[] single;
   private final double[] exact;
+  private boolean fromFeatures;
 
   private TorchModel(
       JitModule module, NetworkLoss loss, Predicate<String> isFree, torch.ScalarType type) {
@@ -284,7 +289,38 @@ public final class TorchModel implements NeuralModel {
     torch.setGraphExecutorOptimize(false);
     IValueVector arguments = new IValueVector();
     arguments.push_back(new IValue(input(batch)));
-    return module.forward(arguments).toTensor();
+    return fromFeatures
+        ? module.get_method(HEAD).apply(arguments).toTensor()
+        : module.forward(arguments).toTensor();
+  }
+
+  @Override
+  public boolean hasFixedFeatures(Batch batch) {
+    try (PointerScope scope = new PointerScope()) {
+      return module.find_method(FEATURES).has_value()
+          && module.find_method(HEAD).has_value()
+          && !features(input(batch)).requires_grad();
+    }
+  }
+
+  @Override
+  public float[] features(Batch batch) {
+    try (PointerScope scope = new PointerScope();
+        NoGradGuard guard = new NoGradGuard()) {
+      return floats(features(input(batch)));
+    }
+  }
+
+  private Tensor features(Tensor input) {
+    torch.setGraphExecutorOptimize(false);
+    IValueVector arguments = new IValueVector();
+    arguments.push_back(new IValue(input));
+    return module.get_method(FEATURES).apply(arguments).toTensor();
+  }
+
+  @Override
+  public void startFromFeatures(boolean features) {
+    fromFeatures = features;
   }
 
   private Tensor input(Batch batch) {
