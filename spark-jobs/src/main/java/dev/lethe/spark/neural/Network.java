@@ -2,6 +2,7 @@ package dev.lethe.spark.neural;
 
 import dev.lethe.spark.certificate.AtomicPublication;
 import dev.lethe.spark.job.InputFile;
+import dev.lethe.spark.torch.Libtorch;
 import dev.lethe.spark.torch.TorchModel;
 import java.io.Serializable;
 import org.apache.hadoop.fs.Path;
@@ -60,6 +61,7 @@ record Network(NetworkDescription description, byte[] module) {
     }
 
     TorchModel load() {
+      Libtorch.require();
       return TorchModel.load(module, MODULE, NetworkDescription.lossOf(loss), free);
     }
   }

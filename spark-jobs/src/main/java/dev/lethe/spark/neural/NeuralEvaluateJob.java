@@ -5,6 +5,7 @@ import dev.lethe.spark.data.TableSource;
 import dev.lethe.spark.job.InputFile;
 import dev.lethe.spark.job.Progress;
 import dev.lethe.spark.job.SparkFailures;
+import dev.lethe.spark.torch.Libtorch;
 import java.util.Objects;
 import org.apache.spark.sql.SparkSession;
 import org.jspecify.annotations.Nullable;
@@ -48,6 +49,7 @@ public final class NeuralEvaluateJob {
    * @throws InvalidInputException if something given cannot be used
    */
   public Result run() {
+    Libtorch.require();
     Progress progress = Progress.onTerminal("Lethe neural evaluate");
     Network network = Network.load(spark, "--model", options.model());
     try (OpenNetwork open = new OpenNetwork(spark, network, any -> true, progress::description)) {

@@ -6,6 +6,7 @@ import dev.lethe.spark.job.BuildInfo;
 import dev.lethe.spark.job.InputFile;
 import dev.lethe.spark.job.Progress;
 import dev.lethe.spark.job.SparkFailures;
+import dev.lethe.spark.torch.Libtorch;
 import java.nio.charset.StandardCharsets;
 import java.util.Objects;
 import org.apache.spark.sql.Dataset;
@@ -48,6 +49,7 @@ public final class NeuralTrainJob {
    * @throws InvalidInputException if something given cannot be used; nothing is written then
    */
   public Result run() {
+    Libtorch.require();
     long begin = System.nanoTime();
     Progress progress = Progress.onTerminal("Lethe neural train");
     try (AtomicPublication publication =

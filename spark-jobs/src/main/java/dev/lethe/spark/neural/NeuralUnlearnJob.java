@@ -13,6 +13,7 @@ import dev.lethe.spark.request.FeaturizerPolicy;
 import dev.lethe.spark.request.Impact;
 import dev.lethe.spark.request.LabelDomain;
 import dev.lethe.spark.request.Request;
+import dev.lethe.spark.torch.Libtorch;
 import java.util.List;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -44,6 +45,7 @@ public final class NeuralUnlearnJob {
    * @throws InvalidInputException if something given cannot be used; nothing is written then
    */
   public NeuralReport run() {
+    Libtorch.require();
     Request request = options.request().read(spark);
     requireForNetworks(request);
     Progress progress = Progress.onTerminal("Lethe neural unlearn " + request.id());

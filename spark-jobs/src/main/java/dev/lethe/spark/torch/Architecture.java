@@ -171,7 +171,7 @@ public sealed interface Architecture {
     private final StringBuilder code = new StringBuilder("def features(self, x):\n");
 
     private Builder(String name, long seed) {
-      Torch.require();
+      Torch.load();
       module = new JitModule(new QualifiedName(name));
       // of the type itself: the constructor for its pointer would take it for any pointer
       Type.TypePtr bool = new Type.TypePtr(BoolType.get().get());

@@ -1,6 +1,5 @@
 package dev.lethe.spark.torch;
 
-import dev.lethe.spark.InvalidInputException;
 import org.bytedeco.openblas.global.openblas;
 import org.bytedeco.pytorch.MemoryFormatOptional;
 import org.bytedeco.pytorch.Tensor;
@@ -8,7 +7,7 @@ import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
 
 /** libtorch in this JVM, on one thread a call: tasks are what runs in parallel. */
-public final class Torch {
+final class Torch {
   private Torch() {}
 
   /** Loads libtorch, once a JVM. */
@@ -26,23 +25,9 @@ public final class Torch {
     static void load() {}
   }
 
-  /**
-   * Makes libtorch ready.
-   *
-   * @throws InvalidInputException if it is not on the class path, or this machine cannot load it
-   */
-  public static void require() {
-    try {
-      Library.load();
-    } catch (NoClassDefFoundError | UnsatisfiedLinkError e) {
-      throw new InvalidInputException(
-          "networks need libtorch, which is an optional dependency: add its jars to spark-submit"
-              + " with --jars, or run scripts/lethe, which does (docs/neural.md, \"libtorch\"); this"
-              + " machine's system must be Linux on x86-64 ("
-              + e.getClass().getSimpleName()
-              + ")",
-          e);
-    }
+  /** Makes libtorch ready; {@link Libtorch#require} says first whether it is there. */
+  static void load() {
+    Library.load();
   }
 
   /** A tensor of these numbers, row-major. */

@@ -122,7 +122,7 @@ public final class TorchModel implements NeuralModel {
       NetworkLoss loss,
       Predicate<String> isFree,
       torch.ScalarType type) {
-    Torch.require();
+    Torch.load();
     try {
       Path file = Files.createTempFile("lethe-", ".pt");
       try {
