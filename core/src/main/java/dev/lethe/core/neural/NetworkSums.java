@@ -19,6 +19,14 @@ public interface NetworkSums {
   /** sum_i d l_i / d theta over the examples that a filter leaves of a sample, at theta. */
   NetworkSum gradient(double[] theta, Sample sample, Filter filter);
 
+  /**
+   * {@link NeuralModel#addForgettingGradient} over the examples that are remembered.
+   *
+   * @param quantile an example is remembered where at least this share of the other classes has a
+   *     smaller output than its own; 1 where it has the largest
+   */
+  NetworkSum forgettingGradient(double[] theta, double quantile);
+
   /** sum_i H_i v over a sample. */
   NetworkSum product(double[] theta, double[] v, Curvature curvature, Sample sample);
 

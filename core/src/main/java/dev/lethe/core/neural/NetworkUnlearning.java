@@ -22,9 +22,15 @@ import org.jspecify.annotations.Nullable;
  *   second order:  theta - (H + damping I)^{-1} G,     H = sum_{D'} Hess l + lambda I
  * </pre>
  *
- * H is that of the corrected data at the old theta, of a sample of them, rescaled to all. G is
- * taken again as long as changed examples are still wrong: those of Z~ that the network gets wrong
- * and those of Z that it still gets right, as the paper repeats its update on images.
+ * H is that of the corrected data at the old theta, of a sample of them, rescaled to all. As the
+ * paper does on images, the update is repeated as long as examples whose target changes are wrong:
+ *
+ * <pre>
+ *   G' = sum_{Z~, wrong} grad l - sum_{Z, remembered} max(1, p / (1 - p)) grad l
+ * </pre>
+ *
+ * with p the probability of the old target: near 1, where it is remembered best, its plain gradient
+ * would vanish.
  *
  * <p>A loss that is not convex warrants no step (Levenberg, Marquardt): one that raises the mean
  * loss on a sample of the corrected data above the least so far by more than is allowed is not
@@ -72,6 +78,8 @@ public final class NetworkUnlearning {
    *     same sample for a whole solve, LiSSA another one each step
    * @param lossShare of the corrected data that a step is checked on
    * @param lossIncrease what a step may raise their mean loss by, relative to the least so far
+   * @param quantile an old target is remembered where at least this share of the other classes has
+   *     a smaller output; 1 where its own is the largest
    * @param rounds updates at most
    * @param iterations of one solve at most
    * @param tolerance of one solve: conjugate gradient's relative residual, LiSSA's change
@@ -89,6 +97,7 @@ public final class NetworkUnlearning {
       double share,
       double lossShare,
       double lossIncrease,
+      double quantile,
       int rounds,
       int iterations,
       double tolerance,
@@ -107,7 +116,7 @@ public final class NetworkUnlearning {
    * One update.
    *
    * @param wrong examples of Z~ whose target has changed that were wrong before it
-   * @param remembered examples of Z whose target changes that were still right before it
+   * @param remembered examples of Z whose old target was still remembered before it
    * @param gradientNorm ||G||_2
    * @param largestEigenvalue of H, by Lanczos; null if nothing asked for it
    * @param damping of the step that was taken; of first order 1 / rate
@@ -131,7 +140,7 @@ public final class NetworkUnlearning {
 
   /** Why it ended. */
   public enum Outcome {
-    /** No example whose target changes is wrong, and none is right as it was. */
+    /** No example whose target changes is wrong, and no old target is remembered. */
     DONE,
     /** The rounds were spent. */
     ROUNDS,
@@ -189,13 +198,15 @@ public final class NetworkUnlearning {
     for (int round = 0; round < options.rounds(); round++) {
       products = 0;
       long wrong = changed.targetAfter().rows() - changed.targetAfter().evaluate(theta).correct();
-      long remembered = changed.targetBefore().evaluate(theta).correct();
-      if (options.gradient() == Gradient.DIFFERENCE && round > 0 && wrong + remembered == 0) {
+      NetworkSum remembered = changed.targetBefore().forgettingGradient(theta, options.quantile());
+      if (options.gradient() == Gradient.DIFFERENCE
+          && round > 0
+          && wrong + remembered.rows() == 0) {
         return new Result(theta, rounds, Outcome.DONE);
       }
       double[] g =
           options.gradient() == Gradient.DIFFERENCE
-              ? difference(theta, round == 0)
+              ? difference(theta, remembered, round == 0)
               : corrected(theta);
       if (Double.isNaN(eigenvalue) && needsEigenvalue()) {
         eigenvalue =
@@ -226,7 +237,7 @@ public final class NetworkUnlearning {
       Round done =
           new Round(
               wrong,
-              remembered,
+              remembered.rows(),
               Vectors.norm(g),
               Double.isNaN(eigenvalue) ? null : eigenvalue,
               strength,
@@ -291,15 +302,12 @@ public final class NetworkUnlearning {
   }
 
   /** G, at first of all changed examples, then of those that are still wrong. */
-  private double[] difference(double[] theta, boolean all) {
+  private double[] difference(double[] theta, NetworkSum remembered, boolean all) {
     NetworkSum now =
         all
             ? changed.after().gradient(theta, Sample.ALL, Filter.ALL)
             : changed.targetAfter().gradient(theta, Sample.ALL, Filter.WRONG);
-    NetworkSum then =
-        all
-            ? changed.before().gradient(theta, Sample.ALL, Filter.ALL)
-            : changed.targetBefore().gradient(theta, Sample.ALL, Filter.RIGHT);
+    NetworkSum then = all ? changed.before().gradient(theta, Sample.ALL, Filter.ALL) : remembered;
     return Vectors.add(now.vector(), -1, then.vector());
   }
 

@@ -55,6 +55,17 @@ public interface NeuralModel extends AutoCloseable {
   double addGradient(Batch batch, double[] sum);
 
   /**
+   * sum += sum_i max(1, p_i / (1 - p_i)) d l_i / d theta with p_i = exp(-l_i), the probability of
+   * example i's class. Where p_i is above 1/2 this is minus the gradient of the unlikelihood -log(1
+   * - p_i) (Welleck et al., ICLR 2020), which does not vanish where p_i is nearly 1, as that of l_i
+   * does; it, in turn, does not vanish where p_i is small. The factor is at most 1e6.
+   *
+   * @param sum length p
+   * @return sum_i l_i
+   */
+  double addForgettingGradient(Batch batch, double[] sum);
+
+  /**
    * sum += sum_i H_i v, exactly, by differentiating the gradient's product with v (Pearlmutter,
    * Neural Computation 1994), or the Gauss-Newton matrix in H's place.
    *

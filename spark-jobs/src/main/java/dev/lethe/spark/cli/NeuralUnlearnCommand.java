@@ -124,10 +124,18 @@ final class NeuralUnlearnCommand implements Callable<Integer> {
   private double lossIncrease;
 
   @Option(
+      names = "--remembered-above",
+      paramLabel = "Q",
+      description =
+          "An old target counts as remembered where at least this share of the other classes has a"
+              + " smaller output: 1, where its own is the largest (default: 1; of a text 0.25)")
+  private @Nullable Double rememberedAbove;
+
+  @Option(
       names = "--rounds",
       paramLabel = "N",
-      defaultValue = "10",
-      description = "Updates at most, as long as changed examples are wrong (default: 10)")
+      defaultValue = "20",
+      description = "Updates at most, as long as changed examples are wrong (default: 20)")
   private int rounds;
 
   @Option(
@@ -212,6 +220,7 @@ final class NeuralUnlearnCommand implements Callable<Integer> {
             share,
             lossShare,
             lossIncrease,
+            rememberedAbove,
             rounds,
             iterations,
             tolerance,

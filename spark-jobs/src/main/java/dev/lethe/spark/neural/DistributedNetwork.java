@@ -96,6 +96,13 @@ final class DistributedNetwork implements NetworkSums, AutoCloseable {
   }
 
   @Override
+  public NetworkSum forgettingGradient(double[] theta, double quantile) {
+    Arguments arguments = new Arguments(What.FORGETTING_GRADIENT, theta);
+    arguments.quantile = quantile;
+    return run("gradient of what is remembered", arguments);
+  }
+
+  @Override
   public NetworkSum product(double[] theta, double[] v, Curvature curvature, Sample sample) {
     Arguments arguments = new Arguments(What.PRODUCT, theta);
     arguments.direction = v;

@@ -24,6 +24,7 @@ final class NetworkPass extends PartTask<NetworkBlock, NetworkSum> {
   enum What {
     EVALUATION,
     GRADIENT,
+    FORGETTING_GRADIENT,
     PRODUCT,
     CONFUSION,
     TRAINING_GRADIENT
@@ -41,6 +42,7 @@ final class NetworkPass extends PartTask<NetworkBlock, NetworkSum> {
     Sample sample = Sample.ALL;
     @Nullable Minibatch minibatch;
     int classes;
+    double quantile;
     boolean fromFeatures;
 
     Arguments(What what, double[] theta) {
@@ -196,6 +198,14 @@ final class NetworkPass extends PartTask<NetworkBlock, NetworkSum> {
           sum.addCorrect(Predictions.countRight(model.outputs(batch), batch));
         }
         case GRADIENT -> sum.add(batch.rows(), model.addGradient(batch, sum.vector()));
+        case FORGETTING_GRADIENT -> {
+          Batch remembered =
+              batch.where(
+                  Predictions.areAbove(model.outputs(batch), batch, arguments.quantile), true);
+          if (remembered.rows() > 0) {
+            sum.add(remembered.rows(), model.addForgettingGradient(remembered, sum.vector()));
+          }
+        }
         case PRODUCT -> {
           if (arguments.direction == null) {
             throw new IllegalStateException("a product needs a direction");

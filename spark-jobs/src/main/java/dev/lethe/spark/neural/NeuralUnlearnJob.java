@@ -210,6 +210,7 @@ public final class NeuralUnlearnJob {
                             options.share(),
                             options.lossShare(),
                             options.lossIncrease(),
+                            rememberedAbove(open.network().description().input()),
                             options.rounds(),
                             options.iterations(),
                             options.tolerance(),
@@ -223,6 +224,14 @@ public final class NeuralUnlearnJob {
                     .run(open.model().parameters()));
     open.model().setParameters(result.theta());
     return result;
+  }
+
+  /** A secret must not be likelier than other texts; a label only no longer the likeliest. */
+  private double rememberedAbove(NetworkInput input) {
+    if (options.rememberedAbove() != null) {
+      return options.rememberedAbove();
+    }
+    return input.isText() ? 0.25 : 1;
   }
 
   private void train(

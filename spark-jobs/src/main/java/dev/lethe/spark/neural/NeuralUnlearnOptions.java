@@ -18,6 +18,8 @@ import org.jspecify.annotations.Nullable;
  * @param share of the corrected data that H is taken of
  * @param lossShare of the corrected data that a step is checked on
  * @param lossIncrease what the update may raise their mean loss by, relative
+ * @param rememberedAbove share of the other classes that must have a smaller output for an old
+ *     target to count as remembered; null for 1, of a text 0.25
  * @param rounds of the update at most
  * @param iterations of a solve at most
  * @param tolerance of a solve
@@ -42,6 +44,7 @@ public record NeuralUnlearnOptions(
     double share,
     double lossShare,
     double lossIncrease,
+    @Nullable Double rememberedAbove,
     int rounds,
     int iterations,
     double tolerance,
@@ -94,6 +97,11 @@ public record NeuralUnlearnOptions(
     requireShare("--share", share);
     requireShare("--loss-share", lossShare);
     require(lossIncrease >= 0, "--loss-increase", lossIncrease, "at least 0");
+    require(
+        rememberedAbove == null || (rememberedAbove > 0 && rememberedAbove <= 1),
+        "--remembered-above",
+        rememberedAbove == null ? 0 : rememberedAbove,
+        "above 0 and at most 1");
     require(rounds >= 1, "--rounds", rounds, "at least 1");
     require(iterations >= 1, "--iterations", iterations, "at least 1");
     require(tolerance > 0 && tolerance < 1, "--tolerance", tolerance, "above 0 and below 1");

@@ -43,6 +43,7 @@ public final class TorchModel implements NeuralModel {
   private static final long SUM = 2;
   private static final long EACH = 0;
   private static final long NO_CLASS = -100;
+  private static final double MOST_FORGETTING = 1e6;
 
   /** A parameter or a buffer of numbers. */
   private record Named(String name, Tensor tensor, int size) {}
@@ -231,6 +232,23 @@ public final class TorchModel implements NeuralModel {
       Tensor value = loss(forward(batch), batch, SUM);
       add(grad(value, inputs, null, false), sum);
       return value.item_double();
+    }
+  }
+
+  @Override
+  public double addForgettingGradient(Batch batch, double[] sum) {
+    requireSize("the sum", sum.length, size);
+    try (PointerScope scope = new PointerScope()) {
+      Tensor each = loss(forward(batch), batch, EACH);
+      // p / (1 - p) = 1 / (exp(l) - 1)
+      Tensor factors =
+          each.detach()
+              .expm1()
+              .reciprocal()
+              .clamp_min(new Scalar(1))
+              .clamp_max(new Scalar(MOST_FORGETTING));
+      add(grad(each.mul(factors).sum(), inputs, null, false), sum);
+      return each.sum().item_double();
     }
   }
 

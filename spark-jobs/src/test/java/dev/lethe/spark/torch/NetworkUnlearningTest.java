@@ -134,6 +134,18 @@ class NetworkUnlearningTest {
     }
 
     @Override
+    public NetworkSum forgettingGradient(double[] theta, double quantile) {
+      MODEL.setParameters(theta);
+      Batch batch = batch(Sample.ALL);
+      batch = batch.where(right(batch), true);
+      NetworkSum sum = new NetworkSum(size(), 0);
+      if (batch.rows() > 0) {
+        sum.add(batch.rows(), MODEL.addForgettingGradient(batch, sum.vector()));
+      }
+      return sum;
+    }
+
+    @Override
     public NetworkSum product(double[] theta, double[] v, Curvature curvature, Sample sample) {
       MODEL.setParameters(theta);
       Batch batch = batch(sample);
@@ -152,6 +164,7 @@ class NetworkUnlearningTest {
         share,
         1,
         1000,
+        1,
         rounds,
         5000,
         1e-10,
@@ -302,6 +315,7 @@ class NetworkUnlearningTest {
             1,
             1,
             0.5,
+            1,
             200,
             500,
             1e-8,
@@ -333,6 +347,7 @@ class NetworkUnlearningTest {
             1,
             0,
             1,
+            1,
             10,
             0.1,
             1e3,
@@ -353,6 +368,7 @@ class NetworkUnlearningTest {
             1,
             1,
             0,
+            1,
             1,
             10,
             0.1,

@@ -100,6 +100,34 @@ class TorchModelTest {
     }
   }
 
+  /** Of -log(1 - p) where p is above 1/2 and log p elsewhere, by the losses of each example. */
+  @ParameterizedTest
+  @MethodSource("cases")
+  void addForgettingGradient_classes_isTheForgettingsDifference(Case given) {
+    assumeThat(given.loss().hasClasses()).isTrue();
+    try (TorchModel model = given.exact()) {
+      double[] theta = model.parameters();
+      double[] gradient = new double[model.size()];
+      model.addForgettingGradient(given.batch(), gradient);
+      double[] v = direction(model.size(), 1);
+      float[] start = model.losses(given.batch());
+      DoubleUnaryOperator unlikelihood =
+          t -> {
+            model.setParameters(Vectors.add(theta, t, v));
+            double sum = 0;
+            float[] losses = model.losses(given.batch());
+            for (int i = 0; i < losses.length; i++) {
+              sum -= start[i] < Math.log(2) ? Math.log(-Math.expm1(-losses[i])) : losses[i];
+            }
+            return sum;
+          };
+      // losses come in single precision: 1e-7 over 2e-2
+      double difference =
+          (unlikelihood.applyAsDouble(1e-2) - unlikelihood.applyAsDouble(-1e-2)) / 2e-2;
+      assertThat(-Vectors.dot(gradient, v)).isCloseTo(difference, within(3e-4));
+    }
+  }
+
   @ParameterizedTest
   @MethodSource("cases")
   void addProduct_everyArchitecture_isTheGradientsCentralDifference(Case given) {
