@@ -121,10 +121,10 @@ class TorchModelTest {
             }
             return sum;
           };
-      // losses come in single precision: 1e-7 over 2e-2
+      // losses come in single precision: some 1e-6 over 2e-3, on gradients of 0.1
       double difference =
-          (unlikelihood.applyAsDouble(1e-2) - unlikelihood.applyAsDouble(-1e-2)) / 2e-2;
-      assertThat(-Vectors.dot(gradient, v)).isCloseTo(difference, within(3e-4));
+          (unlikelihood.applyAsDouble(1e-3) - unlikelihood.applyAsDouble(-1e-3)) / 2e-3;
+      assertThat(-Vectors.dot(gradient, v)).isCloseTo(difference, within(1e-3));
     }
   }
 
