@@ -47,6 +47,9 @@ public final class NetworkUnlearning {
   /** What damping shrinks by behind a round whose first step was taken. */
   private static final double BOLDER = 3;
 
+  /** Examples: of fewer no sample is taken. */
+  private static final int LEAST_SAMPLE = 100;
+
   /** Of the largest eigenvalue: relative accuracy, and what it is raised by. */
   private static final double EIGENVALUE_TOLERANCE = 0.05;
 
@@ -218,6 +221,9 @@ public final class NetworkUnlearning {
       }
       if (round == 0) {
         strength = strength(eigenvalue);
+        if (!(strength > 0) || Double.isInfinite(strength) || !Double.isFinite(loss)) {
+          return new Result(theta, rounds, Outcome.DIVERGED);
+        }
       }
       Solve solve = new Solve(theta, "none", false);
       double[] next = theta;
@@ -230,7 +236,7 @@ public final class NetworkUnlearning {
         if (solve.usable()) {
           next = Vectors.add(theta, -1, solve.step());
           reached = meanLoss(next);
-          taken = reached <= least * (1 + options.lossIncrease());
+          taken = Double.isFinite(reached) && reached <= least * (1 + options.lossIncrease());
         }
         attempts++;
       }
@@ -279,19 +285,33 @@ public final class NetworkUnlearning {
         ConjugateGradient.Result result =
             new ConjugateGradient(options.tolerance(), options.iterations(), (i, r, t) -> {})
                 .solveUnchecked(damped(h, damping), g, r -> r.clone());
-        // every iterate of conjugate gradient before a direction of negative curvature descends
-        return new Solve(result.x(), result.reason().name(), Vectors.isFinite(result.x()));
+        // what was found before a direction of negative curvature descends; nothing does not
+        return new Solve(result.x(), result.reason().name(), isStep(result.x()));
       }
       case LISSA -> {
-        double scale = options.scale() == null ? 2 * (eigenvalue + damping) : options.scale();
+        double scale =
+            options.scale() == null
+                ? 2 * (eigenvalue + damping)
+                : Math.max(options.scale(), 2 * damping);
         Lissa.Result result =
             new Lissa(scale, damping, options.iterations(), 1, options.tolerance())
                 .solve(sampled(theta, round), g);
         return new Solve(
-            result.x(), result.reason().name(), result.reason() != Lissa.StopReason.DIVERGED);
+            result.x(),
+            result.reason().name(),
+            result.reason() != Lissa.StopReason.DIVERGED && isStep(result.x()));
       }
     }
     throw new AssertionError(options.method());
+  }
+
+  private static boolean isStep(double[] step) {
+    return Vectors.isFinite(step) && Vectors.maxAbs(step) > 0;
+  }
+
+  /** All examples where a sample would have next to none. */
+  private Sample sample(double share, long seed) {
+    return share * corrected.rows() < LEAST_SAMPLE ? Sample.ALL : new Sample(share, seed);
   }
 
   private boolean needsEigenvalue() {
@@ -318,14 +338,14 @@ public final class NetworkUnlearning {
   }
 
   private double meanLoss(double[] theta) {
-    NetworkSum sum = corrected.evaluate(theta, new Sample(options.lossShare(), options.seed() - 1));
+    NetworkSum sum = corrected.evaluate(theta, sample(options.lossShare(), options.seed() - 1));
     double loss = sum.loss() / sum.rows();
     return Double.isNaN(loss) ? Double.POSITIVE_INFINITY : loss;
   }
 
   /** H, of the round's sample. */
   private LinearOperator hessian(double[] theta, int round) {
-    Sample sample = new Sample(options.share(), options.seed() + round);
+    Sample sample = sample(options.share(), options.seed() + round);
     return new LinearOperator() {
       @Override
       public int size() {
@@ -349,7 +369,7 @@ public final class NetworkUnlearning {
       @Override
       public double[] apply(double[] v, int step) {
         long seed = options.seed() + ((long) round << 32) + step;
-        return product(theta, v, new Sample(options.share(), seed));
+        return product(theta, v, sample(options.share(), seed));
       }
     };
   }

@@ -52,10 +52,9 @@ public record Canary(int schemaVersion, String context, String secret, String al
   public record Memory(Exposure exposure, double logPerplexity, int completedCharacters) {}
 
   /**
-   * @param seed of the sample
    * @throws InvalidInputException if the network does not read text, or lacks a character
    */
-  Memory memory(NeuralModel model, NetworkInput input, long seed) {
+  void requireKnown(NetworkInput input) {
     if (!input.isText()) {
       throw new InvalidInputException("--canary: the network reads numbers, not a text");
     }
@@ -64,6 +63,15 @@ public record Canary(int schemaVersion, String context, String secret, String al
       throw new InvalidInputException(
           "--canary: the network does not know every character of the alphabet");
     }
+  }
+
+  /**
+   * @param seed of the sample
+   * @throws InvalidInputException if the network does not read text, or lacks a character
+   */
+  Memory memory(NeuralModel model, NetworkInput input, long seed) {
+    requireKnown(input);
+    short[] tokenOf = input.tokenOf();
     Reader reader = new Reader(model, input, tokenOf);
     double perplexity = reader.logPerplexities(new String[] {secret})[0];
     double space = secret.length() * Math.log(alphabet.length()) / Math.log(2);

@@ -33,6 +33,7 @@ record ChangedExamples(
     DistributedNetwork all =
         DistributedNetwork.of(network, NetworkTable.blocks(description, corrected, place));
     DistributedNetwork[] sides = new DistributedNetwork[4];
+    boolean read = false;
     try {
       for (int k = 0; k < sides.length; k++) {
         sides[k] =
@@ -41,15 +42,17 @@ record ChangedExamples(
                 NetworkTable.changed(
                     description, pairs, k % 2 == 0 ? Side.BEFORE : Side.AFTER, k >= 2, place));
       }
+      read = true;
       return new ChangedExamples(all, sides[0], sides[1], sides[2], sides[3]);
-    } catch (RuntimeException e) {
-      all.close();
-      for (DistributedNetwork side : sides) {
-        if (side != null) {
-          side.close();
+    } finally { // Scala throws checked exceptions undeclared
+      if (!read) {
+        all.close();
+        for (DistributedNetwork side : sides) {
+          if (side != null) {
+            side.close();
+          }
         }
       }
-      throw e;
     }
   }
 

@@ -41,6 +41,7 @@ final class DistributedNetwork implements NetworkSums, AutoCloseable {
                     network.key(), network.loader(), network.buffers(), network.batchRows()))
             : examples;
     blocks.persist(StorageLevel.MEMORY_AND_DISK());
+    boolean counted = false;
     try {
       network.describe("reading");
       List<Long> counts =
@@ -58,10 +59,13 @@ final class DistributedNetwork implements NetworkSums, AutoCloseable {
       for (int k = 0; k < counts.size(); k++) {
         firstOf[k + 1] = firstOf[k] + counts.get(k);
       }
+      counted = true;
       return new DistributedNetwork(network, blocks, firstOf);
-    } catch (RuntimeException e) {
-      blocks.unpersist(false);
-      throw e;
+    } finally { // Scala throws checked exceptions undeclared
+      network.describe(null);
+      if (!counted) {
+        blocks.unpersist(false);
+      }
     }
   }
 

@@ -88,6 +88,9 @@ final class NetworkTraining {
         return false;
       }
       optimizer.step(theta, gradient);
+      if (!(Vectors.maxAbs(theta) <= Float.MAX_VALUE)) {
+        return false;
+      }
       network.setBuffers(sum.meanBuffers());
       step++;
       if (!told.getAsBoolean()) {

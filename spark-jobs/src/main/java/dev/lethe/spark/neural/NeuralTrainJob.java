@@ -57,6 +57,9 @@ public final class NeuralTrainJob {
             spark.sparkContext().hadoopConfiguration(), options.out(), options.table().path())) {
       Dataset<Row> table = partitioned(options.table().read(spark));
       NetworkDescription description = description(table);
+      if (options.test() != null) { // a mistake there must not cost a training
+        NetworkTable.blocks(description, options.test().read(spark), options.test().name());
+      }
       byte[] module =
           options.module() == null
               ? description
@@ -114,7 +117,8 @@ public final class NeuralTrainJob {
                     }));
     NetworkMeasures measured = NetworkMeasures.of(description, data.evaluate(training.theta()));
     @Nullable NetworkMeasures test = options.test() == null ? null : test(open, training.theta());
-    if (finite) {
+    boolean finished = finite && Double.isFinite(measured.meanLoss());
+    if (finished) {
       new Network(description, open.module(training.theta())).stage(publication, "");
       publication.commit();
       if (checkpoint != null) {
@@ -122,7 +126,7 @@ public final class NeuralTrainJob {
       }
     }
     return new Result(
-        finite,
+        finished,
         open.size(),
         resumedAt,
         training.steps(),

@@ -72,6 +72,12 @@ public final class NeuralUnlearnJob {
         throw new InvalidInputException(
             options.request() + ": changes no row; a network forgets rows, labels and values");
       }
+      if (options.test() != null) {
+        NetworkTable.blocks(description, options.test().read(spark), options.test().name());
+      }
+      if (canary != null) {
+        canary.requireKnown(description.input());
+      }
       progress.phase("checking the request");
       Impact impact =
           SparkFailures.sanitized(
@@ -156,15 +162,18 @@ public final class NeuralUnlearnJob {
       before = measured(open, examples, canary);
     }
     long begin = System.nanoTime();
+    boolean finite = true;
     NetworkUnlearning.@Nullable Result updated = null;
     switch (options.method()) {
-      case RETRAIN -> train(open, examples, open.network().description().schedule(), progress);
+      case RETRAIN ->
+          finite = train(open, examples, open.network().description().schedule(), progress);
       case FINE_TUNE ->
-          train(
-              open,
-              examples,
-              open.network().description().schedule().withEpochs(options.epochs()),
-              progress);
+          finite =
+              train(
+                  open,
+                  examples,
+                  open.network().description().schedule().withEpochs(options.epochs()),
+                  progress);
       default -> updated = update(open, examples, progress);
     }
     double seconds = (System.nanoTime() - begin) / 1e9;
@@ -182,7 +191,9 @@ public final class NeuralUnlearnJob {
             examples.after().rows(),
             examples.targetAfter().rows()),
         updated == null ? List.of() : updated.rounds(),
-        updated == null ? null : updated.outcome().name(),
+        updated != null
+            ? updated.outcome().name()
+            : finite ? null : NetworkUnlearning.Outcome.DIVERGED.name(),
         before,
         measured(open, examples, canary),
         seconds,
@@ -211,7 +222,7 @@ public final class NeuralUnlearnJob {
                             options.lossShare(),
                             options.lossIncrease(),
                             rememberedAbove(open.network().description().input()),
-                            options.rounds(),
+                            rounds(open.network().description()),
                             options.iterations(),
                             options.tolerance(),
                             options.rate(),
@@ -226,6 +237,13 @@ public final class NeuralUnlearnJob {
     return result;
   }
 
+  /** Where targets are numbers none is right or wrong, and nothing says when to repeat. */
+  private int rounds(NetworkDescription network) {
+    return network.classes() == 0 && options.gradient() == NetworkUnlearning.Gradient.DIFFERENCE
+        ? 1
+        : options.rounds();
+  }
+
   /** A secret must not be likelier than other texts; a label only no longer the likeliest. */
   private double rememberedAbove(NetworkInput input) {
     if (options.rememberedAbove() != null) {
@@ -234,23 +252,26 @@ public final class NeuralUnlearnJob {
     return input.isText() ? 0.25 : 1;
   }
 
-  private void train(
+  /** Whether losses and parameters stayed finite. */
+  private boolean train(
       OpenNetwork open, ChangedExamples examples, NetworkSchedule schedule, Progress progress) {
     NetworkTraining training = new NetworkTraining(open, examples.corrected(), schedule);
-    SparkFailures.sanitized(
-        place(),
-        () ->
-            training.run(
-                schedule.epochs() * training.stepsOfEpoch(),
-                () -> {
-                  progress.epochs(
-                      training.steps(),
-                      training.stepsOfEpoch(),
-                      schedule.epochs(),
-                      training.lossOfEpoch());
-                  return true;
-                }));
+    boolean finite =
+        SparkFailures.sanitized(
+            place(),
+            () ->
+                training.run(
+                    schedule.epochs() * training.stepsOfEpoch(),
+                    () -> {
+                      progress.epochs(
+                          training.steps(),
+                          training.stepsOfEpoch(),
+                          schedule.epochs(),
+                          training.lossOfEpoch());
+                      return true;
+                    }));
     open.model().setParameters(training.theta());
+    return finite;
   }
 
   private static void requireForNetworks(Request request) {

@@ -71,7 +71,7 @@ public final class TorchModel implements NeuralModel {
     named_parameter_iterator end = parameters.end();
     for (named_parameter_iterator at = parameters.begin(); at.notEquals(end); at.increment()) {
       NamedTensor entry = at.access();
-      Tensor tensor = new Tensor(entry.value()); // a handle of our own: the entry is collected
+      Tensor tensor = converted(entry, type);
       boolean chosen = isFree.test(entry.name().getString());
       tensor.set_requires_grad(chosen);
       if (chosen) {
@@ -87,7 +87,7 @@ public final class TorchModel implements NeuralModel {
     named_buffer_iterator last = all.end();
     for (named_buffer_iterator at = all.begin(); at.notEquals(last); at.increment()) {
       NamedTensor entry = at.access();
-      Tensor tensor = new Tensor(entry.value());
+      Tensor tensor = converted(entry, type);
       if (tensor.is_floating_point()) {
         int numbers = Math.toIntExact(tensor.numel());
         buffers.add(new Named(entry.name().getString(), tensor, numbers));
@@ -96,6 +96,18 @@ public final class TorchModel implements NeuralModel {
     }
     single = new float[type == torch.ScalarType.Float ? largest : 0];
     exact = new double[type == torch.ScalarType.Float ? 0 : largest];
+  }
+
+  /**
+   * A handle of our own, since the entry is collected, to numbers of our type in the order of their
+   * indices, which is how they are written; integers stay what they are.
+   */
+  private static Tensor converted(NamedTensor entry, torch.ScalarType type) {
+    Tensor tensor = new Tensor(entry.value());
+    if (tensor.is_floating_point()) {
+      tensor.set_data(tensor.detach().to(type).contiguous());
+    }
+    return tensor;
   }
 
   /**
@@ -129,7 +141,6 @@ public final class TorchModel implements NeuralModel {
       try {
         Files.write(file, module);
         JitModule loaded = torch.load(file.toString());
-        loaded.to(type);
         return new TorchModel(loaded, loss, isFree, type);
       } catch (RuntimeException e) {
         throw new InvalidInputException(
@@ -142,14 +153,12 @@ public final class TorchModel implements NeuralModel {
     }
   }
 
-  /** The module as it stands, in single precision: a TorchScript archive. */
+  /** The module as it stands: a TorchScript archive. */
   public byte[] save() {
     try {
       Path file = Files.createTempFile("lethe-", ".pt");
       try {
-        JitModule copy = module.deepcopy();
-        copy.to(torch.ScalarType.Float);
-        copy.save(file.toString());
+        module.save(file.toString());
         return Files.readAllBytes(file);
       } finally {
         Files.delete(file);
