@@ -40,6 +40,8 @@ class ArchitectureTest {
 
   @ArchTest static final ArchRule solverUsesLinalgOnly = mayUse("solver", "linalg");
 
+  @ArchTest static final ArchRule neuralUsesLinalgAndSolver = mayUse("neural", "linalg", "solver");
+
   /** The verifier of a bound shares no code with the update that it checks. */
   @ArchTest
   static final ArchRule certifyIsIndependentOfTheUpdate =
@@ -49,7 +51,11 @@ class ArchitectureTest {
           .should()
           .dependOnClassesThat()
           .resideInAnyPackage(
-              CORE + "solver..", CORE + "unlearn..", CORE + "objective..", CORE + "aggregate..");
+              CORE + "solver..",
+              CORE + "unlearn..",
+              CORE + "objective..",
+              CORE + "aggregate..",
+              CORE + "neural..");
 
   /** The backward error of a proof must be that of the code that runs, on every machine. */
   @ArchTest

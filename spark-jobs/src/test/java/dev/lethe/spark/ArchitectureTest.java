@@ -26,7 +26,10 @@ import dev.lethe.spark.job.VerifyJob;
 import dev.lethe.spark.job.VerifyOptions;
 import java.util.stream.Stream;
 
-/** cli, api -> job -> {ml, data, featurizer, request, certificate}, operator -> core. */
+/**
+ * cli -> neural -> torch; cli, api -> job -> {ml, data, featurizer, request, certificate}, operator
+ * -> core.
+ */
 @AnalyzeClasses(packages = "dev.lethe", importOptions = ImportOption.DoNotIncludeTests.class)
 class ArchitectureTest {
   private static final String SPARK = "dev.lethe.spark.";
@@ -61,6 +64,22 @@ class ArchitectureTest {
   @ArchTest
   static final ArchRule jobIsBelowCli =
       mayUse("job", "ml", "data", "featurizer", "request", "certificate", "operator");
+
+  @ArchTest static final ArchRule torchUsesCoreOnly = mayUse("torch");
+
+  @ArchTest
+  static final ArchRule neuralIsBelowCli =
+      mayUse("neural", "torch", "job", "data", "request", "certificate", "operator");
+
+  /** The linear jobs run without it. */
+  @ArchTest
+  static final ArchRule libtorchInTorchOnly =
+      noClasses()
+          .that()
+          .resideOutsideOfPackage(SPARK + "torch..")
+          .should()
+          .dependOnClassesThat()
+          .resideInAPackage("org.bytedeco..");
 
   @ArchTest
   static final ArchRule apiIsBesideCli =

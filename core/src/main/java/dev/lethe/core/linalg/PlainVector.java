@@ -33,6 +33,10 @@ public final class PlainVector implements Serializable {
     this.values = values;
   }
 
+  public int size() {
+    return size;
+  }
+
   /** All entries, to be read and written until {@link #sealed}. */
   public double[] values() {
     if (packed != null) {

@@ -37,7 +37,7 @@ import org.jspecify.annotations.Nullable;
  * unknown, missing or given twice is refused; no value is converted from another type. A double is
  * written with enough digits that reading it gives the same bits.
  */
-final class JsonDocument {
+public final class JsonDocument {
   private static final JsonMapper MAPPER =
       JsonMapper.builder()
           .enable(
@@ -66,6 +66,11 @@ final class JsonDocument {
 
   private JsonDocument() {}
 
+  /** A document, all of it, in UTF-8. */
+  public static byte[] write(Object document) {
+    return write(document, Set.of());
+  }
+
   /**
    * @param omitted fields that the document's version lacks
    */
@@ -92,7 +97,7 @@ final class JsonDocument {
    * @throws InvalidInputException naming the file and the field; cells of the document are not
    *     quoted, for it may be confidential
    */
-  static <T> T read(
+  public static <T> T read(
       byte[] json,
       Class<T> type,
       int schemaVersion,

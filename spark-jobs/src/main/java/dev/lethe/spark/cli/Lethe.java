@@ -10,7 +10,7 @@ import picocli.CommandLine;
 import picocli.CommandLine.Command;
 
 /**
- * The command line: {@code lethe train | unlearn | verify | compose | apply | demo}.
+ * The command line: {@code lethe train | unlearn | verify | compose | apply | neural | demo}.
  *
  * <p>The main class of the application jar. Returns normally on success: some cluster managers
  * report a driver that calls {@code System.exit(0)} as failed.
@@ -24,7 +24,7 @@ import picocli.CommandLine.Command;
     commandListHeading = "%nCommands:%n",
     footerHeading = "%n",
     versionProvider = Version.class,
-    synopsisSubcommandLabel = "train|unlearn|verify|compose|apply|demo",
+    synopsisSubcommandLabel = "train|unlearn|verify|compose|apply|neural|demo",
     description = {
       "Removes features, labels and rows from a trained Spark ML model, as if it had been trained"
           + " on the corrected data, and certifies the result."
@@ -32,6 +32,7 @@ import picocli.CommandLine.Command;
     footer = {
       "A first look:       lethe demo",
       "The usual order:    lethe train -> lethe unlearn -> lethe verify -> lethe apply",
+      "Networks:           lethe neural train -> unlearn -> evaluate",
       "Help on a command:  lethe help unlearn",
       "",
       "Exit codes:",
@@ -51,6 +52,7 @@ import picocli.CommandLine.Command;
       VerifyCommand.class,
       ComposeCommand.class,
       ApplyCommand.class,
+      NeuralCommand.class,
       DemoCommand.class,
       CommandLine.HelpCommand.class
     })

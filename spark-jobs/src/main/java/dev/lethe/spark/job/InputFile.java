@@ -8,7 +8,7 @@ import org.apache.hadoop.fs.Path;
 import org.apache.spark.sql.SparkSession;
 
 /** A small file that an option names, on any Hadoop file system. */
-final class InputFile {
+public final class InputFile {
   private InputFile() {}
 
   /**
@@ -17,7 +17,7 @@ final class InputFile {
    * @param limit no more bytes than this are read
    * @throws InvalidInputException if it does not exist, is a directory or cannot be read
    */
-  static byte[] read(SparkSession spark, String option, String file, int limit) {
+  public static byte[] read(SparkSession spark, String option, String file, int limit) {
     try {
       Path path = new Path(file);
       FileSystem files = path.getFileSystem(spark.sparkContext().hadoopConfiguration());

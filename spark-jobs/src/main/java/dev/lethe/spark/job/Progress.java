@@ -1,5 +1,6 @@
 package dev.lethe.spark.job;
 
+import dev.lethe.core.neural.NetworkUnlearning;
 import dev.lethe.core.solver.ConjugateGradient;
 import dev.lethe.core.unlearn.UnlearningResult;
 import java.io.Console;
@@ -57,6 +58,44 @@ public final class Progress implements ConjugateGradient.Listener {
         String.format(
             Locale.ROOT, "step %d: gradient norm %.3e (target %.1e)", step, gradientNorm, target));
     phase = "step " + (step + 1);
+  }
+
+  /**
+   * Reports how far the training of a network is.
+   *
+   * @param step steps done in all
+   * @param ofEpoch steps of an epoch
+   * @param meanLoss of the epoch so far
+   */
+  public void epochs(long step, long ofEpoch, int epochs, double meanLoss) {
+    long within = (step - 1) % ofEpoch + 1;
+    if (within == ofEpoch || within % Math.max(1, ofEpoch / 20) == 0) {
+      int bar = (int) (20 * within / ofEpoch);
+      line(
+          String.format(
+              Locale.ROOT,
+              "epoch %d of %d [%s%s] mean loss %.4f",
+              (step - 1) / ofEpoch + 1,
+              epochs,
+              "#".repeat(bar),
+              ".".repeat(20 - bar),
+              meanLoss));
+    }
+  }
+
+  /** Reports an update of a network and begins the next. */
+  public void update(NetworkUnlearning.Round round) {
+    line(
+        String.format(
+            Locale.ROOT,
+            "update: %d examples wrong and %d right as they were before it, %d products, step"
+                + " %.3g at attempt %d, mean loss %.4f",
+            round.wrong(),
+            round.remembered(),
+            round.products(),
+            round.stepNorm(),
+            round.attempts(),
+            round.meanLoss()));
   }
 
   /** Reports how many rows the request touches. */

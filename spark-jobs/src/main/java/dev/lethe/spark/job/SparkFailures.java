@@ -12,7 +12,7 @@ import java.util.function.Supplier;
  * category, a value that cannot be cast), so they are never shown: only the kinds of the exceptions
  * are.
  */
-final class SparkFailures {
+public final class SparkFailures {
   private SparkFailures() {}
 
   /**
@@ -21,7 +21,7 @@ final class SparkFailures {
    * @throws InvalidInputException if a row cannot be read or featurised
    * @throws SparkFailedException if Spark fails for another reason
    */
-  static <T> T sanitized(String place, Supplier<T> pass) {
+  public static <T> T sanitized(String place, Supplier<T> pass) {
     try {
       return pass.get();
     } catch (InvalidInputException | SparkFailedException e) {

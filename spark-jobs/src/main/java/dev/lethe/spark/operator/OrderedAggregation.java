@@ -1,7 +1,6 @@
 package dev.lethe.spark.operator;
 
-import dev.lethe.core.aggregate.Aggregator;
-import dev.lethe.core.model.ExampleBlock;
+import dev.lethe.core.linalg.PartialSum;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -36,7 +35,7 @@ import scala.runtime.BoxedUnit;
  * gets one sum then, whatever the number of partitions, an executor's task holds its own sum and a
  * few slices, and the bits are the same.
  */
-final class OrderedAggregation {
+public final class OrderedAggregation {
   static final long DRIVER_BYTES = 64L << 20;
 
   /** Small, since Spark looks at the memory of a sort only every 32 records. */
@@ -50,16 +49,20 @@ final class OrderedAggregation {
 
   private OrderedAggregation() {}
 
-  static <T, A extends Aggregator<A>> A run(
-      JavaRDD<ExampleBlock> blocks, PartitionSum<T, A> task, A zero) {
+  /**
+   * Runs the task on every partition.
+   *
+   * @param zero the sum of nothing, which becomes the result
+   */
+  public static <S, A extends PartialSum<A>> A run(JavaRDD<S> blocks, PartTask<S, A> task, A zero) {
     int sums = blocks.getNumPartitions();
     return sums > 1 && zero.bytes() * sums > DRIVER_BYTES
         ? mergeSlices(blocks, task, zero)
         : mergeOnDriver(blocks.rdd(), task, zero);
   }
 
-  private static <T, A extends Aggregator<A>> A mergeSlices(
-      JavaRDD<ExampleBlock> blocks, PartitionSum<T, A> task, A zero) {
+  private static <S, A extends PartialSum<A>> A mergeSlices(
+      JavaRDD<S> blocks, PartTask<S, A> task, A zero) {
     int sums = blocks.getNumPartitions();
     int parallelism = blocks.context().defaultParallelism();
     long bytes = zero.bytes();
@@ -95,7 +98,7 @@ final class OrderedAggregation {
   @SuppressWarnings("unchecked")
   private static <A> RDD<Product2<Long, A>> shuffled(RDD<Tuple2<Long, A>> cut, Partitioner ranges) {
     ClassTag<Long> key = ClassTag$.MODULE$.apply(Long.class);
-    ClassTag<A> value = ClassTag$.MODULE$.apply(Aggregator.class);
+    ClassTag<A> value = ClassTag$.MODULE$.apply(PartialSum.class);
     // Java's streams keep every object until they are reset, by default after 100: all slices
     SparkConf conf = cut.context().conf().clone().set("spark.serializer.objectStreamReset", "1");
     Serializer serializer = new JavaSerializer(conf);
@@ -133,7 +136,7 @@ final class OrderedAggregation {
   }
 
   /** Merges runs of slices of one range; holds the merged ones and two more at a time. */
-  private static final class SliceMerge<A extends Aggregator<A>>
+  private static final class SliceMerge<A extends PartialSum<A>>
       extends AbstractFunction2<
           TaskContext, scala.collection.Iterator<Product2<Long, A>>, List<Tuple2<Integer, A>>>
       implements Serializable {
@@ -161,10 +164,10 @@ final class OrderedAggregation {
     }
   }
 
-  private static <S, A extends Aggregator<A>> A mergeOnDriver(
+  private static <S, A extends PartialSum<A>> A mergeOnDriver(
       RDD<S> rdd, AbstractFunction2<TaskContext, scala.collection.Iterator<S>, A> task, A zero) {
     InOrder<A> result = new InOrder<>(rdd.getNumPartitions(), zero);
-    runJob(rdd, task, result, Aggregator.class);
+    runJob(rdd, task, result, PartialSum.class);
     return result.sum();
   }
 
@@ -182,7 +185,7 @@ final class OrderedAggregation {
   }
 
   /** Merges results in the order of their indices, whatever the order of arrival. */
-  private static final class InOrder<A extends Aggregator<A>>
+  private static final class InOrder<A extends PartialSum<A>>
       extends AbstractFunction2<Object, A, BoxedUnit> {
     private final Object[] waiting;
     private final A sum;

@@ -9,7 +9,7 @@ import org.apache.spark.broadcast.Broadcast;
  * Spark broadcasts the tasks' code anyway; a second broadcast takes longer than a job of two tasks,
  * but an executor unpacks it once and not for every task.
  */
-sealed interface Sent<T> extends Serializable {
+public sealed interface Sent<T> extends Serializable {
   /** On an executor. */
   T value();
 

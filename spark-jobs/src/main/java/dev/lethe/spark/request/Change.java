@@ -69,6 +69,32 @@ public sealed interface Change {
   }
 
   /**
+   * A text in place of another, everywhere in a raw column of strings, in the rows that have it.
+   *
+   * @param column name (unquoted)
+   * @param find what is replaced, not empty; exactly, case and line ends included
+   * @param with what takes its place, perhaps nothing
+   */
+  record ReplaceText(String column, String find, String with) implements Change {
+    public ReplaceText {
+      if (column.isEmpty()) {
+        throw new IllegalArgumentException("a column name must not be empty");
+      }
+      if (find.isEmpty()) {
+        throw new IllegalArgumentException("find must not be empty");
+      }
+      if (find.equals(with)) {
+        throw new IllegalArgumentException("find and with are the same");
+      }
+    }
+
+    @Override
+    public String key() {
+      return "replaceText";
+    }
+  }
+
+  /**
    * A new label, as it stands in the table.
    *
    * @param to the expression of the new label

@@ -161,7 +161,7 @@ public final class Corrections {
    *
    * @param spark the session that is active on this thread, here and in the other methods
    * @param schema the table's raw columns
-   * @param labelColumn the raw label column
+   * @param labelColumn the raw label column; null if the model has none
    * @param weightColumn the raw weight column, or null
    * @param fileName the request's file, for messages
    * @throws InvalidInputException if an expression is refused or does not resolve, a column is
@@ -171,7 +171,7 @@ public final class Corrections {
       SparkSession spark,
       Request request,
       StructType schema,
-      String labelColumn,
+      @Nullable String labelColumn,
       @Nullable String weightColumn,
       String fileName) {
     return of(spark, request, schema, labelColumn, weightColumn, fileName, Lacking.NOTHING);
@@ -182,7 +182,7 @@ public final class Corrections {
       SparkSession spark,
       Request request,
       StructType schema,
-      String labelColumn,
+      @Nullable String labelColumn,
       @Nullable String weightColumn,
       String fileName,
       Lacking lacking) {
@@ -214,14 +214,14 @@ public final class Corrections {
     private final SparkSession spark;
     private final StructType schema;
     private final String file;
-    private final StructField label;
+    private final @Nullable StructField label;
     private final @Nullable StructField weight;
     private final Lacking lacking;
 
     Analysis(
         SparkSession spark,
         StructType schema,
-        String labelColumn,
+        @Nullable String labelColumn,
         @Nullable String weightColumn,
         String file,
         Lacking lacking) {
@@ -229,7 +229,8 @@ public final class Corrections {
       this.spark = spark;
       this.schema = schema;
       this.file = file;
-      this.label = require("label column '" + labelColumn + "'", labelColumn);
+      this.label =
+          labelColumn == null ? null : require("label column '" + labelColumn + "'", labelColumn);
       this.weight =
           weightColumn == null
               ? null
@@ -251,7 +252,12 @@ public final class Corrections {
           rowChanges.add(
               rowChange(
                   origin, place, replace.where(), false, assignments(replace, place + ".set")));
+        } else if (change instanceof Change.ReplaceText text) {
+          rowChanges.add(replacedText(origin, place, text));
         } else if (change instanceof Change.Relabel relabel) {
+          if (label == null) {
+            throw refuse(place, "the model has no label column");
+          }
           rowChanges.add(
               rowChange(
                   origin,
@@ -370,6 +376,34 @@ public final class Corrections {
           origin.request(), place, wherePlace, where, columns, removes, assignments);
     }
 
+    private RowChange replacedText(Request.Origin origin, String place, Change.ReplaceText text) {
+      StructField field = column(text.column(), place + ".column");
+      if (!(field.dataType() instanceof StringType)) {
+        throw refuse(place + ".column", "must be a string, not " + typeName(field.dataType()));
+      }
+      refuseLabel(place + ".column", field);
+      String name = TableColumns.quoted(field.name());
+      String find = SqlExpressions.literal(text.find());
+      String value =
+          "replace(" + name + ", " + find + ", " + SqlExpressions.literal(text.with()) + ")";
+      return rowChange(
+          origin,
+          place,
+          "contains(" + name + ", " + find + ")",
+          false,
+          List.of(assignment(place, field, value)));
+    }
+
+    private void refuseLabel(String place, StructField field) {
+      if (isLabel(field)) {
+        throw refuse(place, "is the label column; a label is changed by relabel");
+      }
+    }
+
+    private boolean isLabel(StructField field) {
+      return label != null && field.name().equalsIgnoreCase(label.name());
+    }
+
     private List<Assignment> assignments(Change.ReplaceFeatures replace, String place) {
       List<Assignment> assignments = new ArrayList<>();
       Set<String> set = new HashSet<>();
@@ -379,9 +413,7 @@ public final class Corrections {
         }
         StructField field = column(entry.getKey(), place);
         String at = place + "." + FeatureRef.ofColumn(field.name());
-        if (field.name().equalsIgnoreCase(label.name())) {
-          throw refuse(at, "is the label column; a label is changed by relabel");
-        }
+        refuseLabel(at, field);
         if (!set.add(field.name())) {
           throw refuse(at, "is set twice");
         }
@@ -399,7 +431,7 @@ public final class Corrections {
       SqlExpressions.Resolved resolved = SqlExpressions.resolve(spark, schema, at, sql);
       DataType from = resolved.type();
       DataType to = field.dataType();
-      boolean isLabel = field.name().equalsIgnoreCase(label.name());
+      boolean isLabel = isLabel(field);
       String raw = SqlExpressions.embedded(sql);
       String value = raw;
       if (isLabel
@@ -440,7 +472,7 @@ public final class Corrections {
                 + typeName(field.dataType())
                 + "; only a vector column has slots");
       }
-      if (field.name().equalsIgnoreCase(label.name())) {
+      if (isLabel(field)) {
         throw refuse(place, "is the label column; it is not a feature");
       }
       if (weight != null && field.name().equalsIgnoreCase(weight.name())) {
@@ -592,6 +624,29 @@ public final class Corrections {
         .map(corrections -> orFalse(corrections.touches()))
         .reduce(Column::or)
         .orElse(functions.lit(false));
+  }
+
+  /**
+   * The rows of {@link #touchedOriginal}, each as it was and as it is: structs {@code before} and
+   * {@code after} of the table's columns, {@code after} NULL where the row is removed.
+   */
+  public Dataset<Row> touchedPairs(Dataset<Row> original) {
+    Column removed = functions.lit(false);
+    for (RowChange change : rowChanges) {
+      if (change.removes()) {
+        removed = removed.or(orFalse(change.matches()));
+      }
+    }
+    Column[] before = new Column[schema.size()];
+    Column[] after = new Column[schema.size()];
+    for (int i = 0; i < before.length; i++) {
+      before[i] = TableColumns.column(schema.fields()[i].name());
+      after[i] = corrected(schema.fields()[i], TYPED);
+    }
+    return touchedOriginal(original)
+        .select(
+            functions.struct(before).as("before"),
+            functions.when(functions.not(removed), functions.struct(after)).as("after"));
   }
 
   /** The rows of {@link #touchedOriginal} after correction; removed ones are absent. */

@@ -171,6 +171,10 @@ public record Request(
       if (replace.where() != null) {
         json.writeStringField("where", replace.where());
       }
+    } else if (change instanceof Change.ReplaceText text) {
+      json.writeStringField("column", text.column());
+      json.writeStringField("find", text.find());
+      json.writeStringField("with", text.with());
     } else if (change instanceof Change.Relabel relabel) {
       json.writeStringField("to", relabel.to());
       json.writeStringField("where", relabel.where());

@@ -227,7 +227,8 @@ public final class RequestReader {
   }
 
   private Change change(Node node, String place) {
-    List<String> kinds = List.of("removeFeatures", "replaceFeatures", "relabel", "removeRows");
+    List<String> kinds =
+        List.of("removeFeatures", "replaceFeatures", "replaceText", "relabel", "removeRows");
     Mapping mapping = mapping(node, place, List.of(), kinds);
     if (mapping.entries().size() != 1) {
       throw bad(place, node.at(), "must have exactly one of the keys " + String.join(", ", kinds));
@@ -239,6 +240,17 @@ public final class RequestReader {
       return switch (entry.getKey()) {
         case "removeFeatures" -> removeFeatures(value, inner);
         case "replaceFeatures" -> replaceFeatures(value, inner);
+        case "replaceText" -> {
+          Mapping m = mapping(value, inner, List.of("column", "find", "with"), List.of());
+          FeatureRef column = feature(text(get(m, "column"), inner + ".column"), inner, value.at());
+          if (column.isSlot()) {
+            throw bad(inner + ".column", value.at(), "must be a raw column, not a slot");
+          }
+          yield new Change.ReplaceText(
+              column.column(),
+              text(get(m, "find"), inner + ".find"),
+              text(get(m, "with"), inner + ".with"));
+        }
         case "relabel" -> {
           Mapping m = mapping(value, inner, List.of("to", "where"), List.of());
           yield new Change.Relabel(

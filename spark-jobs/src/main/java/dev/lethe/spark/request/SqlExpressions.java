@@ -3,6 +3,8 @@ package dev.lethe.spark.request;
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.SparkErrors;
 import dev.lethe.spark.TableColumns;
+import java.nio.charset.StandardCharsets;
+import java.util.HexFormat;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
@@ -183,6 +185,15 @@ final class SqlExpressions {
       }
     }
     return deepest;
+  }
+
+  /**
+   * A string as SQL, whatever the session says of escapes; nobody can read it in a query's plan.
+   */
+  static String literal(String text) {
+    return "CAST(X'"
+        + HexFormat.of().formatHex(text.getBytes(StandardCharsets.UTF_8))
+        + "' AS STRING)";
   }
 
   /** {@code sql} in parentheses; the line break ends a trailing comment. */

@@ -34,7 +34,7 @@ class DocsTest {
 
   /** A usage text in docs/cli.md: the command, then its block. */
   private static final Pattern USAGE =
-      Pattern.compile("(?s)<!-- usage: (\\w+) -->\n```text\n(.*?)```\n");
+      Pattern.compile("(?s)<!-- usage: ([\\w ]+) -->\n```text\n(.*?)```\n");
 
   /** The program that a command line starts: Lethe's script, the command itself, or its jar. */
   private static final Pattern PROGRAM =
@@ -136,8 +136,15 @@ class DocsTest {
     lethe
         .getSubcommands()
         .forEach(
-            (name, command) ->
-                usages.put(name, command.getUsageMessage(CommandLine.Help.Ansi.OFF)));
+            (name, command) -> {
+              usages.put(name, command.getUsageMessage(CommandLine.Help.Ansi.OFF));
+              command
+                  .getSubcommands()
+                  .forEach(
+                      (inner, one) ->
+                          usages.put(
+                              name + " " + inner, one.getUsageMessage(CommandLine.Help.Ansi.OFF)));
+            });
     usages.remove("help");
     usages.replaceAll((name, text) -> text.replace(System.lineSeparator(), "\n"));
     usages.replaceAll((name, text) -> text.replaceAll("(?m)[ \t]+$", ""));
@@ -175,8 +182,8 @@ class DocsTest {
         blocks.add(fenced.group(2));
       } else if (fenced.group(1).equals("text")) {
         // The examples at the end of a usage text; its synopsis is no command.
-        int example = fenced.group(2).indexOf("Example:");
-        blocks.add(example < 0 ? "" : fenced.group(2).substring(example));
+        Matcher example = Pattern.compile("Examples?:").matcher(fenced.group(2));
+        blocks.add(example.find() ? fenced.group(2).substring(example.start()) : "");
       }
     }
     Matcher indented =

@@ -13,9 +13,9 @@ import java.util.List;
  * @param out standard output
  * @param err standard error
  */
-record Outcome(int code, String out, String err) {
+public record Outcome(int code, String out, String err) {
   /** Runs {@code lethe} with these arguments in this JVM. */
-  static Outcome of(List<String> arguments) {
+  public static Outcome of(List<String> arguments) {
     PrintStream console = System.out;
     PrintStream errors = System.err;
     ByteArrayOutputStream out = new ByteArrayOutputStream();

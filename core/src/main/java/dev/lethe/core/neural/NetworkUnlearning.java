@@ -1,0 +1,404 @@
+package dev.lethe.core.neural;
+
+import dev.lethe.core.linalg.LinearOperator;
+import dev.lethe.core.linalg.Vectors;
+import dev.lethe.core.neural.NetworkSums.Filter;
+import dev.lethe.core.solver.ConjugateGradient;
+import dev.lethe.core.solver.Lanczos;
+import dev.lethe.core.solver.Lissa;
+import dev.lethe.core.solver.SampledOperator;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The updates of Warnecke et al., NDSS 2023, section IV, for a network. All in sum form: with Z the
+ * changed examples as they were, Z~ as they are now, D' the corrected data,
+ *
+ * <pre>
+ *   G  = sum_{Z~} grad l - sum_Z grad l
+ *   first order:   theta - rate G
+ *   second order:  theta - (H + damping I)^{-1} G,     H = sum_{D'} Hess l + lambda I
+ * </pre>
+ *
+ * H is that of the corrected data at the old theta, of a sample of them, rescaled to all. As the
+ * paper does on images, the update is repeated as long as examples whose target changes are wrong:
+ *
+ * <pre>
+ *   G' = sum_{Z~, wrong} grad l - sum_{Z, remembered} max(1, p / (1 - p)) grad l
+ * </pre>
+ *
+ * with p the probability of the old target: near 1, where it is remembered best, its plain gradient
+ * would vanish.
+ *
+ * <p>A loss that is not convex warrants no step (Levenberg, Marquardt): one that raises the mean
+ * loss on a sample of the corrected data above the least so far by more than is allowed is not
+ * taken, but a shorter one, with eight times the damping or an eighth of the rate, up to seven
+ * times; behind a step that was taken at once the next has a third of the damping.
+ */
+public final class NetworkUnlearning {
+  /** Steps of a round that are tried, each shorter. */
+  private static final int ATTEMPTS = 7;
+
+  /** What damping grows by, and the rate of first order shrinks by, where a step is refused. */
+  private static final double SHORTER = 8;
+
+  /** What damping shrinks by behind a round whose first step was taken. */
+  private static final double BOLDER = 3;
+
+  /** Examples: of fewer no sample is taken. */
+  private static final int LEAST_SAMPLE = 100;
+
+  /** Of the largest eigenvalue: relative accuracy, and what it is raised by. */
+  private static final double EIGENVALUE_TOLERANCE = 0.05;
+
+  private static final int EIGENVALUE_STEPS = 15;
+
+  /** How a step is made. */
+  public enum Method {
+    FIRST_ORDER,
+    CONJUGATE_GRADIENT,
+    LISSA
+  }
+
+  /** What a step is made of. */
+  public enum Gradient {
+    /** G, the paper's. */
+    DIFFERENCE,
+    /**
+     * That of the corrected objective: a Newton step towards its minimiser, refined as linear
+     * models' is.
+     */
+    CORRECTED
+  }
+
+  /**
+   * How to update.
+   *
+   * @param curvature that H has
+   * @param share of the corrected data that a product is taken of; conjugate gradient takes the
+   *     same sample for a whole solve, LiSSA another one each step
+   * @param lossShare of the corrected data that a step is checked on
+   * @param lossIncrease what a step may raise their mean loss by, relative to the least so far
+   * @param quantile an old target is remembered where at least this share of the other classes has
+   *     a smaller output; 1 where its own is the largest
+   * @param rounds updates at most
+   * @param iterations of one solve at most
+   * @param tolerance of one solve: conjugate gradient's relative residual, LiSSA's change
+   * @param rate of first order; null for 1 / the largest eigenvalue of H
+   * @param damping null for {@link #DAMPING} times the largest eigenvalue of H
+   * @param scale of LiSSA; null for twice the largest eigenvalue of H + damping I, since a sample's
+   *     may exceed that of all
+   * @param lambda of the penalty lambda/2 ||theta||^2
+   * @param seed of samples and starting vectors
+   */
+  public record Options(
+      Method method,
+      Gradient gradient,
+      Curvature curvature,
+      double share,
+      double lossShare,
+      double lossIncrease,
+      double quantile,
+      int rounds,
+      int iterations,
+      double tolerance,
+      @Nullable Double rate,
+      @Nullable Double damping,
+      @Nullable Double scale,
+      double lambda,
+      long seed) {}
+
+  /**
+   * Default damping, in largest eigenvalues: directions of less curvature than that are left alone.
+   */
+  public static final double DAMPING = 1e-3;
+
+  /**
+   * One update.
+   *
+   * @param wrong examples of Z~ whose target has changed that were wrong before it
+   * @param remembered examples of Z whose old target was still remembered before it
+   * @param gradientNorm ||G||_2
+   * @param largestEigenvalue of H, by Lanczos; null if nothing asked for it
+   * @param damping of the step that was taken; of first order 1 / rate
+   * @param products with H, those for the eigenvalue included
+   * @param solve how the solver ended; "none" of first order
+   * @param attempts steps that were tried, the one that was taken included
+   * @param stepNorm ||step||_2 as taken
+   * @param meanLoss on the sample of the corrected data, after it
+   */
+  public record Round(
+      long wrong,
+      long remembered,
+      double gradientNorm,
+      @Nullable Double largestEigenvalue,
+      double damping,
+      int products,
+      String solve,
+      int attempts,
+      double stepNorm,
+      double meanLoss) {}
+
+  /** Why it ended. */
+  public enum Outcome {
+    /** No example whose target changes is wrong, and no old target is remembered. */
+    DONE,
+    /** The rounds were spent. */
+    ROUNDS,
+    /** In a later round no step was short enough; the ones before were taken. */
+    NO_STEP,
+    /** In the first round already, or the solver diverged there. */
+    DIVERGED
+  }
+
+  /**
+   * @param theta new parameters; of a round that diverged those before it
+   */
+  public record Result(double[] theta, List<Round> rounds, Outcome outcome) {
+    public Result {
+      rounds = List.copyOf(rounds);
+    }
+  }
+
+  /**
+   * Examples that change.
+   *
+   * @param before Z
+   * @param after Z~
+   * @param targetBefore those of Z whose target changes
+   * @param targetAfter those of Z~ whose target has changed
+   */
+  public record Changed(
+      NetworkSums before, NetworkSums after, NetworkSums targetBefore, NetworkSums targetAfter) {}
+
+  private final Changed changed;
+  private final NetworkSums corrected;
+  private final Options options;
+  private final Consumer<Round> listener;
+  private int products;
+
+  /**
+   * @param corrected D', all examples as they are now
+   */
+  public NetworkUnlearning(
+      Changed changed, NetworkSums corrected, Options options, Consumer<Round> listener) {
+    this.changed = changed;
+    this.corrected = corrected;
+    this.options = options;
+    this.listener = listener;
+  }
+
+  /** Updates from theta on. */
+  public Result run(double[] start) {
+    double[] theta = start;
+    List<Round> rounds = new ArrayList<>();
+    double eigenvalue = Double.NaN;
+    double strength = Double.NaN;
+    double loss = meanLoss(theta);
+    double least = loss;
+    for (int round = 0; round < options.rounds(); round++) {
+      products = 0;
+      long wrong = changed.targetAfter().rows() - changed.targetAfter().evaluate(theta).correct();
+      NetworkSum remembered = changed.targetBefore().forgettingGradient(theta, options.quantile());
+      if (options.gradient() == Gradient.DIFFERENCE
+          && round > 0
+          && wrong + remembered.rows() == 0) {
+        return new Result(theta, rounds, Outcome.DONE);
+      }
+      double[] g =
+          options.gradient() == Gradient.DIFFERENCE
+              ? difference(theta, remembered, round == 0)
+              : corrected(theta);
+      if (Double.isNaN(eigenvalue) && needsEigenvalue()) {
+        eigenvalue =
+            new Lanczos(EIGENVALUE_TOLERANCE, EIGENVALUE_STEPS)
+                    .largest(hessian(theta, round), options.seed())
+                    .largest()
+                    .value()
+                * (1 + EIGENVALUE_TOLERANCE);
+      }
+      if (round == 0) {
+        strength = strength(eigenvalue);
+        if (!(strength > 0) || Double.isInfinite(strength) || !Double.isFinite(loss)) {
+          return new Result(theta, rounds, Outcome.DIVERGED);
+        }
+      }
+      Solve solve = new Solve(theta, "none", false);
+      double[] next = theta;
+      double reached = Double.POSITIVE_INFINITY;
+      int attempts = 0;
+      boolean taken = false;
+      while (!taken && attempts < ATTEMPTS) {
+        strength *= attempts == 0 ? 1 : SHORTER;
+        solve = solve(theta, g, eigenvalue, strength, round);
+        if (solve.usable()) {
+          next = Vectors.add(theta, -1, solve.step());
+          reached = meanLoss(next);
+          taken = Double.isFinite(reached) && reached <= least * (1 + options.lossIncrease());
+        }
+        attempts++;
+      }
+      Round done =
+          new Round(
+              wrong,
+              remembered.rows(),
+              Vectors.norm(g),
+              Double.isNaN(eigenvalue) ? null : eigenvalue,
+              strength,
+              products,
+              solve.ended(),
+              attempts,
+              taken ? Vectors.norm(solve.step()) : 0,
+              taken ? reached : loss);
+      rounds.add(done);
+      listener.accept(done);
+      if (!taken) {
+        return new Result(theta, rounds, round == 0 ? Outcome.DIVERGED : Outcome.NO_STEP);
+      }
+      strength /= attempts == 1 ? BOLDER : 1;
+      theta = next;
+      loss = reached;
+      least = Math.min(least, reached);
+    }
+    return new Result(theta, rounds, Outcome.ROUNDS);
+  }
+
+  /** Of the first step: damping, or 1 / rate of first order. */
+  private double strength(double eigenvalue) {
+    if (options.method() == Method.FIRST_ORDER) {
+      return options.rate() == null ? eigenvalue : 1 / options.rate();
+    }
+    return options.damping() == null ? DAMPING * eigenvalue : options.damping();
+  }
+
+  private record Solve(double[] step, String ended, boolean usable) {}
+
+  private Solve solve(double[] theta, double[] g, double eigenvalue, double damping, int round) {
+    switch (options.method()) {
+      case FIRST_ORDER -> {
+        return new Solve(Vectors.add(new double[g.length], 1 / damping, g), "none", true);
+      }
+      case CONJUGATE_GRADIENT -> {
+        LinearOperator h = hessian(theta, round);
+        ConjugateGradient.Result result =
+            new ConjugateGradient(options.tolerance(), options.iterations(), (i, r, t) -> {})
+                .solveUnchecked(damped(h, damping), g, r -> r.clone());
+        // what was found before a direction of negative curvature descends; nothing does not
+        return new Solve(result.x(), result.reason().name(), isStep(result.x()));
+      }
+      case LISSA -> {
+        double scale =
+            options.scale() == null
+                ? 2 * (eigenvalue + damping)
+                : Math.max(options.scale(), 2 * damping);
+        Lissa.Result result =
+            new Lissa(scale, damping, options.iterations(), 1, options.tolerance())
+                .solve(sampled(theta, round), g);
+        return new Solve(
+            result.x(),
+            result.reason().name(),
+            result.reason() != Lissa.StopReason.DIVERGED && isStep(result.x()));
+      }
+    }
+    throw new AssertionError(options.method());
+  }
+
+  private static boolean isStep(double[] step) {
+    return Vectors.isFinite(step) && Vectors.maxAbs(step) > 0;
+  }
+
+  /** All examples where a sample would have next to none. */
+  private Sample sample(double share, long seed) {
+    return share * corrected.rows() < LEAST_SAMPLE ? Sample.ALL : new Sample(share, seed);
+  }
+
+  private boolean needsEigenvalue() {
+    return options.method() == Method.FIRST_ORDER
+        ? options.rate() == null
+        : options.damping() == null
+            || (options.method() == Method.LISSA && options.scale() == null);
+  }
+
+  /** G, at first of all changed examples, then of those that are still wrong. */
+  private double[] difference(double[] theta, NetworkSum remembered, boolean all) {
+    NetworkSum now =
+        all
+            ? changed.after().gradient(theta, Sample.ALL, Filter.ALL)
+            : changed.targetAfter().gradient(theta, Sample.ALL, Filter.WRONG);
+    NetworkSum then = all ? changed.before().gradient(theta, Sample.ALL, Filter.ALL) : remembered;
+    return Vectors.add(now.vector(), -1, then.vector());
+  }
+
+  /** The gradient of the corrected objective. */
+  private double[] corrected(double[] theta) {
+    return Vectors.add(
+        corrected.gradient(theta, Sample.ALL, Filter.ALL).vector(), options.lambda(), theta);
+  }
+
+  private double meanLoss(double[] theta) {
+    NetworkSum sum = corrected.evaluate(theta, sample(options.lossShare(), options.seed() - 1));
+    double loss = sum.loss() / sum.rows();
+    return Double.isNaN(loss) ? Double.POSITIVE_INFINITY : loss;
+  }
+
+  /** H, of the round's sample. */
+  private LinearOperator hessian(double[] theta, int round) {
+    Sample sample = sample(options.share(), options.seed() + round);
+    return new LinearOperator() {
+      @Override
+      public int size() {
+        return theta.length;
+      }
+
+      @Override
+      public double[] apply(double[] v) {
+        return product(theta, v, sample);
+      }
+    };
+  }
+
+  private SampledOperator sampled(double[] theta, int round) {
+    return new SampledOperator() {
+      @Override
+      public int size() {
+        return theta.length;
+      }
+
+      @Override
+      public double[] apply(double[] v, int step) {
+        long seed = options.seed() + ((long) round << 32) + step;
+        return product(theta, v, sample(options.share(), seed));
+      }
+    };
+  }
+
+  /** H v, estimated from a sample without bias: n / |sample| times the sample's. */
+  private double[] product(double[] theta, double[] v, Sample sample) {
+    products++;
+    NetworkSum sum = corrected.product(theta, v, options.curvature(), sample);
+    double factor = sum.rows() == 0 ? 0 : (double) corrected.rows() / sum.rows();
+    double[] product = sum.vector().clone();
+    for (int j = 0; j < product.length; j++) {
+      product[j] = factor * product[j] + options.lambda() * v[j];
+    }
+    return product;
+  }
+
+  private static LinearOperator damped(LinearOperator h, double damping) {
+    return new LinearOperator() {
+      @Override
+      public int size() {
+        return h.size();
+      }
+
+      @Override
+      public double[] apply(double[] v) {
+        double[] product = h.apply(v);
+        Vectors.addInPlace(product, damping, v);
+        return product;
+      }
+    };
+  }
+}

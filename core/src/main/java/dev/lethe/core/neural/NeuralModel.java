@@ -1,0 +1,91 @@
+package dev.lethe.core.neural;
+
+/**
+ * A network with a loss, as a function of its p free parameters, in a fixed flat order. All sums
+ * are over the examples of a batch, never means, and leave out the penalty.
+ *
+ * <p>An instance belongs to one thread at a time; instances are independent of each other. Batch
+ * norm and dropout are in evaluation mode but in {@link #addTrainingGradient}, so that an example's
+ * loss does not depend on its neighbours.
+ */
+public interface NeuralModel extends AutoCloseable {
+  /** p. */
+  int size();
+
+  /** theta, a new array. */
+  double[] parameters();
+
+  /** Sets theta. */
+  void setParameters(double[] theta);
+
+  /**
+   * Whether no free parameter has a part in the network's first layers, whose outputs, {@link
+   * #features}, can be kept then.
+   *
+   * @param batch any
+   */
+  boolean hasFixedFeatures(Batch batch);
+
+  /**
+   * What the first layers make of each example, row-major, a new array.
+   *
+   * @return rows times features
+   */
+  float[] features(Batch batch);
+
+  /** Whether batches have features in their inputs' place from now on. */
+  void startFromFeatures(boolean features);
+
+  /**
+   * Outputs for each example (logits, for classes), row-major, a new array.
+   *
+   * @return rows times outputs
+   */
+  float[] outputs(Batch batch);
+
+  /** The loss of each example, a new array. */
+  float[] losses(Batch batch);
+
+  /**
+   * sum += sum_i d l_i / d theta.
+   *
+   * @param sum length p
+   * @return sum_i l_i
+   */
+  double addGradient(Batch batch, double[] sum);
+
+  /**
+   * sum += sum_i max(1, p_i / (1 - p_i)) d l_i / d theta with p_i = exp(-l_i), the probability of
+   * example i's class. Where p_i is above 1/2 this is minus the gradient of the unlikelihood -log(1
+   * - p_i) (Welleck et al., ICLR 2020), which does not vanish where p_i is nearly 1, as that of l_i
+   * does; it, in turn, does not vanish where p_i is small. The factor is at most 1e6.
+   *
+   * @param sum length p
+   * @return sum_i l_i
+   */
+  double addForgettingGradient(Batch batch, double[] sum);
+
+  /**
+   * sum += sum_i H_i v, exactly, by differentiating the gradient's product with v (Pearlmutter,
+   * Neural Computation 1994), or the Gauss-Newton matrix in H's place.
+   *
+   * @param v length p
+   * @param sum length p
+   */
+  void addProduct(Batch batch, double[] v, Curvature curvature, double[] sum);
+
+  /**
+   * As {@link #addGradient} in training mode: batch norm takes this batch's statistics and updates
+   * its running ones, {@link #buffers}.
+   */
+  double addTrainingGradient(Batch batch, double[] sum);
+
+  /** What is no parameter but part of the model: running statistics. A new array. */
+  double[] buffers();
+
+  /** Sets the running statistics. */
+  void setBuffers(double[] buffers);
+
+  @Override
+  void close();
+}

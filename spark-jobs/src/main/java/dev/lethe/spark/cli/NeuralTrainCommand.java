@@ -1,0 +1,281 @@
+package dev.lethe.spark.cli;
+
+import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.data.TableSource;
+import dev.lethe.spark.job.LetheSession;
+import dev.lethe.spark.neural.NetworkArchitecture;
+import dev.lethe.spark.neural.NetworkSchedule;
+import dev.lethe.spark.neural.NeuralSummary;
+import dev.lethe.spark.neural.NeuralTrainJob;
+import dev.lethe.spark.neural.NeuralTrainOptions;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+@Command(
+    name = "train",
+    description = {
+      "Trains a network on Spark, or takes in a TorchScript module of your own.",
+      "",
+      "Synchronous and data-parallel: a step is one minibatch, to which every partition adds its"
+          + " examples. Writes OUT/network.json and OUT/module.pt, a TorchScript module."
+    },
+    footerHeading = "%n",
+    footer = {
+      "Examples:",
+      "  lethe neural train --data images --features pixels --shape 1,28,28 --divisor 255 \\",
+      "        --label label --outputs 10 --architecture cnn --stages 16,32 --hidden 64 \\",
+      "        --out models/images",
+      "  lethe neural train --data texts --text body --window 24 --architecture lstm \\",
+      "        --embedding 32 --hidden 128 --layers 2 --out models/texts"
+    })
+final class NeuralTrainCommand implements Callable<Integer> {
+  @Spec private CommandSpec spec;
+
+  @Option(names = "--data", required = true, paramLabel = "PATH", description = "The table")
+  private String data;
+
+  @Mixin private TableOptions table;
+
+  @Option(
+      names = "--features",
+      paramLabel = "COLUMN",
+      split = ",",
+      description = "Columns of numbers, arrays of numbers, vectors or bytes, one after the other")
+  private List<String> features = new ArrayList<>();
+
+  @Option(
+      names = "--shape",
+      paramLabel = "N",
+      split = ",",
+      description = "Shape of these numbers: of images channels, height, width")
+  private List<Integer> shape = new ArrayList<>();
+
+  @Option(
+      names = "--divisor",
+      paramLabel = "X",
+      defaultValue = "1",
+      description = "Every number is divided by it (default: 1)")
+  private double divisor;
+
+  @Option(
+      names = "--text",
+      paramLabel = "COLUMN",
+      description =
+          "Instead of --features: a column of texts, of which every character is predicted from those"
+              + " before it")
+  private @Nullable String text;
+
+  @Option(
+      names = "--window",
+      paramLabel = "N",
+      defaultValue = "24",
+      description = "Characters before the one that is predicted (default: 24)")
+  private int window;
+
+  @Option(
+      names = "--label",
+      paramLabel = "COLUMN",
+      description = "The label's column; not with --text. Classes are 0, 1, 2...")
+  private @Nullable String label;
+
+  @Option(
+      names = "--outputs",
+      paramLabel = "N",
+      defaultValue = "2",
+      description = "Classes, or numbers of a label (default: 2); not with --text")
+  private int outputs;
+
+  @Option(
+      names = "--loss",
+      paramLabel = "LOSS",
+      defaultValue = "cross-entropy",
+      description = "cross-entropy (default), binary-cross-entropy or squared")
+  private String loss;
+
+  @Option(
+      names = "--architecture",
+      paramLabel = "KIND",
+      description =
+          "mlp (--hidden), lstm (--embedding, --hidden, --layers) or cnn (--stages, --hidden; pairs"
+              + " of 3x3 convolutions with batch norm)")
+  private @Nullable String architecture;
+
+  @Option(
+      names = "--hidden",
+      paramLabel = "N",
+      split = ",",
+      description = "Sizes of hidden layers (default: 128)")
+  private List<Integer> hidden = new ArrayList<>();
+
+  @Option(
+      names = "--embedding",
+      paramLabel = "N",
+      defaultValue = "64",
+      description = "Size of a character's vector (default: 64)")
+  private int embedding;
+
+  @Option(
+      names = "--layers",
+      paramLabel = "N",
+      defaultValue = "2",
+      description = "Layers of the lstm (default: 2)")
+  private int layers;
+
+  @Option(
+      names = "--stages",
+      paramLabel = "N",
+      split = ",",
+      description = "Channels of each stage of the cnn (default: 32,64)")
+  private List<Integer> stages = new ArrayList<>();
+
+  @Option(
+      names = "--module",
+      paramLabel = "FILE",
+      description =
+          "Instead of --architecture: a TorchScript module of your own, which takes one tensor,"
+              + " examples first, and gives one, examples first. With --epochs 0 it is taken as it is")
+  private @Nullable String module;
+
+  @Option(
+      names = "--optimizer",
+      paramLabel = "NAME",
+      defaultValue = "adam",
+      description = "adam (default) or sgd")
+  private String optimizer;
+
+  @Option(
+      names = "--rate",
+      paramLabel = "X",
+      defaultValue = "0.001",
+      description = "Step length of the optimizer (default: 0.001)")
+  private double rate;
+
+  @Option(
+      names = "--momentum",
+      paramLabel = "X",
+      defaultValue = "0",
+      description = "Of sgd (default: 0)")
+  private double momentum;
+
+  @Option(
+      names = "--batch",
+      paramLabel = "N",
+      defaultValue = "64",
+      description = "Examples of a minibatch (default: 64)")
+  private int batch;
+
+  @Option(
+      names = "--epochs",
+      paramLabel = "N",
+      defaultValue = "10",
+      description = "Passes over the data (default: 10)")
+  private int epochs;
+
+  @Option(
+      names = "--reg-param",
+      paramLabel = "LAMBDA",
+      defaultValue = "0",
+      description = "Of (1/n) sum_i l_i + LAMBDA/2 ||theta||^2 (default: 0)")
+  private double regParam;
+
+  @Option(
+      names = "--seed",
+      paramLabel = "N",
+      defaultValue = "1",
+      description = "Of weights and minibatches (default: 1)")
+  private long seed;
+
+  @Option(
+      names = "--checkpoint",
+      paramLabel = "DIR",
+      description =
+          "Keeps how far the training is in this folder, and goes on from there; confidential, and"
+              + " deleted at the end")
+  private @Nullable String checkpoint;
+
+  @Option(
+      names = "--checkpoint-steps",
+      paramLabel = "N",
+      defaultValue = "500",
+      description = "Steps between checkpoints (default: 500)")
+  private int checkpointSteps;
+
+  @Mixin private TestTable test;
+
+  @Option(
+      names = "--out",
+      required = true,
+      paramLabel = "DIR",
+      description = "Where to save the network; must not exist")
+  private String out;
+
+  @Mixin private FiguresOption figures;
+
+  @Mixin private Standard standard;
+
+  @Override
+  public Integer call() {
+    check();
+    TableSource source = table.source("--data", data);
+    NeuralTrainOptions options =
+        new NeuralTrainOptions(
+            source,
+            features,
+            shape,
+            divisor,
+            text,
+            window,
+            label,
+            outputs,
+            loss,
+            architecture(),
+            module,
+            new NetworkSchedule(optimizer, rate, momentum, batch, epochs, regParam, seed),
+            test.source(source),
+            out,
+            checkpoint,
+            checkpointSteps,
+            table.partitions());
+    try (LetheSession session = LetheSession.open("Lethe neural train")) {
+      NeuralTrainJob.Result result = new NeuralTrainJob(options, session.spark()).run();
+      NeuralSummary.of(result, out, figures.shown()).print(spec.commandLine().getOut());
+      return result.finished() ? 0 : Lethe.NOT_ACHIEVED;
+    }
+  }
+
+  private NetworkArchitecture architecture() {
+    if (module != null) {
+      return NetworkArchitecture.own();
+    }
+    return new NetworkArchitecture(
+        String.valueOf(architecture),
+        hidden.isEmpty() ? List.of(128) : List.copyOf(hidden),
+        embedding,
+        layers,
+        stages.isEmpty() ? List.of(32, 64) : List.copyOf(stages));
+  }
+
+  private void check() {
+    if ((architecture == null) == (module == null)) {
+      throw new InvalidInputException("--architecture or --module: exactly one is needed");
+    }
+    if (text == null && (features.isEmpty() || label == null || shape.isEmpty())) {
+      throw new InvalidInputException(
+          "--features, --shape and --label, or --text: one of the two is needed");
+    }
+    if (text != null && (!features.isEmpty() || label != null || !shape.isEmpty())) {
+      throw new InvalidInputException("--text: excludes --features, --shape and --label");
+    }
+    if (checkpointSteps < 1) {
+      throw new InvalidInputException(
+          "--checkpoint-steps " + checkpointSteps + ": must be at least 1");
+    }
+  }
+}

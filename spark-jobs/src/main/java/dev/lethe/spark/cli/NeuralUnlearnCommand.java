@@ -1,0 +1,262 @@
+package dev.lethe.spark.cli;
+
+import dev.lethe.core.neural.Curvature;
+import dev.lethe.core.neural.NetworkUnlearning;
+import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.data.TableSource;
+import dev.lethe.spark.job.LetheSession;
+import dev.lethe.spark.neural.NeuralReport;
+import dev.lethe.spark.neural.NeuralSummary;
+import dev.lethe.spark.neural.NeuralUnlearnJob;
+import dev.lethe.spark.neural.NeuralUnlearnOptions;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+@Command(
+    name = "unlearn",
+    description = {
+      "Makes a network forget what a request names, and measures what is left.",
+      "",
+      "Writes, all or nothing, OUT/model (network.json, module.pt) and OUT/report.json, which is"
+          + " confidential. No certificate: the verdict is \"empirical\"."
+    },
+    footerHeading = "%n",
+    footer = {
+      "Example:",
+      "  lethe neural unlearn --model models/texts --data texts --request forget.yaml \\",
+      "                       --canary canary.json --out models/texts-2"
+    })
+final class NeuralUnlearnCommand implements Callable<Integer> {
+  @Spec private CommandSpec spec;
+
+  @Option(
+      names = "--model",
+      required = true,
+      paramLabel = "DIR",
+      description = "The network, as lethe neural train saves it")
+  private String model;
+
+  @Option(
+      names = "--data",
+      required = true,
+      paramLabel = "PATH",
+      description = "The table that it was trained on; the request's changes are applied to it")
+  private String data;
+
+  @Mixin private TableOptions table;
+
+  @Option(
+      names = "--request",
+      required = true,
+      paramLabel = "PATH",
+      description =
+          "What to forget (docs/requests.md), without a certificate: replaceText, relabel,"
+              + " replaceFeatures, removeRows; a file or a directory, repeatable")
+  private List<String> request = new ArrayList<>();
+
+  @Option(names = "--id", paramLabel = "ID", description = "Of several requests that are merged")
+  private @Nullable String id;
+
+  @Mixin private RequestTable requestTable;
+
+  @Option(
+      names = "--method",
+      paramLabel = "METHOD",
+      defaultValue = "second-order",
+      description =
+          "second-order (default; damped conjugate gradient), lissa, first-order; to compare with,"
+              + " fine-tune (trains on) and retrain (trains anew)")
+  private String method;
+
+  @Option(
+      names = "--layers",
+      paramLabel = "NAME",
+      split = ",",
+      description =
+          "Beginnings of the names of the parameters that are updated (default: all). A cnn's last"
+              + " layers are fc, its convolutions conv, its batch norms norm")
+  private List<String> layers = new ArrayList<>();
+
+  @Option(
+      names = "--gradient",
+      paramLabel = "KIND",
+      defaultValue = "difference",
+      description =
+          "difference (default; of the changed examples, as the paper has it) or corrected (of all"
+              + " corrected data: a Newton step towards their minimiser)")
+  private String gradient;
+
+  @Option(
+      names = "--curvature",
+      paramLabel = "KIND",
+      defaultValue = "gauss-newton",
+      description = "gauss-newton (default; positive semidefinite) or hessian")
+  private String curvature;
+
+  @Option(
+      names = "--share",
+      paramLabel = "X",
+      defaultValue = "0.05",
+      description = "Share of the corrected data that a product is taken of (default: 0.05)")
+  private double share;
+
+  @Option(
+      names = "--loss-share",
+      paramLabel = "X",
+      defaultValue = "0.1",
+      description = "Share of the corrected data that a step is checked on (default: 0.1)")
+  private double lossShare;
+
+  @Option(
+      names = "--loss-increase",
+      paramLabel = "X",
+      defaultValue = "0.01",
+      description =
+          "What a step may raise the mean loss on it by, relative; a shorter step is tried instead"
+              + " (default: 0.01)")
+  private double lossIncrease;
+
+  @Option(
+      names = "--remembered-above",
+      paramLabel = "Q",
+      description =
+          "An old target counts as remembered where at least this share of the other classes has a"
+              + " smaller output: 1, where its own is the largest (default: 1; of a text 0.25)")
+  private @Nullable Double rememberedAbove;
+
+  @Option(
+      names = "--rounds",
+      paramLabel = "N",
+      defaultValue = "20",
+      description = "Updates at most, as long as changed examples are wrong (default: 20)")
+  private int rounds;
+
+  @Option(
+      names = "--iterations",
+      paramLabel = "N",
+      defaultValue = "50",
+      description = "Of a solve at most (default: 50)")
+  private int iterations;
+
+  @Option(
+      names = "--tolerance",
+      paramLabel = "X",
+      defaultValue = "0.05",
+      description = "Of a solve: relative residual, or change of LiSSA (default: 0.05)")
+  private double tolerance;
+
+  @Option(
+      names = "--rate",
+      paramLabel = "X",
+      description = "Of first order (default: 1 / the largest eigenvalue, by Lanczos)")
+  private @Nullable Double rate;
+
+  @Option(
+      names = "--damping",
+      paramLabel = "X",
+      description = "Added to the curvature (default: 0.001 times the largest eigenvalue)")
+  private @Nullable Double damping;
+
+  @Option(
+      names = "--scale",
+      paramLabel = "X",
+      description = "Of LiSSA (default: twice the largest eigenvalue)")
+  private @Nullable Double scale;
+
+  @Option(
+      names = "--epochs",
+      paramLabel = "N",
+      defaultValue = "1",
+      description = "Of fine-tune (default: 1); retrain takes the network's own")
+  private int epochs;
+
+  @Option(
+      names = "--seed",
+      paramLabel = "N",
+      defaultValue = "1",
+      description = "Of samples (default: 1)")
+  private long seed;
+
+  @Mixin private TestTable test;
+
+  @Option(
+      names = "--canary",
+      paramLabel = "FILE",
+      description =
+          "A secret whose exposure is measured before and after: JSON with schemaVersion 1, context,"
+              + " secret and alphabet. Confidential")
+  private @Nullable String canary;
+
+  @Option(
+      names = "--out",
+      required = true,
+      paramLabel = "DIR",
+      description = "Where network and report appear; must not exist")
+  private String out;
+
+  @Mixin private FiguresOption figures;
+
+  @Mixin private Standard standard;
+
+  @Override
+  public Integer call() {
+    TableSource source = table.source("--data", data);
+    NeuralUnlearnOptions options =
+        new NeuralUnlearnOptions(
+            model,
+            source,
+            requestTable.source(request, id),
+            NeuralUnlearnOptions.Method.of(method),
+            layers,
+            gradient(),
+            curvature(),
+            share,
+            lossShare,
+            lossIncrease,
+            rememberedAbove,
+            rounds,
+            iterations,
+            tolerance,
+            rate,
+            damping,
+            scale,
+            epochs,
+            seed,
+            test.source(source),
+            canary,
+            out,
+            table.partitions());
+    try (LetheSession session = LetheSession.open("Lethe neural unlearn")) {
+      NeuralReport report = new NeuralUnlearnJob(options, session.spark()).run();
+      NeuralSummary.of(report, out, figures.shown()).print(spec.commandLine().getOut());
+      return report.published() ? 0 : Lethe.NOT_ACHIEVED;
+    }
+  }
+
+  private NetworkUnlearning.Gradient gradient() {
+    return switch (gradient) {
+      case "difference" -> NetworkUnlearning.Gradient.DIFFERENCE;
+      case "corrected" -> NetworkUnlearning.Gradient.CORRECTED;
+      default ->
+          throw new InvalidInputException(
+              "--gradient " + gradient + ": allowed are difference and corrected");
+    };
+  }
+
+  private Curvature curvature() {
+    return switch (curvature) {
+      case "gauss-newton" -> Curvature.GAUSS_NEWTON;
+      case "hessian" -> Curvature.HESSIAN;
+      default ->
+          throw new InvalidInputException(
+              "--curvature " + curvature + ": allowed are gauss-newton and hessian");
+    };
+  }
+}

@@ -1,0 +1,54 @@
+package dev.lethe.spark.neural;
+
+import java.io.Serializable;
+import java.util.Arrays;
+
+/**
+ * The examples of one step of training: of a random permutation of all n, an epoch's, the places
+ * from {@code from} on. The permutation is a Feistel network over the smallest even number of bits
+ * that holds n, walked until it falls below n (Black, Rogaway, CT-RSA 2002): nobody stores it.
+ */
+record Minibatch(long rows, long seed, long epoch, long from, int size) implements Serializable {
+  private static final int ROUNDS = 6;
+
+  /** Those in [first, end), counted from {@code first}, ascending. */
+  int[] of(long first, long end) {
+    int[] found = new int[size];
+    int count = 0;
+    for (long place = from; place < Math.min(rows, from + size); place++) {
+      long example = permuted(place);
+      if (example >= first && example < end) {
+        found[count++] = (int) (example - first);
+      }
+    }
+    int[] all = Arrays.copyOf(found, count);
+    Arrays.sort(all);
+    return all;
+  }
+
+  /** The example at a place of the permutation. */
+  long permuted(long place) {
+    int half = Math.max(1, (Long.SIZE - Long.numberOfLeadingZeros(rows - 1) + 1) / 2);
+    long mask = (1L << half) - 1;
+    long value = place;
+    do {
+      long left = value >>> half;
+      long right = value & mask;
+      for (int round = 0; round < ROUNDS; round++) {
+        long next = left ^ (mix(mix(seed + round) ^ mix(epoch) ^ right) & mask);
+        left = right;
+        right = next;
+      }
+      value = (left << half) | right;
+    } while (value >= rows);
+    return value;
+  }
+
+  /** The finaliser of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014). */
+  private static long mix(long z) {
+    long x = z + 0x9E3779B97F4A7C15L;
+    x = (x ^ (x >>> 30)) * 0xBF58476D1CE4E5B9L;
+    x = (x ^ (x >>> 27)) * 0x94D049BB133111EBL;
+    return x ^ (x >>> 31);
+  }
+}

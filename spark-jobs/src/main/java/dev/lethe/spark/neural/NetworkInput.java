@@ -1,0 +1,110 @@
+package dev.lethe.spark.neural;
+
+import dev.lethe.core.neural.Batch;
+import dev.lethe.spark.InvalidInputException;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What a network reads of a row: numbers, or the windows of a text.
+ *
+ * @param columns of numbers, arrays of numbers or bytes, one after the other; null for a text
+ * @param shape of the numbers, rows left out; null for a text
+ * @param divisor every number is divided by it; null for a text
+ * @param text column of the text; null for numbers
+ * @param window characters before the one that is predicted; null for numbers
+ * @param vocabulary characters in the order of their tokens, of which the first two are not
+ *     characters: what stands before a text, and a character that training has not seen. Null for
+ *     numbers
+ */
+public record NetworkInput(
+    @Nullable List<String> columns,
+    @Nullable List<Integer> shape,
+    @Nullable Double divisor,
+    @Nullable String text,
+    @Nullable Integer window,
+    @Nullable String vocabulary) {
+  /** Token of what stands before a text. */
+  static final short BEFORE = 0;
+
+  /** Token of a character that is not in the vocabulary. */
+  static final short UNKNOWN = 1;
+
+  private static final int FIRST_CHARACTER = 2;
+
+  public NetworkInput {
+    if ((columns == null) == (text == null)) {
+      throw new InvalidInputException("input: either columns of numbers or a text is needed");
+    }
+    if (columns != null) {
+      columns = List.copyOf(columns);
+      if (shape == null || shape.isEmpty() || shape.stream().anyMatch(n -> n < 1)) {
+        throw new InvalidInputException("shape: " + shape + " must be numbers of at least 1");
+      }
+      shape = List.copyOf(shape);
+      if (divisor == null || !(divisor > 0) || Double.isInfinite(divisor)) {
+        throw new InvalidInputException("divisor: " + divisor + " must be finite and above 0");
+      }
+    } else if (window == null || window < 1) {
+      throw new InvalidInputException("window: " + window + " must be at least 1");
+    }
+  }
+
+  static NetworkInput ofColumns(List<String> columns, List<Integer> shape, double divisor) {
+    return new NetworkInput(columns, shape, divisor, null, null, null);
+  }
+
+  /**
+   * @param characters that have tokens, each once
+   */
+  static NetworkInput ofText(String column, int window, String characters) {
+    return new NetworkInput(null, null, null, column, window, characters);
+  }
+
+  boolean isText() {
+    return text != null;
+  }
+
+  /** An example of nothing, to try a network with. */
+  Batch example() {
+    if (window != null) {
+      return Batch.ofTokens(window, new long[window], new long[1]);
+    }
+    return Batch.ofValues(
+        Objects.requireNonNull(shape).stream().mapToInt(n -> n).toArray(),
+        new float[size()],
+        new long[1]);
+  }
+
+  /** Of numbers: how many. */
+  int size() {
+    if (shape == null) {
+      throw new IllegalStateException("a text has no size");
+    }
+    return shape.stream().reduce(1, Math::multiplyExact);
+  }
+
+  /** Of a text: different tokens. */
+  int tokens() {
+    return FIRST_CHARACTER + (vocabulary == null ? 0 : vocabulary.length());
+  }
+
+  /** The token of each character; all others are {@link #UNKNOWN}. */
+  short[] tokenOf() {
+    short[] tokens = new short[Character.MAX_VALUE + 1];
+    Arrays.fill(tokens, UNKNOWN);
+    String characters = vocabulary == null ? "" : vocabulary;
+    for (int k = 0; k < characters.length(); k++) {
+      tokens[characters.charAt(k)] = (short) (FIRST_CHARACTER + k);
+    }
+    return tokens;
+  }
+
+  /** The character of a token, or a sign for those that are none. */
+  char characterOf(int token) {
+    String characters = vocabulary == null ? "" : vocabulary;
+    return token < FIRST_CHARACTER ? '\uFFFD' : characters.charAt(token - FIRST_CHARACTER);
+  }
+}

@@ -1,0 +1,244 @@
+package dev.lethe.spark.neural;
+
+import dev.lethe.core.neural.Batch;
+import dev.lethe.core.neural.Curvature;
+import dev.lethe.core.neural.NetworkBlock;
+import dev.lethe.core.neural.NetworkSum;
+import dev.lethe.core.neural.NetworkSums.Filter;
+import dev.lethe.core.neural.NeuralModel;
+import dev.lethe.core.neural.Sample;
+import dev.lethe.spark.operator.PartTask;
+import dev.lethe.spark.operator.Sent;
+import java.io.Serializable;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.List;
+import org.apache.spark.broadcast.Broadcast;
+import org.jspecify.annotations.Nullable;
+
+/** One task of a pass: what a network adds up over the examples of a partition. */
+final class NetworkPass extends PartTask<NetworkBlock, NetworkSum> {
+  private static final long serialVersionUID = 1L;
+
+  /** What is added up. */
+  enum What {
+    EVALUATION,
+    GRADIENT,
+    FORGETTING_GRADIENT,
+    PRODUCT,
+    CONFUSION,
+    TRAINING_GRADIENT
+  }
+
+  /** Arguments; not a record, whose final fields Spark's cleaner cannot set. */
+  static final class Arguments implements Serializable {
+    private static final long serialVersionUID = 1L;
+    final What what;
+    final double[] theta;
+    double @Nullable [] buffers;
+    double @Nullable [] direction;
+    Curvature curvature = Curvature.HESSIAN;
+    Filter filter = Filter.ALL;
+    Sample sample = Sample.ALL;
+    @Nullable Minibatch minibatch;
+    int classes;
+    double quantile;
+    boolean fromFeatures;
+
+    Arguments(What what, double[] theta) {
+      this.what = what;
+      this.theta = theta;
+    }
+
+    long bytes() {
+      return 8L
+          * (theta.length
+              + (direction == null ? 0 : direction.length)
+              + (buffers == null ? 0 : buffers.length));
+    }
+  }
+
+  private final String network;
+  private final Broadcast<Network.Loader> loader;
+  private final Sent<Arguments> sent;
+  private final long[] firstOf;
+  private final int batchRows;
+
+  /**
+   * @param network the pool's key
+   * @param firstOf number of each partition's first example
+   * @param batchRows examples that a model is given at once
+   */
+  NetworkPass(
+      String network,
+      Broadcast<Network.Loader> loader,
+      Sent<Arguments> sent,
+      long[] firstOf,
+      int batchRows) {
+    this.network = network;
+    this.loader = loader;
+    this.sent = sent;
+    this.firstOf = firstOf;
+    this.batchRows = batchRows;
+  }
+
+  static NetworkSum zero(Arguments arguments) {
+    return new NetworkSum(
+        switch (arguments.what) {
+          case EVALUATION -> 0;
+          case CONFUSION -> arguments.classes * arguments.classes;
+          default -> arguments.theta.length;
+        },
+        arguments.what == What.TRAINING_GRADIENT && arguments.buffers != null
+            ? arguments.buffers.length
+            : 0);
+  }
+
+  @Override
+  protected NetworkSum sum(int partition, Iterator<NetworkBlock> blocks) {
+    Arguments arguments = sent.value();
+    NetworkSum sum = zero(arguments);
+    int[] picks =
+        arguments.minibatch == null
+            ? new int[0]
+            : arguments.minibatch.of(firstOf[partition], firstOf[partition + 1]);
+    if (arguments.minibatch != null && picks.length == 0) {
+      return sum;
+    }
+    NeuralModel model = ModelPool.take(network, () -> loader.value().load());
+    model.startFromFeatures(arguments.fromFeatures);
+    model.setParameters(arguments.theta);
+    if (arguments.buffers != null) {
+      model.setBuffers(arguments.buffers);
+    }
+    Feeder feeder = new Feeder(model, arguments, sum);
+    long first = firstOf[partition];
+    while (blocks.hasNext()) {
+      NetworkBlock block = blocks.next();
+      if (arguments.minibatch == null) {
+        feeder.addSample(block, first);
+      } else {
+        feeder.addPicks(block, (int) (first - firstOf[partition]), picks);
+      }
+      first += block.rows();
+    }
+    feeder.flush();
+    ModelPool.giveBack(network, model); // not if it failed: nobody knows its state then
+    return sum;
+  }
+
+  /** Collects examples to batches. */
+  private final class Feeder {
+    private final NeuralModel model;
+    private final Arguments arguments;
+    private final NetworkSum sum;
+    private final List<Batch> waiting = new ArrayList<>();
+    private int waitingRows;
+
+    Feeder(NeuralModel model, Arguments arguments, NetworkSum sum) {
+      this.model = model;
+      this.arguments = arguments;
+      this.sum = sum;
+    }
+
+    void addSample(NetworkBlock block, long first) {
+      int[] chosen = new int[block.rows()];
+      int count = 0;
+      for (int i = 0; i < chosen.length; i++) {
+        if (arguments.sample.has(first + i)) {
+          chosen[count++] = i;
+        }
+      }
+      add(block, chosen, 0, count);
+    }
+
+    /**
+     * @param picks ascending, in the partition
+     */
+    void addPicks(NetworkBlock block, int first, int[] picks) {
+      int[] chosen = new int[picks.length];
+      int count = 0;
+      for (int pick : picks) {
+        if (pick >= first && pick < first + block.rows()) {
+          chosen[count++] = pick - first;
+        }
+      }
+      add(block, chosen, 0, count);
+    }
+
+    private void add(NetworkBlock block, int[] chosen, int from, int to) {
+      int next = from;
+      while (next < to) {
+        int end = Math.min(to, next + batchRows - waitingRows);
+        waiting.add(block.gather(chosen, next, end));
+        waitingRows += end - next;
+        next = end;
+        if (waitingRows == batchRows) {
+          flush();
+        }
+      }
+    }
+
+    void flush() {
+      if (waitingRows > 0) {
+        visit(Batch.concat(waiting));
+        waiting.clear();
+        waitingRows = 0;
+      }
+    }
+
+    private void visit(Batch all) {
+      Batch batch = arguments.filter == Filter.ALL ? all : filtered(all);
+      if (batch.rows() == 0) {
+        return;
+      }
+      switch (arguments.what) {
+        case EVALUATION -> {
+          sum.add(batch.rows(), total(model.losses(batch)));
+          sum.addCorrect(Predictions.countRight(model.outputs(batch), batch));
+        }
+        case GRADIENT -> sum.add(batch.rows(), model.addGradient(batch, sum.vector()));
+        case FORGETTING_GRADIENT -> {
+          Batch remembered =
+              batch.where(
+                  Predictions.areAbove(model.outputs(batch), batch, arguments.quantile), true);
+          if (remembered.rows() > 0) {
+            sum.add(remembered.rows(), model.addForgettingGradient(remembered, sum.vector()));
+          }
+        }
+        case PRODUCT -> {
+          if (arguments.direction == null) {
+            throw new IllegalStateException("a product needs a direction");
+          }
+          model.addProduct(batch, arguments.direction, arguments.curvature, sum.vector());
+          sum.add(batch.rows(), 0);
+        }
+        case CONFUSION -> {
+          float[] outputs = model.outputs(batch);
+          for (int i = 0; i < batch.rows(); i++) {
+            int predicted = Predictions.of(outputs, i, outputs.length / batch.rows());
+            sum.vector()[(int) batch.classes()[i] * arguments.classes + predicted]++;
+          }
+          sum.add(batch.rows(), 0);
+        }
+        case TRAINING_GRADIENT -> {
+          sum.add(batch.rows(), model.addTrainingGradient(batch, sum.vector()));
+          sum.addBuffers(model.buffers(), batch.rows());
+        }
+      }
+    }
+
+    private Batch filtered(Batch batch) {
+      boolean[] right = Predictions.areRight(model.outputs(batch), batch);
+      return batch.where(right, arguments.filter == Filter.RIGHT);
+    }
+
+    private static double total(float[] losses) {
+      double total = 0;
+      for (float loss : losses) {
+        total += loss;
+      }
+      return total;
+    }
+  }
+}

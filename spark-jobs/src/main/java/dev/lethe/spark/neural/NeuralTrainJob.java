@@ -1,0 +1,187 @@
+package dev.lethe.spark.neural;
+
+import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.certificate.AtomicPublication;
+import dev.lethe.spark.job.BuildInfo;
+import dev.lethe.spark.job.InputFile;
+import dev.lethe.spark.job.Progress;
+import dev.lethe.spark.job.SparkFailures;
+import dev.lethe.spark.torch.Libtorch;
+import java.nio.charset.StandardCharsets;
+import java.util.Objects;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * {@code lethe neural train}: trains a network on Spark, or takes in a module of the user's own.
+ */
+public final class NeuralTrainJob {
+  private final NeuralTrainOptions options;
+  private final SparkSession spark;
+
+  public NeuralTrainJob(NeuralTrainOptions options, SparkSession spark) {
+    this.options = options;
+    this.spark = spark;
+  }
+
+  /**
+   * @param finished whether training ended with finite parameters; nothing is saved otherwise
+   * @param parameters p
+   * @param resumedAt step that a checkpoint was at; 0 without one
+   * @param steps in all
+   * @param training on the training data
+   * @param test on the test data, if given
+   */
+  public record Result(
+      boolean finished,
+      int parameters,
+      long resumedAt,
+      long steps,
+      NetworkMeasures training,
+      @Nullable NetworkMeasures test,
+      double seconds) {}
+
+  /**
+   * Runs the job.
+   *
+   * @throws InvalidInputException if something given cannot be used; nothing is written then
+   */
+  public Result run() {
+    Libtorch.require();
+    long begin = System.nanoTime();
+    Progress progress = Progress.onTerminal("Lethe neural train");
+    try (AtomicPublication publication =
+        AtomicPublication.begin(
+            spark.sparkContext().hadoopConfiguration(), options.out(), options.table().path())) {
+      Dataset<Row> table = partitioned(options.table().read(spark));
+      NetworkDescription description = description(table);
+      if (options.test() != null) { // a mistake there must not cost a training
+        NetworkTable.blocks(description, options.test().read(spark), options.test().name());
+      }
+      byte[] module =
+          options.module() == null
+              ? description
+                  .architecture()
+                  .module(description.input(), description.outputs(), options.schedule().seed())
+              : InputFile.read(spark, "--module", options.module(), Integer.MAX_VALUE - 16);
+      Network network = new Network(description, module);
+      try (OpenNetwork open = new OpenNetwork(spark, network, any -> true, progress::description)) {
+        String place = options.table().name();
+        try (DistributedNetwork data =
+            SparkFailures.sanitized(
+                place,
+                () ->
+                    DistributedNetwork.of(open, NetworkTable.blocks(description, table, place)))) {
+          requireRows(data, place);
+          return train(open, data, description, publication, progress, begin);
+        }
+      }
+    }
+  }
+
+  private Result train(
+      OpenNetwork open,
+      DistributedNetwork data,
+      NetworkDescription description,
+      AtomicPublication publication,
+      Progress progress,
+      long begin) {
+    NetworkSchedule schedule = options.schedule();
+    NetworkTraining training = new NetworkTraining(open, data, schedule);
+    @Nullable Checkpoint checkpoint =
+        options.checkpoint() == null
+            ? null
+            : new Checkpoint(
+                spark.sparkContext().hadoopConfiguration(),
+                options.checkpoint(),
+                settings(description, data.rows()));
+    long resumedAt = checkpoint != null && checkpoint.restore(training) ? training.steps() : 0;
+    boolean finite =
+        SparkFailures.sanitized(
+            options.table().name(),
+            () ->
+                training.run(
+                    schedule.epochs() * training.stepsOfEpoch(),
+                    () -> {
+                      progress.epochs(
+                          training.steps(),
+                          training.stepsOfEpoch(),
+                          schedule.epochs(),
+                          training.lossOfEpoch());
+                      if (checkpoint != null && training.steps() % options.checkpointSteps() == 0) {
+                        checkpoint.write(training);
+                      }
+                      return true;
+                    }));
+    NetworkMeasures measured = NetworkMeasures.of(description, data.evaluate(training.theta()));
+    @Nullable NetworkMeasures test = options.test() == null ? null : test(open, training.theta());
+    boolean finished = finite && Double.isFinite(measured.meanLoss());
+    if (finished) {
+      new Network(description, open.module(training.theta())).stage(publication, "");
+      publication.commit();
+      if (checkpoint != null) {
+        checkpoint.delete();
+      }
+    }
+    return new Result(
+        finished,
+        open.size(),
+        resumedAt,
+        training.steps(),
+        measured,
+        test,
+        (System.nanoTime() - begin) / 1e9);
+  }
+
+  private NetworkMeasures test(OpenNetwork open, double[] theta) {
+    return NeuralEvaluateJob.measures(spark, open, Objects.requireNonNull(options.test()), theta);
+  }
+
+  private Dataset<Row> partitioned(Dataset<Row> table) {
+    return options.partitions() == 0 ? table : table.repartition(options.partitions());
+  }
+
+  private NetworkDescription description(Dataset<Row> table) {
+    String text = options.text();
+    NetworkInput input =
+        text == null
+            ? NetworkInput.ofColumns(options.columns(), options.shape(), options.divisor())
+            : NetworkInput.ofText(text, options.window(), vocabulary(table, text));
+    return new NetworkDescription(
+        NetworkDescription.SCHEMA_VERSION,
+        options.architecture(),
+        options.loss(),
+        input,
+        options.label(),
+        text == null ? options.outputs() : input.tokens(),
+        options.schedule(),
+        BuildInfo.version());
+  }
+
+  private String vocabulary(Dataset<Row> table, String column) {
+    spark.sparkContext().setJobDescription("Lethe neural train: characters");
+    try {
+      return SparkFailures.sanitized(
+          options.table().name(),
+          () -> NetworkTable.characters(table, column, options.table().name()));
+    } finally {
+      spark.sparkContext().setJobDescription(null);
+    }
+  }
+
+  /** What a checkpoint must be of. */
+  private String settings(NetworkDescription description, long rows) {
+    return new String(description.toJson(), StandardCharsets.UTF_8)
+        + rows
+        + " examples of "
+        + options.table().path();
+  }
+
+  static void requireRows(DistributedNetwork data, String place) {
+    if (data.rows() == 0) {
+      throw new InvalidInputException(place + ": no example is left to learn from");
+    }
+  }
+}

@@ -1,0 +1,326 @@
+package dev.lethe.spark.neural;
+
+import dev.lethe.core.neural.NetworkUnlearning;
+import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.certificate.AtomicPublication;
+import dev.lethe.spark.job.BuildInfo;
+import dev.lethe.spark.job.Progress;
+import dev.lethe.spark.job.SparkFailures;
+import dev.lethe.spark.neural.NeuralUnlearnOptions.Method;
+import dev.lethe.spark.request.Change;
+import dev.lethe.spark.request.Corrections;
+import dev.lethe.spark.request.FeaturizerPolicy;
+import dev.lethe.spark.request.Impact;
+import dev.lethe.spark.request.LabelDomain;
+import dev.lethe.spark.request.Request;
+import dev.lethe.spark.torch.Libtorch;
+import java.util.List;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * {@code lethe neural unlearn}: changes a network as if it had been trained on the corrected data,
+ * as far as that can be measured, and says what was measured. Or trains it on, or anew, to compare
+ * with.
+ */
+public final class NeuralUnlearnJob {
+  private static final String MODEL = "model/";
+  private static final String REPORT = "report.json";
+
+  private final NeuralUnlearnOptions options;
+  private final SparkSession spark;
+
+  public NeuralUnlearnJob(NeuralUnlearnOptions options, SparkSession spark) {
+    this.options = options;
+    this.spark = spark;
+  }
+
+  /**
+   * Runs the job.
+   *
+   * @return what was published beside the network; nothing is published if the update diverged or
+   *     the training ended with what is not a number
+   * @throws InvalidInputException if something given cannot be used; nothing is written then
+   */
+  public NeuralReport run() {
+    Libtorch.require();
+    Request request = options.request().read(spark);
+    requireForNetworks(request);
+    Progress progress = Progress.onTerminal("Lethe neural unlearn " + request.id());
+    try (AtomicPublication publication =
+        AtomicPublication.begin(
+            spark.sparkContext().hadoopConfiguration(),
+            options.out(),
+            options.model(),
+            options.table().path())) {
+      Network network = Network.load(spark, "--model", options.model());
+      @Nullable Canary canary = NeuralEvaluateJob.canary(spark, options.canary());
+      Dataset<Row> table = options.table().read(spark);
+      NetworkDescription description = network.description();
+      Corrections corrections =
+          Corrections.of(
+              spark,
+              request,
+              table.schema(),
+              description.label(),
+              null,
+              options.request().toString(),
+              Corrections.Lacking.NOTHING);
+      if (!corrections.hasRowChanges()) {
+        throw new InvalidInputException(
+            options.request() + ": changes no row; a network forgets rows, labels and values");
+      }
+      if (options.test() != null) {
+        NetworkTable.blocks(description, options.test().read(spark), options.test().name());
+      }
+      if (canary != null) {
+        canary.requireKnown(description.input());
+      }
+      progress.phase("checking the request");
+      Impact impact =
+          SparkFailures.sanitized(
+              place(),
+              () ->
+                  corrections.inspect(
+                      table,
+                      description.classes() > 1
+                          ? LabelDomain.classes(description.classes())
+                          : LabelDomain.any()));
+      try (OpenNetwork open = open(network, progress);
+          ChangedExamples examples =
+              SparkFailures.sanitized(
+                  place(),
+                  () ->
+                      ChangedExamples.of(
+                          open,
+                          corrections,
+                          table,
+                          partitioned(corrections.corrected(table)),
+                          place()))) {
+        NeuralTrainJob.requireRows(examples.corrected(), place());
+        NeuralReport report = report(request, open, examples, impact, canary, progress);
+        if (report.published()) {
+          new Network(description, open.module(open.model().parameters()))
+              .stage(publication, MODEL);
+          publication.write(REPORT, report.toJson());
+          publication.commit();
+        }
+        return report;
+      }
+    }
+  }
+
+  private OpenNetwork open(Network network, Progress progress) {
+    List<String> layers =
+        options.method() == Method.RETRAIN || options.method() == Method.FINE_TUNE
+            ? List.of()
+            : options.layers();
+    Network opened = network;
+    if (options.method() == Method.RETRAIN) {
+      NetworkDescription description = network.description();
+      opened =
+          new Network(
+              description,
+              description
+                  .architecture()
+                  .module(
+                      description.input(), description.outputs(), description.schedule().seed()));
+    }
+    OpenNetwork open = new OpenNetwork(spark, opened, free(layers), progress::description);
+    if (open.size() == 0) {
+      List<String> names;
+      try (OpenNetwork all = new OpenNetwork(spark, opened, any -> true, progress::description)) {
+        names = all.model().names();
+      }
+      open.close();
+      throw new InvalidInputException(
+          "--layers " + layers + ": no parameter's name begins so; they are " + names);
+    }
+    return open;
+  }
+
+  private static OpenNetwork.Free free(List<String> layers) {
+    return name -> layers.isEmpty() || layers.stream().anyMatch(name::startsWith);
+  }
+
+  private NeuralReport report(
+      Request request,
+      OpenNetwork open,
+      ChangedExamples examples,
+      Impact impact,
+      @Nullable Canary canary,
+      Progress progress) {
+    NeuralReport.Measured before;
+    if (options.method() == Method.RETRAIN) {
+      Network given = Network.load(spark, "--model", options.model());
+      try (OpenNetwork old = new OpenNetwork(spark, given, any -> true, progress::description)) {
+        before = measured(old, examples.with(old), canary);
+      }
+    } else {
+      before = measured(open, examples, canary);
+    }
+    long begin = System.nanoTime();
+    boolean finite = true;
+    NetworkUnlearning.@Nullable Result updated = null;
+    switch (options.method()) {
+      case RETRAIN ->
+          finite = train(open, examples, open.network().description().schedule(), progress);
+      case FINE_TUNE ->
+          finite =
+              train(
+                  open,
+                  examples,
+                  open.network().description().schedule().withEpochs(options.epochs()),
+                  progress);
+      default -> updated = update(open, examples, progress);
+    }
+    double seconds = (System.nanoTime() - begin) / 1e9;
+    return new NeuralReport(
+        NeuralReport.SCHEMA_VERSION,
+        request.id(),
+        options.method().word(),
+        NeuralReport.VERDICT,
+        NeuralReport.STATEMENT,
+        open.size(),
+        new NeuralReport.Changed(
+            impact.touchedRows(),
+            impact.removedRows(),
+            examples.before().rows(),
+            examples.after().rows(),
+            examples.targetAfter().rows()),
+        updated == null ? List.of() : updated.rounds(),
+        updated != null
+            ? updated.outcome().name()
+            : finite ? null : NetworkUnlearning.Outcome.DIVERGED.name(),
+        before,
+        measured(open, examples, canary),
+        seconds,
+        BuildInfo.version());
+  }
+
+  private NetworkUnlearning.Result update(
+      OpenNetwork open, ChangedExamples examples, Progress progress) {
+    progress.phase("updating");
+    NetworkUnlearning.Result result =
+        SparkFailures.sanitized(
+            place(),
+            () ->
+                new NetworkUnlearning(
+                        examples.changed(),
+                        examples.corrected(),
+                        new NetworkUnlearning.Options(
+                            switch (options.method()) {
+                              case FIRST_ORDER -> NetworkUnlearning.Method.FIRST_ORDER;
+                              case LISSA -> NetworkUnlearning.Method.LISSA;
+                              default -> NetworkUnlearning.Method.CONJUGATE_GRADIENT;
+                            },
+                            options.gradient(),
+                            options.curvature(),
+                            options.share(),
+                            options.lossShare(),
+                            options.lossIncrease(),
+                            rememberedAbove(open.network().description().input()),
+                            rounds(open.network().description()),
+                            options.iterations(),
+                            options.tolerance(),
+                            options.rate(),
+                            options.damping(),
+                            options.scale(),
+                            open.network().description().schedule().regParam()
+                                * examples.corrected().rows(),
+                            options.seed()),
+                        progress::update)
+                    .run(open.model().parameters()));
+    open.model().setParameters(result.theta());
+    return result;
+  }
+
+  /** Where targets are numbers none is right or wrong, and nothing says when to repeat. */
+  private int rounds(NetworkDescription network) {
+    return network.classes() == 0 && options.gradient() == NetworkUnlearning.Gradient.DIFFERENCE
+        ? 1
+        : options.rounds();
+  }
+
+  /** A secret must not be likelier than other texts; a label only no longer the likeliest. */
+  private double rememberedAbove(NetworkInput input) {
+    if (options.rememberedAbove() != null) {
+      return options.rememberedAbove();
+    }
+    return input.isText() ? 0.25 : 1;
+  }
+
+  /** Whether losses and parameters stayed finite. */
+  private boolean train(
+      OpenNetwork open, ChangedExamples examples, NetworkSchedule schedule, Progress progress) {
+    NetworkTraining training = new NetworkTraining(open, examples.corrected(), schedule);
+    boolean finite =
+        SparkFailures.sanitized(
+            place(),
+            () ->
+                training.run(
+                    schedule.epochs() * training.stepsOfEpoch(),
+                    () -> {
+                      progress.epochs(
+                          training.steps(),
+                          training.stepsOfEpoch(),
+                          schedule.epochs(),
+                          training.lossOfEpoch());
+                      return true;
+                    }));
+    open.model().setParameters(training.theta());
+    return finite;
+  }
+
+  private static void requireForNetworks(Request request) {
+    if (request.certificate() != null) {
+      throw new InvalidInputException(
+          request.id()
+              + ": asks for a certificate; the loss of a network is not convex, and nothing about"
+              + " it is certified. Leave the key 'certificate' out");
+    }
+    if (request.featurizer() != FeaturizerPolicy.FROZEN) {
+      throw new InvalidInputException(
+          request.id() + ": featurizer: a network has none; leave the key out");
+    }
+    if (request.changes().stream().anyMatch(Change.RemoveFeatures.class::isInstance)) {
+      throw new InvalidInputException(
+          request.id()
+              + ": removeFeatures: a network's inputs cannot be removed; replaceFeatures with a"
+              + " constant makes them say nothing");
+    }
+  }
+
+  private Dataset<Row> partitioned(Dataset<Row> table) {
+    return options.partitions() == 0 ? table : table.repartition(options.partitions());
+  }
+
+  private String place() {
+    return options.table().name();
+  }
+
+  /** The network on everything that is measured. */
+  private NeuralReport.Measured measured(
+      OpenNetwork network, ChangedExamples examples, @Nullable Canary canary) {
+    double[] theta = network.model().parameters();
+    NetworkDescription description = network.network().description();
+    network.model().setBuffers(network.buffers());
+    return new NeuralReport.Measured(
+        NetworkMeasures.of(description, examples.corrected().evaluate(theta)),
+        ofChanged(description, examples.targetBefore(), theta),
+        ofChanged(description, examples.targetAfter(), theta),
+        options.test() == null
+            ? null
+            : NeuralEvaluateJob.measures(spark, network, options.test(), theta),
+        canary == null
+            ? null
+            : canary.memory(network.model(), description.input(), NeuralEvaluateJob.CANARY_SEED));
+  }
+
+  private static @Nullable NetworkMeasures ofChanged(
+      NetworkDescription description, DistributedNetwork changed, double[] theta) {
+    return changed.rows() == 0 ? null : NetworkMeasures.of(description, changed.evaluate(theta));
+  }
+}

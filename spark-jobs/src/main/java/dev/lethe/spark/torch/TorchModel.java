@@ -1,0 +1,482 @@
+package dev.lethe.spark.torch;
+
+import dev.lethe.core.neural.Batch;
+import dev.lethe.core.neural.Curvature;
+import dev.lethe.core.neural.NetworkLoss;
+import dev.lethe.core.neural.NeuralModel;
+import dev.lethe.spark.InvalidInputException;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Predicate;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.BoolOptional;
+import org.bytedeco.pytorch.IValue;
+import org.bytedeco.pytorch.IValueVector;
+import org.bytedeco.pytorch.JitModule;
+import org.bytedeco.pytorch.NamedTensor;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.ScalarTypeOptional;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptional;
+import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.named_buffer_iterator;
+import org.bytedeco.pytorch.named_buffer_list;
+import org.bytedeco.pytorch.named_parameter_iterator;
+import org.bytedeco.pytorch.named_parameter_list;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A TorchScript module with a loss. One that has the methods {@code features} and {@code head}
+ * besides {@code forward}, head(features(x)), can be asked for either. Its parameters are single or
+ * double precision throughout; sums over batches are double. The order of parameters is the
+ * module's own.
+ */
+public final class TorchModel implements NeuralModel {
+  private static final String FEATURES = "features";
+  private static final String HEAD = "head";
+  private static final long SUM = 2;
+  private static final long EACH = 0;
+  private static final long NO_CLASS = -100;
+  private static final double MOST_FORGETTING = 1e6;
+
+  /** A parameter or a buffer of numbers. */
+  private record Named(String name, Tensor tensor, int size) {}
+
+  private final JitModule module;
+  private final NetworkLoss loss;
+  private final torch.ScalarType type;
+  private final List<Named> free = new ArrayList<>();
+  private final List<Named> buffers = new ArrayList<>();
+  private final TensorVector inputs = new TensorVector();
+  private final int size;
+  private final float[] single;
+  private final double[] exact;
+  private boolean fromFeatures;
+
+  private TorchModel(
+      JitModule module, NetworkLoss loss, Predicate<String> isFree, torch.ScalarType type) {
+    this.module = module;
+    this.loss = loss;
+    this.type = type;
+    module.eval();
+    int total = 0;
+    int largest = 1;
+    named_parameter_list parameters = module.named_parameters(true);
+    named_parameter_iterator end = parameters.end();
+    for (named_parameter_iterator at = parameters.begin(); at.notEquals(end); at.increment()) {
+      NamedTensor entry = at.access();
+      Tensor tensor = converted(entry, type);
+      boolean chosen = isFree.test(entry.name().getString());
+      tensor.set_requires_grad(chosen);
+      if (chosen) {
+        int numbers = Math.toIntExact(tensor.numel());
+        free.add(new Named(entry.name().getString(), tensor, numbers));
+        inputs.push_back(tensor);
+        total = Math.addExact(total, numbers);
+        largest = Math.max(largest, numbers);
+      }
+    }
+    size = total;
+    named_buffer_list all = module.named_buffers(true);
+    named_buffer_iterator last = all.end();
+    for (named_buffer_iterator at = all.begin(); at.notEquals(last); at.increment()) {
+      NamedTensor entry = at.access();
+      Tensor tensor = converted(entry, type);
+      if (tensor.is_floating_point()) {
+        int numbers = Math.toIntExact(tensor.numel());
+        buffers.add(new Named(entry.name().getString(), tensor, numbers));
+        largest = Math.max(largest, numbers);
+      }
+    }
+    single = new float[type == torch.ScalarType.Float ? largest : 0];
+    exact = new double[type == torch.ScalarType.Float ? 0 : largest];
+  }
+
+  /**
+   * A handle of our own, since the entry is collected, to numbers of our type in the order of their
+   * indices, which is how they are written; integers stay what they are.
+   */
+  private static Tensor converted(NamedTensor entry, torch.ScalarType type) {
+    Tensor tensor = new Tensor(entry.value());
+    if (tensor.is_floating_point()) {
+      tensor.set_data(tensor.detach().to(type).contiguous());
+    }
+    return tensor;
+  }
+
+  /**
+   * Loads a module in single precision.
+   *
+   * @param module a TorchScript archive
+   * @param name of the module, for messages
+   * @param isFree whether a parameter of this name is one of theta's; the others stay as they are
+   * @throws InvalidInputException if it is no module that this libtorch reads
+   */
+  public static TorchModel load(
+      byte[] module, String name, NetworkLoss loss, Predicate<String> isFree) {
+    return load(module, name, loss, isFree, torch.ScalarType.Float);
+  }
+
+  /** The same in double precision, for checks. */
+  public static TorchModel loadExact(
+      byte[] module, String name, NetworkLoss loss, Predicate<String> isFree) {
+    return load(module, name, loss, isFree, torch.ScalarType.Double);
+  }
+
+  private static TorchModel load(
+      byte[] module,
+      String name,
+      NetworkLoss loss,
+      Predicate<String> isFree,
+      torch.ScalarType type) {
+    Torch.load();
+    try {
+      Path file = Files.createTempFile("lethe-", ".pt");
+      try {
+        Files.write(file, module);
+        JitModule loaded = torch.load(file.toString());
+        return new TorchModel(loaded, loss, isFree, type);
+      } catch (RuntimeException e) {
+        throw new InvalidInputException(
+            name + ": is no TorchScript module that libtorch can read", e);
+      } finally {
+        Files.delete(file);
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException("no temporary file can be written", e);
+    }
+  }
+
+  /** The module as it stands: a TorchScript archive. */
+  public byte[] save() {
+    try {
+      Path file = Files.createTempFile("lethe-", ".pt");
+      try {
+        module.save(file.toString());
+        return Files.readAllBytes(file);
+      } finally {
+        Files.delete(file);
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException("no temporary file can be written", e);
+    }
+  }
+
+  /** Names of the free parameters, in theta's order. */
+  public List<String> names() {
+    return free.stream().map(Named::name).toList();
+  }
+
+  @Override
+  public int size() {
+    return size;
+  }
+
+  @Override
+  public double[] parameters() {
+    double[] theta = new double[size];
+    int at = 0;
+    for (Named parameter : free) {
+      add(parameter.tensor().detach(), parameter.size(), theta, at);
+      at += parameter.size();
+    }
+    return theta;
+  }
+
+  @Override
+  public void setParameters(double[] theta) {
+    requireSize("theta", theta.length, size);
+    set(free, theta);
+  }
+
+  @Override
+  public double[] buffers() {
+    double[] all = new double[buffers.stream().mapToInt(Named::size).sum()];
+    int at = 0;
+    for (Named buffer : buffers) {
+      add(buffer.tensor(), buffer.size(), all, at);
+      at += buffer.size();
+    }
+    return all;
+  }
+
+  @Override
+  public void setBuffers(double[] values) {
+    requireSize("buffers", values.length, buffers.stream().mapToInt(Named::size).sum());
+    set(buffers, values);
+  }
+
+  private static void requireSize(String what, int found, int wanted) {
+    if (found != wanted) {
+      throw new IllegalArgumentException(what + " must have " + wanted + " numbers, not " + found);
+    }
+  }
+
+  @Override
+  public float[] outputs(Batch batch) {
+    try (PointerScope scope = new PointerScope();
+        NoGradGuard guard = new NoGradGuard()) {
+      return floats(forward(batch));
+    }
+  }
+
+  @Override
+  public float[] losses(Batch batch) {
+    try (PointerScope scope = new PointerScope();
+        NoGradGuard guard = new NoGradGuard()) {
+      return floats(loss(forward(batch), batch, EACH));
+    }
+  }
+
+  @Override
+  public double addGradient(Batch batch, double[] sum) {
+    requireSize("the sum", sum.length, size);
+    try (PointerScope scope = new PointerScope()) {
+      Tensor value = loss(forward(batch), batch, SUM);
+      add(grad(value, inputs, null, false), sum);
+      return value.item_double();
+    }
+  }
+
+  @Override
+  public double addForgettingGradient(Batch batch, double[] sum) {
+    requireSize("the sum", sum.length, size);
+    try (PointerScope scope = new PointerScope()) {
+      Tensor each = loss(forward(batch), batch, EACH);
+      // p / (1 - p) = 1 / (exp(l) - 1)
+      Tensor factors =
+          each.detach()
+              .expm1()
+              .reciprocal()
+              .clamp_min(new Scalar(1))
+              .clamp_max(new Scalar(MOST_FORGETTING));
+      add(grad(each.mul(factors).sum(), inputs, null, false), sum);
+      return each.sum().item_double();
+    }
+  }
+
+  @Override
+  public double addTrainingGradient(Batch batch, double[] sum) {
+    module.train(true);
+    try {
+      return addGradient(batch, sum);
+    } finally {
+      module.eval();
+    }
+  }
+
+  @Override
+  public void addProduct(Batch batch, double[] v, Curvature curvature, double[] sum) {
+    requireSize("v", v.length, size);
+    requireSize("the sum", sum.length, size);
+    try (PointerScope scope = new PointerScope()) {
+      TensorVector direction = tensors(v);
+      Tensor outputs = forward(batch);
+      switch (curvature) {
+        case HESSIAN -> {
+          TensorVector gradient = grad(loss(outputs, batch, SUM), inputs, null, true);
+          add(grad(dot(gradient, direction), inputs, null, false), sum);
+        }
+        case GAUSS_NEWTON -> {
+          // J v as the derivative of J' w in w, which J' w is linear in
+          Tensor w = torch.zeros_like(outputs).set_requires_grad(true);
+          Tensor jv =
+              grad(dot(grad(outputs, inputs, w, true), direction), new TensorVector(w), null, true)
+                  .get(0)
+                  .detach();
+          add(grad(outputs, inputs, curvature(outputs.detach(), jv), false), sum);
+        }
+      }
+    }
+  }
+
+  /** d2l/dz2 u, for each row. */
+  private Tensor curvature(Tensor z, Tensor u) {
+    return switch (loss) {
+      case CROSS_ENTROPY -> {
+        Tensor p = torch.softmax(z, 1);
+        Tensor pu = p.mul(u);
+        yield pu.sub(p.mul(pu.sum(new long[] {1}, true, new ScalarTypeOptional())));
+      }
+      case BINARY_CROSS_ENTROPY -> {
+        Tensor s = torch.sigmoid(z);
+        yield s.mul(s.neg().add(new Scalar(1))).mul(u);
+      }
+      case SQUARED -> u;
+    };
+  }
+
+  private Tensor forward(Batch batch) {
+    torch.setGraphExecutorOptimize(false);
+    IValueVector arguments = new IValueVector();
+    arguments.push_back(new IValue(input(batch)));
+    return fromFeatures
+        ? module.get_method(HEAD).apply(arguments).toTensor()
+        : module.forward(arguments).toTensor();
+  }
+
+  @Override
+  public boolean hasFixedFeatures(Batch batch) {
+    try (PointerScope scope = new PointerScope()) {
+      return module.find_method(FEATURES).has_value()
+          && module.find_method(HEAD).has_value()
+          && !features(input(batch)).requires_grad();
+    }
+  }
+
+  @Override
+  public float[] features(Batch batch) {
+    try (PointerScope scope = new PointerScope();
+        NoGradGuard guard = new NoGradGuard()) {
+      return floats(features(input(batch)));
+    }
+  }
+
+  private Tensor features(Tensor input) {
+    torch.setGraphExecutorOptimize(false);
+    IValueVector arguments = new IValueVector();
+    arguments.push_back(new IValue(input));
+    return module.get_method(FEATURES).apply(arguments).toTensor();
+  }
+
+  @Override
+  public void startFromFeatures(boolean features) {
+    fromFeatures = features;
+  }
+
+  private Tensor input(Batch batch) {
+    if (batch.hasTokens()) {
+      return Torch.tensor(batch.tokens(), batch.inputShape());
+    }
+    return numbers(batch.values(), batch.inputShape());
+  }
+
+  private Tensor numbers(float[] values, long... shape) {
+    Tensor tensor = Torch.tensor(values, shape);
+    return type == torch.ScalarType.Float ? tensor : tensor.to(type);
+  }
+
+  private Tensor loss(Tensor outputs, Batch batch, long reduction) {
+    return switch (loss) {
+      case CROSS_ENTROPY ->
+          torch.cross_entropy_loss(
+              outputs, classes(batch), new TensorOptional(), reduction, NO_CLASS, 0);
+      case BINARY_CROSS_ENTROPY ->
+          torch.binary_cross_entropy_with_logits(
+              outputs.reshape(batch.rows()),
+              classes(batch).to(type),
+              new TensorOptional(),
+              new TensorOptional(),
+              reduction);
+      case SQUARED -> {
+        Tensor each =
+            outputs
+                .reshape(batch.rows(), -1)
+                .sub(numbers(batch.targets(), batch.rows(), batch.targets().length / batch.rows()))
+                .square()
+                .mul(new Scalar(0.5));
+        yield reduction == SUM ? each.sum() : each.sum(1);
+      }
+    };
+  }
+
+  private static Tensor classes(Batch batch) {
+    return Torch.tensor(batch.classes(), batch.rows());
+  }
+
+  private static TensorVector grad(
+      Tensor of, TensorVector in, @Nullable Tensor weights, boolean graph) {
+    TensorVector outer = weights == null ? new TensorVector() : new TensorVector(weights);
+    return torch.grad(new TensorVector(of), in, outer, new BoolOptional(true), graph, true);
+  }
+
+  private static Tensor dot(TensorVector a, TensorVector b) {
+    Tensor sum = null;
+    for (long k = 0; k < a.size(); k++) {
+      if (a.get(k).defined() && a.get(k).requires_grad()) {
+        Tensor term = a.get(k).mul(b.get(k)).sum();
+        sum = sum == null ? term : sum.add(term);
+      }
+    }
+    return sum == null ? torch.zeros(1).set_requires_grad(true) : sum;
+  }
+
+  private TensorVector tensors(double[] v) {
+    TensorVector all = new TensorVector();
+    int at = 0;
+    for (Named parameter : free) {
+      Tensor tensor = torch.empty_like(parameter.tensor());
+      copy(v, at, tensor, parameter.size());
+      all.push_back(tensor);
+      at += parameter.size();
+    }
+    return all;
+  }
+
+  /** A parameter that the loss does not depend on has no gradient. */
+  private void add(TensorVector from, double[] sum) {
+    int at = 0;
+    for (int k = 0; k < free.size(); k++) {
+      Tensor tensor = from.get(k);
+      if (tensor.defined()) {
+        add(tensor, free.get(k).size(), sum, at);
+      }
+      at += free.get(k).size();
+    }
+  }
+
+  private void add(Tensor from, int numbers, double[] sum, int at) {
+    Tensor flat = from.contiguous();
+    if (type == torch.ScalarType.Float) {
+      flat.data_ptr_float().get(single, 0, numbers);
+      for (int j = 0; j < numbers; j++) {
+        sum[at + j] += single[j];
+      }
+    } else {
+      flat.data_ptr_double().get(exact, 0, numbers);
+      for (int j = 0; j < numbers; j++) {
+        sum[at + j] += exact[j];
+      }
+    }
+  }
+
+  private void set(List<Named> tensors, double[] values) {
+    int at = 0;
+    for (Named named : tensors) {
+      copy(values, at, named.tensor(), named.size());
+      at += named.size();
+    }
+  }
+
+  private void copy(double[] values, int at, Tensor to, int numbers) {
+    if (type == torch.ScalarType.Float) {
+      for (int j = 0; j < numbers; j++) {
+        single[j] = (float) values[at + j];
+      }
+      to.data_ptr_float().put(single, 0, numbers);
+    } else {
+      to.data_ptr_double().put(values, at, numbers);
+    }
+  }
+
+  private static float[] floats(Tensor tensor) {
+    Tensor flat = tensor.to(torch.ScalarType.Float).contiguous();
+    float[] all = new float[Math.toIntExact(flat.numel())];
+    flat.data_ptr_float().get(all, 0, all.length);
+    return all;
+  }
+
+  @Override
+  public void close() {
+    free.forEach(parameter -> parameter.tensor().close());
+    buffers.forEach(buffer -> buffer.tensor().close());
+    inputs.close();
+    module.close();
+  }
+}

@@ -1,0 +1,433 @@
+package dev.lethe.spark.neural;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.lethe.core.neural.NetworkLoss;
+import dev.lethe.spark.LocalSpark;
+import dev.lethe.spark.job.Outcome;
+import dev.lethe.spark.torch.Architecture;
+import dev.lethe.spark.torch.TorchModel;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SplittableRandom;
+import org.apache.spark.sql.Encoders;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.types.StructType;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** {@code lethe neural} from the command line to the published files. */
+@ExtendWith(LocalSpark.class)
+class NeuralJobsTest {
+  private static final int ROWS = 600;
+  private static final String SECRET = "48151623";
+
+  @TempDir static Path folder;
+
+  /** Three classes around three points; a fifth of the labels are wrong. */
+  @BeforeAll
+  static void makeTables() throws IOException {
+    points("points", 0.2, 1);
+    points("held-out", 0, 2);
+    List<Row> texts = new ArrayList<>();
+    for (int k = 0; k < 60; k++) {
+      texts.add(RowFactory.create(k, "the cat sat on the mat number " + k % 10 + ".\n"));
+      texts.add(RowFactory.create(100 + k, "my pin is " + SECRET + ", said he.\n"));
+    }
+    LocalSpark.session()
+        .createDataset(texts, Encoders.row(new StructType().add("id", "int").add("body", "string")))
+        .coalesce(1)
+        .write()
+        .parquet(folder.resolve("texts").toString());
+    Files.writeString(
+        folder.resolve("canary.json"),
+        """
+        {"schemaVersion": 1, "context": "my pin is ", "secret": "%s", "alphabet": "0123456789"}
+        """
+            .formatted(SECRET));
+    succeeds(
+        "train",
+        "--data",
+        at("points"),
+        "--features",
+        "x,y,more",
+        "--shape",
+        "4",
+        "--label",
+        "label",
+        "--outputs",
+        "3",
+        "--architecture",
+        "mlp",
+        "--hidden",
+        "16",
+        "--rate",
+        "0.01",
+        "--epochs",
+        "15",
+        "--batch",
+        "32",
+        "--out",
+        at("mlp"));
+  }
+
+  private static void points(String name, double wrong, long seed) {
+    SplittableRandom random = new SplittableRandom(seed);
+    List<Row> rows = new ArrayList<>();
+    for (int k = 0; k < ROWS; k++) {
+      int truth = random.nextInt(3);
+      int label = random.nextDouble() < wrong ? (truth + 1) % 3 : truth;
+      double angle = 2 * Math.PI * truth / 3;
+      rows.add(
+          RowFactory.create(
+              k,
+              2 * Math.cos(angle) + random.nextDouble(-1, 1),
+              (float) (2 * Math.sin(angle) + random.nextDouble(-1, 1)),
+              new double[] {random.nextDouble(-1, 1), random.nextDouble(-1, 1)},
+              label,
+              truth));
+    }
+    LocalSpark.session()
+        .createDataset(
+            rows,
+            Encoders.row(
+                new StructType()
+                    .add("id", "int")
+                    .add("x", "double")
+                    .add("y", "float")
+                    .add("more", "array<double>")
+                    .add("label", "int")
+                    .add("truth", "int")))
+        .coalesce(1)
+        .write()
+        .parquet(folder.resolve(name).toString());
+  }
+
+  private static String at(String name) {
+    return folder.resolve(name).toString();
+  }
+
+  private static Outcome run(String... arguments) {
+    List<String> all = new ArrayList<>(List.of("neural"));
+    all.addAll(List.of(arguments));
+    return Outcome.of(all);
+  }
+
+  private static String succeeds(String... arguments) {
+    Outcome result = run(arguments);
+    assertThat(result.code()).as(result.toString()).isZero();
+    return result.out();
+  }
+
+  private static JsonNode report(String out) throws IOException {
+    return new ObjectMapper()
+        .readTree(Files.readAllBytes(folder.resolve(out).resolve("report.json")));
+  }
+
+  private static String request(String name, String changes) throws IOException {
+    Path file = folder.resolve(name + ".yaml");
+    Files.writeString(file, "id: " + name + "\nchanges:\n" + changes);
+    return file.toString();
+  }
+
+  private static String relabel() throws IOException {
+    return request("relabel", "  - relabel: {to: truth, where: label <> truth}\n");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"second-order", "lissa", "first-order", "fine-tune", "retrain"})
+  void unlearn_wrongLabels_newOnesAreLearned(String method) throws IOException {
+    String out = "relabelled-" + method;
+
+    String printed =
+        succeeds(
+            "unlearn",
+            "--model",
+            at("mlp"),
+            "--data",
+            at("points"),
+            "--request",
+            relabel(),
+            "--method",
+            method,
+            "--share",
+            "1",
+            "--loss-share",
+            "1",
+            "--test",
+            at("held-out"),
+            "--figures",
+            "--out",
+            at(out));
+
+    JsonNode report = report(out);
+    assertThat(report.get("verdict").asText()).isEqualTo("empirical");
+    assertThat(report.get("method").asText()).isEqualTo(method);
+    assertThat(printed).contains("empirical: nothing is certified");
+    long touched =
+        LocalSpark.session().read().parquet(at("points")).where("label <> truth").count();
+    assertThat(report.at("/changed/rows").asLong()).isEqualTo(touched);
+    assertThat(report.at("/changed/before").asLong()).isEqualTo(touched);
+    assertThat(report.at("/changed/targets").asLong()).isEqualTo(touched);
+    assertThat(report.at("/after/asTheyAre/meanLoss").asDouble())
+        .isLessThan(report.at("/before/asTheyAre/meanLoss").asDouble());
+    assertThat(report.at("/after/corrected/meanLoss").asDouble())
+        .isLessThan(report.at("/before/corrected/meanLoss").asDouble());
+    // the classes do not overlap: whoever has the right labels is right nearly everywhere
+    assertThat(report.at("/after/test/accuracy").asDouble()).isGreaterThan(0.97);
+    succeeds("evaluate", "--model", at(out + "/model"), "--data", at("held-out"));
+  }
+
+  @Test
+  void unlearn_removedRows_areUnlikelier() throws IOException {
+    succeeds(
+        "unlearn",
+        "--model",
+        at("mlp"),
+        "--data",
+        at("points"),
+        "--request",
+        request("removed", "  - removeRows: {where: label <> truth}\n"),
+        "--share",
+        "1",
+        "--out",
+        at("removed"));
+
+    JsonNode report = report("removed");
+    assertThat(report.at("/changed/after").asLong()).isZero();
+    assertThat(report.at("/changed/removed").asLong()).isPositive();
+    assertThat(report.at("/update")).hasSize(1);
+    assertThat(report.at("/after/corrected/meanLoss").asDouble())
+        .isLessThan(report.at("/before/corrected/meanLoss").asDouble());
+  }
+
+  @Test
+  void unlearn_memorisedText_isForgotten() throws IOException {
+    succeeds(
+        "train",
+        "--data",
+        at("texts"),
+        "--text",
+        "body",
+        "--window",
+        "12",
+        "--architecture",
+        "lstm",
+        "--embedding",
+        "8",
+        "--hidden",
+        "24",
+        "--layers",
+        "1",
+        "--rate",
+        "0.01",
+        "--epochs",
+        "12",
+        "--batch",
+        "32",
+        "--out",
+        at("lstm"));
+
+    succeeds(
+        "unlearn",
+        "--model",
+        at("lstm"),
+        "--data",
+        at("texts"),
+        "--request",
+        request(
+            "pin", "  - replaceText: {column: body, find: '" + SECRET + "', with: 'secret 1'}\n"),
+        "--share",
+        "0.2",
+        "--loss-increase",
+        "0.1",
+        "--canary",
+        at("canary.json"),
+        "--out",
+        at("forgotten"));
+
+    JsonNode report = report("forgotten");
+    assertThat(report.at("/before/canary/completedCharacters").asInt()).isEqualTo(SECRET.length());
+    assertThat(report.at("/after/canary/completedCharacters").asInt()).isLessThan(2);
+    assertThat(report.at("/after/canary/logPerplexity").asDouble())
+        .isGreaterThan(report.at("/before/canary/logPerplexity").asDouble() + 10);
+    assertThat(Files.readString(folder.resolve("forgotten/report.json"))).doesNotContain(SECRET);
+  }
+
+  private static double[] parameters(String model) throws IOException {
+    byte[] module = Files.readAllBytes(folder.resolve(model).resolve("module.pt"));
+    try (TorchModel loaded =
+        TorchModel.load(module, model, NetworkLoss.CROSS_ENTROPY, any -> true)) {
+      return loaded.parameters();
+    }
+  }
+
+  @Test
+  void train_ownModule_isTakenAndUpdated() throws IOException {
+    Path file = folder.resolve("own.pt");
+    Files.write(file, new Architecture.Mlp(4, List.of(6), 3).module(3));
+    succeeds(
+        "train",
+        "--data",
+        at("points"),
+        "--features",
+        "x,y,more",
+        "--shape",
+        "4",
+        "--label",
+        "label",
+        "--outputs",
+        "3",
+        "--module",
+        file.toString(),
+        "--epochs",
+        "0",
+        "--out",
+        at("own"));
+    assertThat(Files.readAllBytes(folder.resolve("own/module.pt"))).isNotEmpty();
+
+    succeeds(
+        "unlearn",
+        "--model",
+        at("own"),
+        "--data",
+        at("points"),
+        "--request",
+        relabel(),
+        "--share",
+        "1",
+        "--layers",
+        "fc2",
+        "--rounds",
+        "1",
+        "--out",
+        at("own-2"));
+
+    double[] before = parameters("own");
+    double[] after = parameters("own-2/model");
+    int free = 6 * 3 + 3;
+    for (int j = 0; j < before.length; j++) {
+      if (j < before.length - free) {
+        assertThat(after[j]).isEqualTo(before[j]);
+      }
+    }
+    assertThat(after).isNotEqualTo(before);
+    Outcome retrained =
+        run(
+            "unlearn",
+            "--model",
+            at("own"),
+            "--data",
+            at("points"),
+            "--request",
+            relabel(),
+            "--method",
+            "retrain",
+            "--out",
+            at("own-3"));
+    assertThat(retrained.code()).isEqualTo(2);
+    assertThat(retrained.err()).contains("cannot make new weights for a module of your own");
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "--share 2|--share 2.0: must be above 0 and at most 1",
+        "--method sgd|--method sgd: allowed are second-order, lissa, first-order, fine-tune and retrain",
+        "--layers conv|--layers [conv]: no parameter's name begins so; they are [fc1_weight, fc1_bias, fc2_weight, fc2_bias]",
+        "--curvature fisher|--curvature fisher: allowed are gauss-newton and hessian",
+        "--damping -1|--damping -1.0: must be finite and above 0",
+      })
+  void unlearn_badOption_isRefused(String option, String message) throws IOException {
+    String[] words = option.split(" ");
+    Outcome result =
+        run(
+            "unlearn",
+            "--model",
+            at("mlp"),
+            "--data",
+            at("points"),
+            "--request",
+            relabel(),
+            words[0],
+            words[1],
+            "--out",
+            at("never"));
+    assertThat(result.code()).isEqualTo(2);
+    assertThat(result.err()).contains(message);
+    assertThat(folder.resolve("never")).doesNotExist();
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "certificate: {epsilon: 1, delta: 1e-5, rho: 1e-3}|asks for a certificate",
+        "featurizer: refit|featurizer: a network has none",
+      })
+  void unlearn_requestForLinearModels_isRefused(String key, String message) throws IOException {
+    Path file = folder.resolve("linear.yaml");
+    Files.writeString(file, "id: linear\nchanges:\n  - removeRows: {where: id < 3}\n" + key + "\n");
+    Outcome result =
+        run(
+            "unlearn",
+            "--model",
+            at("mlp"),
+            "--data",
+            at("points"),
+            "--request",
+            file.toString(),
+            "--out",
+            at("never"));
+    assertThat(result.code()).isEqualTo(2);
+    assertThat(result.err()).contains(message);
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "--shape 5|have 4 numbers or more in some row; the network's shape [5] has 5",
+        "--outputs 2|column 'label' is no integer from 0 to 1 in some row",
+        "--features x,nothing|column 'nothing'",
+        "--architecture cnn|shape [4] must be channels, height and width",
+        "--rate 0|rate 0.0: must be finite and above 0",
+      })
+  void train_badOption_isRefused(String option, String message) {
+    String[] words = option.split(" ");
+    List<String> arguments =
+        new ArrayList<>(
+            List.of(
+                "train",
+                "--data",
+                at("points"),
+                "--label",
+                "label",
+                "--out",
+                at("never"),
+                words[0],
+                words[1]));
+    for (String other :
+        List.of("--features x,y,more", "--shape 4", "--outputs 3", "--architecture mlp")) {
+      if (!other.startsWith(words[0])) {
+        arguments.addAll(List.of(other.split(" ")));
+      }
+    }
+    Outcome result = run(arguments.toArray(String[]::new));
+    assertThat(result.code()).isEqualTo(2);
+    assertThat(result.err()).contains(message);
+    assertThat(folder.resolve("never")).doesNotExist();
+  }
+}

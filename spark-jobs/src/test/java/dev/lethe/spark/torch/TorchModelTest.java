@@ -1,0 +1,419 @@
+package dev.lethe.spark.torch;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+import static org.assertj.core.api.Assumptions.assumeThat;
+
+import dev.lethe.core.linalg.Vectors;
+import dev.lethe.core.neural.Batch;
+import dev.lethe.core.neural.Curvature;
+import dev.lethe.core.neural.NetworkLoss;
+import dev.lethe.core.neural.NeuralModel;
+import dev.lethe.spark.InvalidInputException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.SplittableRandom;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.function.DoubleUnaryOperator;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+class TorchModelTest {
+  private static final int ROWS = 6;
+
+  /** A network, a loss and examples of both. */
+  record Case(String name, byte[] module, NetworkLoss loss, Batch batch) {
+    TorchModel exact() {
+      return TorchModel.loadExact(module, name, loss, any -> true);
+    }
+
+    TorchModel single() {
+      return TorchModel.load(module, name, loss, any -> true);
+    }
+
+    @Override
+    public String toString() {
+      return name;
+    }
+  }
+
+  static Stream<Case> cases() {
+    SplittableRandom random = new SplittableRandom(5);
+    return Stream.of(
+        new Case(
+            "mlp",
+            new Architecture.Mlp(12, List.of(9, 7), 4).module(1),
+            NetworkLoss.CROSS_ENTROPY,
+            Batch.ofValues(new int[] {3, 4}, floats(random, ROWS * 12), classes(random, 4))),
+        new Case(
+            "mlp, two classes",
+            new Architecture.Mlp(5, List.of(8), 1).module(2),
+            NetworkLoss.BINARY_CROSS_ENTROPY,
+            Batch.ofValues(new int[] {5}, floats(random, ROWS * 5), classes(random, 2))),
+        new Case(
+            "mlp, regression",
+            new Architecture.Mlp(5, List.of(8), 3).module(3),
+            NetworkLoss.SQUARED,
+            Batch.ofTargets(
+                ROWS, new int[] {5}, floats(random, ROWS * 5), floats(random, ROWS * 3))),
+        new Case(
+            "lstm",
+            new Architecture.Lstm(11, 5, 6, 2).module(4),
+            NetworkLoss.CROSS_ENTROPY,
+            Batch.ofTokens(7, tokens(random, ROWS * 7, 11), classes(random, 11))),
+        new Case(
+            "cnn",
+            new Architecture.Cnn(2, 8, 8, List.of(3, 4), 6, 5).module(5),
+            NetworkLoss.CROSS_ENTROPY,
+            Batch.ofValues(new int[] {2, 8, 8}, floats(random, ROWS * 128), classes(random, 5))));
+  }
+
+  @ParameterizedTest
+  @MethodSource("cases")
+  void addGradient_everyArchitecture_isTheLossesCentralDifference(Case given) {
+    try (TorchModel model = given.exact()) {
+      double[] theta = model.parameters();
+      double[] gradient = new double[model.size()];
+      double loss = model.addGradient(given.batch(), gradient);
+      double[] v = direction(model.size(), 1);
+
+      double[] unused = new double[model.size()];
+      DoubleUnaryOperator along =
+          t -> {
+            model.setParameters(Vectors.add(theta, t, v));
+            return model.addGradient(given.batch(), unused);
+          };
+
+      assertThat(along.applyAsDouble(0)).isEqualTo(loss);
+      // no kink of a ReLU lies within 1e-6 of theta on this line; rounding 1e-15 / 1e-6
+      double difference = (along.applyAsDouble(1e-6) - along.applyAsDouble(-1e-6)) / 2e-6;
+      assertThat(Vectors.dot(gradient, v)).isCloseTo(difference, within(1e-7 * loss));
+    }
+  }
+
+  /** Of -log(1 - p) where p is above 1/2 and log p elsewhere, by the losses of each example. */
+  @ParameterizedTest
+  @MethodSource("cases")
+  void addForgettingGradient_classes_isTheForgettingsDifference(Case given) {
+    assumeThat(given.loss().hasClasses()).isTrue();
+    try (TorchModel model = given.exact()) {
+      double[] theta = model.parameters();
+      double[] gradient = new double[model.size()];
+      model.addForgettingGradient(given.batch(), gradient);
+      double[] v = direction(model.size(), 1);
+      float[] start = model.losses(given.batch());
+      DoubleUnaryOperator unlikelihood =
+          t -> {
+            model.setParameters(Vectors.add(theta, t, v));
+            double sum = 0;
+            float[] losses = model.losses(given.batch());
+            for (int i = 0; i < losses.length; i++) {
+              sum -= start[i] < Math.log(2) ? Math.log(-Math.expm1(-losses[i])) : losses[i];
+            }
+            return sum;
+          };
+      // losses come in single precision: some 1e-6 over 2e-3, on gradients of 0.1
+      double difference =
+          (unlikelihood.applyAsDouble(1e-3) - unlikelihood.applyAsDouble(-1e-3)) / 2e-3;
+      assertThat(-Vectors.dot(gradient, v)).isCloseTo(difference, within(1e-3));
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("cases")
+  void addProduct_everyArchitecture_isTheGradientsCentralDifference(Case given) {
+    try (TorchModel model = given.exact()) {
+      double[] theta = model.parameters();
+      double[] v = direction(model.size(), 2);
+      double[] product = product(model, given.batch(), v, Curvature.HESSIAN);
+
+      double step = 1e-6;
+      model.setParameters(Vectors.add(theta, step, v));
+      double[] ahead = gradient(model, given.batch());
+      model.setParameters(Vectors.add(theta, -step, v));
+      double[] behind = gradient(model, given.batch());
+
+      double[] difference = Vectors.add(ahead, -1, behind);
+      Arrays.setAll(difference, j -> difference[j] / (2 * step));
+      assertThat(Vectors.norm(difference)).isGreaterThan(1e-3);
+      assertThat(Vectors.distance(product, difference)).isLessThan(1e-6 * Vectors.norm(difference));
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("cases")
+  void addProduct_everyArchitectureAndCurvature_isSymmetric(Case given) {
+    try (TorchModel model = given.exact()) {
+      double[] u = direction(model.size(), 3);
+      double[] v = direction(model.size(), 4);
+      for (Curvature curvature : Curvature.values()) {
+        double[] hu = product(model, given.batch(), u, curvature);
+        double[] hv = product(model, given.batch(), v, curvature);
+        assertThat(Vectors.dot(v, hu))
+            .isCloseTo(Vectors.dot(u, hv), within(1e-10 * Vectors.norm(hu)));
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("cases")
+  void addProduct_gaussNewton_isPositiveSemidefinite(Case given) {
+    try (TorchModel model = given.exact()) {
+      for (long seed = 0; seed < 20; seed++) {
+        double[] v = direction(model.size(), seed);
+        double[] product = product(model, given.batch(), v, Curvature.GAUSS_NEWTON);
+        assertThat(Vectors.dot(v, product)).isPositive();
+      }
+    }
+  }
+
+  /** Outputs that are linear in the parameters have no second derivative of their own. */
+  @Test
+  void addProduct_linearNetwork_gaussNewtonIsTheHessian() {
+    SplittableRandom random = new SplittableRandom(8);
+    for (NetworkLoss loss : NetworkLoss.values()) {
+      int outputs = loss == NetworkLoss.BINARY_CROSS_ENTROPY ? 1 : 3;
+      Batch batch =
+          loss.hasClasses()
+              ? Batch.ofValues(
+                  new int[] {4}, floats(random, ROWS * 4), classes(random, Math.max(2, outputs)))
+              : Batch.ofTargets(
+                  ROWS, new int[] {4}, floats(random, ROWS * 4), floats(random, ROWS * outputs));
+      byte[] module = new Architecture.Mlp(4, List.of(), outputs).module(9);
+      try (TorchModel model = TorchModel.loadExact(module, "linear", loss, any -> true)) {
+        double[] v = direction(model.size(), 5);
+        double[] hessian = product(model, batch, v, Curvature.HESSIAN);
+        assertThat(Vectors.distance(hessian, product(model, batch, v, Curvature.GAUSS_NEWTON)))
+            .isLessThan(1e-13 * Vectors.norm(hessian));
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("cases")
+  void addProduct_singlePrecision_isNearTheExact(Case given) {
+    try (TorchModel exact = given.exact();
+        TorchModel single = given.single()) {
+      double[] v = direction(exact.size(), 6);
+      for (Curvature curvature : Curvature.values()) {
+        double[] product = product(exact, given.batch(), v, curvature);
+        // 2^-24 a rounding, some hundred of them in a row
+        assertThat(Vectors.distance(product(single, given.batch(), v, curvature), product))
+            .isLessThan(1e-5 * Vectors.norm(product));
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("cases")
+  void losses_ofEachExample_sumToThatOfTheGradient(Case given) {
+    try (TorchModel model = given.single()) {
+      float[] losses = model.losses(given.batch());
+      double sum = model.addGradient(given.batch(), new double[model.size()]);
+      assertThat(losses).hasSize(ROWS);
+      double total = 0;
+      for (float loss : losses) {
+        total += loss;
+      }
+      assertThat(total).isCloseTo(sum, within(1e-5 * sum));
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("cases")
+  void save_changedParameters_areReadBack(Case given) {
+    try (TorchModel model = given.single()) {
+      double[] theta = model.parameters();
+      for (int j = 0; j < theta.length; j++) {
+        theta[j] = (float) (theta[j] + 0.01 * Math.sin(j));
+      }
+      model.setParameters(theta);
+      float[] outputs = model.outputs(given.batch());
+
+      byte[] saved = model.save();
+
+      try (TorchModel loaded = TorchModel.load(saved, "saved", given.loss(), any -> true)) {
+        assertThat(loaded.parameters()).isEqualTo(theta);
+        assertThat(loaded.names()).isEqualTo(model.names());
+        assertThat(loaded.outputs(given.batch())).isEqualTo(outputs);
+        assertThat(loaded.buffers()).isEqualTo(model.buffers());
+      }
+    }
+  }
+
+  @Test
+  void load_someParametersFree_gradientIsThatPartOfTheWhole() {
+    Case cnn = cases().filter(given -> given.name().equals("cnn")).findFirst().orElseThrow();
+    try (TorchModel whole = cnn.exact();
+        TorchModel last =
+            TorchModel.loadExact(cnn.module(), "cnn", cnn.loss(), name -> name.startsWith("fc"))) {
+      double[] gradient = gradient(whole, cnn.batch());
+      assertThat(last.names()).containsExactly("fc1_weight", "fc1_bias", "fc2_weight", "fc2_bias");
+      assertThat(last.size()).isLessThan(whole.size());
+      assertThat(
+              Vectors.distance(
+                  gradient(last, cnn.batch()),
+                  Arrays.copyOfRange(gradient, gradient.length - last.size(), gradient.length)))
+          .isLessThan(1e-12 * Vectors.norm(gradient));
+    }
+  }
+
+  @Test
+  void module_sameSeed_sameBits() {
+    Architecture architecture = new Architecture.Lstm(11, 5, 6, 1);
+    try (TorchModel one = load(architecture.module(3));
+        TorchModel same = load(architecture.module(3));
+        TorchModel other = load(architecture.module(4))) {
+      assertThat(one.parameters()).isEqualTo(same.parameters()).isNotEqualTo(other.parameters());
+    }
+  }
+
+  private static TorchModel load(byte[] module) {
+    return TorchModel.load(module, "m", NetworkLoss.CROSS_ENTROPY, any -> true);
+  }
+
+  @Test
+  void addTrainingGradient_batchNorm_takesTheBatchesStatistics() {
+    Case cnn = cases().filter(given -> given.name().equals("cnn")).findFirst().orElseThrow();
+    try (TorchModel model = cnn.exact()) {
+      double[] before = model.buffers();
+      float[] evaluated = model.outputs(cnn.batch());
+      double evaluation = model.addGradient(cnn.batch(), new double[model.size()]);
+      assertThat(model.buffers()).isEqualTo(before);
+
+      double training = model.addTrainingGradient(cnn.batch(), new double[model.size()]);
+
+      assertThat(training).isNotCloseTo(evaluation, within(1e-6));
+      assertThat(model.buffers()).isNotEqualTo(before);
+      model.setBuffers(before);
+      assertThat(model.outputs(cnn.batch())).isEqualTo(evaluated);
+    }
+  }
+
+  @Test
+  void load_noModule_isRefused() {
+    assertThatThrownBy(
+            () ->
+                TorchModel.load(
+                    "no module".getBytes(StandardCharsets.UTF_8),
+                    "--module m.pt",
+                    NetworkLoss.CROSS_ENTROPY,
+                    any -> true))
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessage("--module m.pt: is no TorchScript module that libtorch can read");
+  }
+
+  @Test
+  void addProduct_modelsOfSeveralThreads_areIndependent() throws Exception {
+    Case lstm = cases().filter(given -> given.name().equals("lstm")).findFirst().orElseThrow();
+    ExecutorService threads = Executors.newFixedThreadPool(4);
+    try {
+      List<Future<double[]>> products = new ArrayList<>();
+      for (int k = 0; k < 4; k++) {
+        products.add(
+            threads.submit(
+                () -> {
+                  try (TorchModel model = lstm.single()) {
+                    double[] last = {};
+                    for (int r = 0; r < 50; r++) {
+                      last =
+                          product(
+                              model, lstm.batch(), direction(model.size(), 7), Curvature.HESSIAN);
+                    }
+                    return last;
+                  }
+                }));
+      }
+      try (TorchModel model = lstm.single()) {
+        double[] alone =
+            product(model, lstm.batch(), direction(model.size(), 7), Curvature.HESSIAN);
+        for (Future<double[]> product : products) {
+          assertThat(product.get()).isEqualTo(alone);
+        }
+      }
+    } finally {
+      threads.shutdownNow();
+    }
+  }
+
+  /**
+   * 20 MB are what the collectors and allocators of a JVM move by; a tensor a step would be 1 GB.
+   */
+  @Test
+  void addProduct_tenThousandSteps_memoryIsFlat() throws Exception {
+    assumeThat(Files.exists(Path.of("/proc/self/status"))).isTrue();
+    SplittableRandom random = new SplittableRandom(5);
+    Batch batch = Batch.ofValues(new int[] {100}, floats(random, 100 * ROWS), classes(random, 10));
+    byte[] module = new Architecture.Mlp(100, List.of(64), 10).module(1);
+    try (TorchModel model = load(module)) {
+      double[] v = direction(model.size(), 8);
+      steps(model, batch, v, 2_000);
+      long before = residentBytes();
+      steps(model, batch, v, 10_000);
+      assertThat(residentBytes() - before).isLessThan(64L << 20);
+    }
+  }
+
+  private static void steps(NeuralModel model, Batch batch, double[] v, int count) {
+    double[] sum = new double[model.size()];
+    for (int k = 0; k < count; k++) {
+      model.addProduct(batch, v, k % 2 == 0 ? Curvature.HESSIAN : Curvature.GAUSS_NEWTON, sum);
+    }
+  }
+
+  private static long residentBytes() throws Exception {
+    System.gc();
+    for (String line : Files.readAllLines(Path.of("/proc/self/status"))) {
+      if (line.startsWith("VmRSS:")) {
+        return Long.parseLong(line.replaceAll("\\D", "")) << 10;
+      }
+    }
+    throw new AssertionError("no VmRSS");
+  }
+
+  private static double[] gradient(NeuralModel model, Batch batch) {
+    double[] sum = new double[model.size()];
+    model.addGradient(batch, sum);
+    return sum;
+  }
+
+  private static double[] product(NeuralModel model, Batch batch, double[] v, Curvature curvature) {
+    double[] sum = new double[model.size()];
+    model.addProduct(batch, v, curvature, sum);
+    return sum;
+  }
+
+  /** Of norm 1. */
+  private static double[] direction(int size, long seed) {
+    SplittableRandom random = new SplittableRandom(seed);
+    double[] v = random.doubles(size, -1, 1).toArray();
+    double norm = Vectors.norm(v);
+    Arrays.setAll(v, j -> v[j] / norm);
+    return v;
+  }
+
+  private static float[] floats(SplittableRandom random, int count) {
+    float[] values = new float[count];
+    for (int k = 0; k < count; k++) {
+      values[k] = (float) random.nextDouble(-1, 1);
+    }
+    return values;
+  }
+
+  private static long[] classes(SplittableRandom random, int count) {
+    return random.longs(ROWS, 0, count).toArray();
+  }
+
+  private static long[] tokens(SplittableRandom random, int length, int count) {
+    return random.longs(length, 0, count).toArray();
+  }
+}
