@@ -20,9 +20,6 @@ import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.catalyst.InternalRow;
 import org.apache.spark.sql.catalyst.util.ArrayData;
-import org.apache.spark.sql.execution.FileSourceScanExec;
-import org.apache.spark.sql.execution.SparkPlan;
-import org.apache.spark.sql.execution.exchange.Exchange;
 import org.apache.spark.sql.types.ArrayType;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
@@ -137,43 +134,26 @@ public final class ExampleTable {
    */
   public static JavaRDD<ExampleBlock> orderedBlocks(
       Dataset<Row> examples, int features, BitSet removed, int partitions, int blockRows) {
-    Dataset<Row> placed = examples;
-    int parallelism = examples.sparkSession().sparkContext().defaultParallelism();
-    if (partitions > 0) {
-      placed = examples.repartition(partitions, key());
-    } else if (rows(examples).getNumPartitions() < parallelism) {
-      placed = examples.repartition(parallelism, key());
-    }
-    return orderedBlocksInPlace(placed, features, removed, blockRows);
+    return blocks(
+        RowPlacement.of(examples, partitions, key(), col(LABEL), col(WEIGHT)),
+        features,
+        removed,
+        blockRows);
   }
 
   /** {@link #orderedBlocks} of few rows, in the partitions where they are. */
   public static JavaRDD<ExampleBlock> orderedBlocksInPlace(
       Dataset<Row> examples, int features, BitSet removed) {
-    return orderedBlocksInPlace(examples, features, removed, BlockBuilder.MAX_ROWS);
-  }
-
-  private static JavaRDD<ExampleBlock> orderedBlocksInPlace(
-      Dataset<Row> examples, int features, BitSet removed, int blockRows) {
-    Dataset<Row> ordered =
-        isInFileOrder(examples.queryExecution().executedPlan())
-            ? examples
-            : examples.sortWithinPartitions(key(), col(LABEL), col(WEIGHT));
-    return blocks(ordered, features, removed, blockRows);
+    return blocks(
+        RowPlacement.inPlace(examples, key(), col(LABEL), col(WEIGHT)),
+        features,
+        removed,
+        BlockBuilder.MAX_ROWS);
   }
 
   /** Of a row's content. */
   private static Column key() {
     return xxhash64(col(FEATURES), col(LABEL), col(WEIGHT));
-  }
-
-  /** Whether rows go from the scan of files through steps that leave them in their partition. */
-  private static boolean isInFileOrder(SparkPlan plan) {
-    SparkPlan step = plan;
-    while (step.children().size() == 1 && !(step instanceof Exchange)) {
-      step = step.children().head();
-    }
-    return step instanceof FileSourceScanExec;
   }
 
   /** Packs examples into blocks as they come, for sums that do not depend on the order of rows. */

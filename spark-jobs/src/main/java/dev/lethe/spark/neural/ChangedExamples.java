@@ -27,11 +27,13 @@ record ChangedExamples(
       Corrections corrections,
       Dataset<Row> table,
       Dataset<Row> corrected,
+      int partitions,
       String place) {
     NetworkDescription description = network.network().description();
     Dataset<Row> pairs = corrections.touchedPairs(table);
     DistributedNetwork all =
-        DistributedNetwork.of(network, NetworkTable.blocks(description, corrected, place));
+        DistributedNetwork.of(
+            network, NetworkTable.blocks(description, corrected, partitions, place), place);
     DistributedNetwork[] sides = new DistributedNetwork[4];
     boolean read = false;
     try {
@@ -40,7 +42,8 @@ record ChangedExamples(
             DistributedNetwork.of(
                 network,
                 NetworkTable.changed(
-                    description, pairs, k % 2 == 0 ? Side.BEFORE : Side.AFTER, k >= 2, place));
+                    description, pairs, k % 2 == 0 ? Side.BEFORE : Side.AFTER, k >= 2, place),
+                place);
       }
       read = true;
       return new ChangedExamples(all, sides[0], sides[1], sides[2], sides[3]);

@@ -5,6 +5,7 @@ import dev.lethe.core.neural.NetworkBlock;
 import dev.lethe.core.neural.NetworkSum;
 import dev.lethe.core.neural.NetworkSums;
 import dev.lethe.core.neural.Sample;
+import dev.lethe.spark.job.SparkFailures;
 import dev.lethe.spark.neural.NetworkPass.Arguments;
 import dev.lethe.spark.neural.NetworkPass.What;
 import dev.lethe.spark.operator.OrderedAggregation;
@@ -22,18 +23,21 @@ final class DistributedNetwork implements NetworkSums, AutoCloseable {
   private final OpenNetwork network;
   private final JavaRDD<NetworkBlock> blocks;
   private final long[] firstOf;
+  private final String place;
 
-  private DistributedNetwork(OpenNetwork network, JavaRDD<NetworkBlock> blocks, long[] firstOf) {
+  private DistributedNetwork(
+      OpenNetwork network, JavaRDD<NetworkBlock> blocks, long[] firstOf, String place) {
     this.network = network;
     this.blocks = blocks;
     this.firstOf = firstOf;
+    this.place = place;
   }
 
   /**
    * Reads, packs, caches and counts, in one job. Where no free parameter has a part in the first
    * layers, what they make of the examples is cached in the examples' place.
    */
-  static DistributedNetwork of(OpenNetwork network, JavaRDD<NetworkBlock> examples) {
+  static DistributedNetwork of(OpenNetwork network, JavaRDD<NetworkBlock> examples, String place) {
     JavaRDD<NetworkBlock> blocks =
         network.hasFixedFeatures()
             ? examples.mapPartitions(
@@ -45,22 +49,25 @@ final class DistributedNetwork implements NetworkSums, AutoCloseable {
     try {
       network.describe("reading");
       List<Long> counts =
-          blocks
-              .mapPartitions(
-                  part -> {
-                    long rows = 0;
-                    while (part.hasNext()) {
-                      rows += part.next().rows();
-                    }
-                    return List.of(rows).iterator();
-                  })
-              .collect();
+          SparkFailures.sanitized(
+              place,
+              () ->
+                  blocks
+                      .mapPartitions(
+                          part -> {
+                            long rows = 0;
+                            while (part.hasNext()) {
+                              rows += part.next().rows();
+                            }
+                            return List.of(rows).iterator();
+                          })
+                      .collect());
       long[] firstOf = new long[counts.size() + 1];
       for (int k = 0; k < counts.size(); k++) {
         firstOf[k + 1] = firstOf[k] + counts.get(k);
       }
       counted = true;
-      return new DistributedNetwork(network, blocks, firstOf);
+      return new DistributedNetwork(network, blocks, firstOf, place);
     } finally { // Scala throws checked exceptions undeclared
       network.describe(null);
       if (!counted) {
@@ -71,7 +78,7 @@ final class DistributedNetwork implements NetworkSums, AutoCloseable {
 
   /** The same examples for another network; closing either drops them. */
   DistributedNetwork with(OpenNetwork other) {
-    return new DistributedNetwork(other, blocks, firstOf);
+    return new DistributedNetwork(other, blocks, firstOf, place);
   }
 
   @Override
@@ -144,10 +151,14 @@ final class DistributedNetwork implements NetworkSums, AutoCloseable {
     Sent<Arguments> sent = Sent.of(context, arguments, arguments.bytes());
     network.describe(what);
     try {
-      return OrderedAggregation.run(
-          blocks,
-          new NetworkPass(network.key(), network.loader(), sent, firstOf, network.batchRows()),
-          NetworkPass.zero(arguments));
+      return SparkFailures.sanitized(
+          place,
+          () ->
+              OrderedAggregation.run(
+                  blocks,
+                  new NetworkPass(
+                      network.key(), network.loader(), sent, firstOf, network.batchRows()),
+                  NetworkPass.zero(arguments)));
     } finally {
       sent.destroy();
       network.describe(null);

@@ -7,6 +7,7 @@ import dev.lethe.core.neural.NetworkSum;
 import dev.lethe.core.neural.NetworkSums.Filter;
 import dev.lethe.core.neural.NeuralModel;
 import dev.lethe.core.neural.Sample;
+import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.operator.PartTask;
 import dev.lethe.spark.operator.Sent;
 import java.io.Serializable;
@@ -123,6 +124,10 @@ final class NetworkPass extends PartTask<NetworkBlock, NetworkSum> {
       first += block.rows();
     }
     feeder.flush();
+    if (first != firstOf[partition + 1]) {
+      throw new InvalidInputException(
+          "the rows changed while they were read; give a table that nobody writes to");
+    }
     ModelPool.giveBack(network, model); // not if it failed: nobody knows its state then
     return sum;
   }

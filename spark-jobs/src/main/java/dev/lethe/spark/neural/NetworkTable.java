@@ -1,12 +1,15 @@
 package dev.lethe.spark.neural;
 
 import static org.apache.spark.sql.functions.expr;
+import static org.apache.spark.sql.functions.xxhash64;
 
 import dev.lethe.core.neural.NetworkBlock;
 import dev.lethe.core.neural.TextBlock;
 import dev.lethe.core.neural.ValueBlock;
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.TableColumns;
+import dev.lethe.spark.data.RowPlacement;
+import dev.lethe.spark.job.SparkFailures;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -46,17 +49,49 @@ final class NetworkTable {
   private NetworkTable() {}
 
   /**
-   * Packs a table, in its rows' order; nothing is read yet.
+   * Packs a table; where rows move to other partitions, they are read now.
    *
+   * @param partitions 0 for the source's own, at least the default parallelism
    * @param place names the table, for messages
    * @throws InvalidInputException if a column is missing or of the wrong type
    */
   static JavaRDD<NetworkBlock> blocks(
-      NetworkDescription network, Dataset<Row> table, String place) {
+      NetworkDescription network, Dataset<Row> table, int partitions, String place) {
+    Read read = read(network, table, place);
+    Dataset<Row> rows = read.rows();
+    return SparkFailures.sanitized(
+        place, () -> packed(RowPlacement.of(rows, partitions, key(rows)), read.packer()));
+  }
+
+  /**
+   * Checks that a network can read a table; reads no row.
+   *
+   * @throws InvalidInputException if a column is missing or of the wrong type
+   */
+  static void check(NetworkDescription network, Dataset<Row> table, String place) {
+    read(network, table, place);
+  }
+
+  /** Rows of the columns that a network reads, and who packs them. */
+  private record Read(Dataset<Row> rows, Packer packer) {}
+
+  private static Read read(NetworkDescription network, Dataset<Row> table, String place) {
     NetworkInput input = network.input();
     return input.isText()
         ? texts(input, table, place)
         : values(network, input, Objects.requireNonNull(input.columns()), table, place);
+  }
+
+  /** Of a row's content: rows of one content are no different. */
+  private static Column key(Dataset<Row> rows) {
+    return xxhash64(Arrays.stream(rows.columns()).map(TableColumns::column).toArray(Column[]::new));
+  }
+
+  private static JavaRDD<NetworkBlock> packed(Dataset<Row> rows, Packer packer) {
+    return rows.queryExecution()
+        .toRdd()
+        .toJavaRDD()
+        .mapPartitions(part -> new Packed(part, packer));
   }
 
   /** Which side of a change is packed. */
@@ -82,12 +117,12 @@ final class NetworkTable {
       String text = TableColumns.quoted(Objects.requireNonNull(input.text()));
       PairPacker packer =
           new PairPacker(Objects.requireNonNull(input.window()), input.tokenOf(), side, retargeted);
-      return pairs
-          .selectExpr("coalesce(before." + text + ", '')", "coalesce(after." + text + ", '')")
-          .queryExecution()
-          .toRdd()
-          .toJavaRDD()
-          .mapPartitions(rows -> new Packed(rows, packer));
+      return packed(
+          inPlace(
+              pairs.selectExpr(
+                  "coalesce(before." + text + ", '') AS before",
+                  "coalesce(after." + text + ", '') AS after")),
+          packer);
     }
     Dataset<Row> rows = pairs;
     if (side == Side.AFTER || retargeted) {
@@ -103,10 +138,16 @@ final class NetworkTable {
             .map(TableColumns::quoted)
             .map(name -> "before." + name + " <=> after." + name)
             .collect(Collectors.joining(" AND ", "after IS NOT NULL AND ", ""));
-    return blocks(
-        network,
-        rows.where("NOT (" + same + ")").select(side == Side.BEFORE ? "before.*" : "after.*"),
-        place);
+    Read read =
+        read(
+            network,
+            rows.where("NOT (" + same + ")").select(side == Side.BEFORE ? "before.*" : "after.*"),
+            place);
+    return packed(inPlace(read.rows()), read.packer());
+  }
+
+  private static Dataset<Row> inPlace(Dataset<Row> rows) {
+    return RowPlacement.inPlace(rows, key(rows));
   }
 
   /** A column of texts; NULL is no text. */
@@ -150,18 +191,13 @@ final class NetworkTable {
     return characters.toString();
   }
 
-  private static JavaRDD<NetworkBlock> texts(NetworkInput input, Dataset<Row> table, String place) {
+  private static Read texts(NetworkInput input, Dataset<Row> table, String place) {
     Column text = text(table, Objects.requireNonNull(input.text()), place);
     TextPacker packer = new TextPacker(Objects.requireNonNull(input.window()), input.tokenOf());
-    return table
-        .select(text)
-        .queryExecution()
-        .toRdd()
-        .toJavaRDD()
-        .mapPartitions(rows -> new Packed(rows, packer));
+    return new Read(table.select(text), packer);
   }
 
-  private static JavaRDD<NetworkBlock> values(
+  private static Read values(
       NetworkDescription network,
       NetworkInput input,
       List<String> names,
@@ -225,12 +261,10 @@ final class NetworkTable {
             network.classes(),
             network.outputs(),
             label.dataType() instanceof ArrayType);
-    return table
-        .select(columns.toArray(Column[]::new))
-        .queryExecution()
-        .toRdd()
-        .toJavaRDD()
-        .mapPartitions(rows -> new Packed(rows, packer));
+    for (int k = 0; k < columns.size(); k++) {
+      columns.set(k, columns.get(k).as("_" + k)); // names of our own: two may be the same
+    }
+    return new Read(table.select(columns.toArray(Column[]::new)), packer);
   }
 
   private static String typeOf(StructField field) {

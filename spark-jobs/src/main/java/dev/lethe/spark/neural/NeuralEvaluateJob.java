@@ -4,7 +4,6 @@ import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.data.TableSource;
 import dev.lethe.spark.job.InputFile;
 import dev.lethe.spark.job.Progress;
-import dev.lethe.spark.job.SparkFailures;
 import dev.lethe.spark.torch.Libtorch;
 import java.util.Objects;
 import org.apache.spark.sql.SparkSession;
@@ -83,13 +82,10 @@ public final class NeuralEvaluateJob {
 
   static DistributedNetwork data(SparkSession spark, OpenNetwork open, TableSource table) {
     DistributedNetwork data =
-        SparkFailures.sanitized(
-            table.name(),
-            () ->
-                DistributedNetwork.of(
-                    open,
-                    NetworkTable.blocks(
-                        open.network().description(), table.read(spark), table.name())));
+        DistributedNetwork.of(
+            open,
+            NetworkTable.blocks(open.network().description(), table.read(spark), 0, table.name()),
+            table.name());
     if (data.rows() == 0) {
       data.close();
       throw new InvalidInputException(table.name() + ": has no example");

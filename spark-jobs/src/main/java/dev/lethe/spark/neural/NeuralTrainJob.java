@@ -55,10 +55,10 @@ public final class NeuralTrainJob {
     try (AtomicPublication publication =
         AtomicPublication.begin(
             spark.sparkContext().hadoopConfiguration(), options.out(), options.table().path())) {
-      Dataset<Row> table = partitioned(options.table().read(spark));
+      Dataset<Row> table = options.table().read(spark);
       NetworkDescription description = description(table);
       if (options.test() != null) { // a mistake there must not cost a training
-        NetworkTable.blocks(description, options.test().read(spark), options.test().name());
+        NetworkTable.check(description, options.test().read(spark), options.test().name());
       }
       byte[] module =
           options.module() == null
@@ -70,10 +70,10 @@ public final class NeuralTrainJob {
       try (OpenNetwork open = new OpenNetwork(spark, network, any -> true, progress::description)) {
         String place = options.table().name();
         try (DistributedNetwork data =
-            SparkFailures.sanitized(
-                place,
-                () ->
-                    DistributedNetwork.of(open, NetworkTable.blocks(description, table, place)))) {
+            DistributedNetwork.of(
+                open,
+                NetworkTable.blocks(description, table, options.partitions(), place),
+                place)) {
           requireRows(data, place);
           return train(open, data, description, publication, progress, begin);
         }
@@ -137,10 +137,6 @@ public final class NeuralTrainJob {
 
   private NetworkMeasures test(OpenNetwork open, double[] theta) {
     return NeuralEvaluateJob.measures(spark, open, Objects.requireNonNull(options.test()), theta);
-  }
-
-  private Dataset<Row> partitioned(Dataset<Row> table) {
-    return options.partitions() == 0 ? table : table.repartition(options.partitions());
   }
 
   private NetworkDescription description(Dataset<Row> table) {

@@ -73,7 +73,7 @@ public final class NeuralUnlearnJob {
             options.request() + ": changes no row; a network forgets rows, labels and values");
       }
       if (options.test() != null) {
-        NetworkTable.blocks(description, options.test().read(spark), options.test().name());
+        NetworkTable.check(description, options.test().read(spark), options.test().name());
       }
       if (canary != null) {
         canary.requireKnown(description.input());
@@ -97,7 +97,8 @@ public final class NeuralUnlearnJob {
                           open,
                           corrections,
                           table,
-                          partitioned(corrections.corrected(table)),
+                          corrections.corrected(table),
+                          options.partitions(),
                           place()))) {
         NeuralTrainJob.requireRows(examples.corrected(), place());
         NeuralReport report = report(request, open, examples, impact, canary, progress);
@@ -291,10 +292,6 @@ public final class NeuralUnlearnJob {
               + ": removeFeatures: a network's inputs cannot be removed; replaceFeatures with a"
               + " constant makes them say nothing");
     }
-  }
-
-  private Dataset<Row> partitioned(Dataset<Row> table) {
-    return options.partitions() == 0 ? table : table.repartition(options.partitions());
   }
 
   private String place() {

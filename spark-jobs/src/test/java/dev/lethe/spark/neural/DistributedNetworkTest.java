@@ -11,6 +11,7 @@ import dev.lethe.core.neural.NetworkBlock;
 import dev.lethe.core.neural.NetworkSum;
 import dev.lethe.core.neural.NetworkSums.Filter;
 import dev.lethe.core.neural.Sample;
+import dev.lethe.core.neural.ValueBlock;
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.LocalSpark;
 import dev.lethe.spark.torch.TorchModel;
@@ -20,6 +21,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
+import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
@@ -78,7 +80,9 @@ class DistributedNetworkTest {
 
   private static DistributedNetwork data(OpenNetwork open, int partitions) {
     return DistributedNetwork.of(
-        open, NetworkTable.blocks(NETWORK, table(partitions), "--data test"));
+        open,
+        NetworkTable.blocks(NETWORK, table(partitions), partitions, "--data test"),
+        "--data test");
   }
 
   /** All examples at once, on this thread, without Spark's part. */
@@ -164,12 +168,29 @@ class DistributedNetworkTest {
         .isNotEqualTo(new Minibatch(1000, 5, 2, 0, 10).of(0, 1000));
   }
 
+  /** The same examples in the same order, whatever the partitions. */
+  private static DistributedNetwork inOrder(OpenNetwork open, int partitions) {
+    Batch all = everything();
+    List<NetworkBlock> blocks = new ArrayList<>();
+    for (int from = 0; from < ROWS; from += 70) {
+      int[] classes = new int[70];
+      for (int i = 0; i < classes.length; i++) {
+        classes[i] = (int) all.classes()[from + i];
+      }
+      float[] values = Arrays.copyOfRange(all.values(), 4 * from, 4 * (from + 70));
+      blocks.add(new ValueBlock(70, new int[] {4}, values, classes, new float[0]));
+    }
+    JavaSparkContext context =
+        JavaSparkContext.fromSparkContext(LocalSpark.session().sparkContext());
+    return DistributedNetwork.of(open, context.parallelize(blocks, partitions), "--data test");
+  }
+
   @Test
   void training_partitions_areNoMatter() {
     double[][] theta = new double[2][];
     for (int k = 0; k < 2; k++) {
       try (OpenNetwork open = open();
-          DistributedNetwork data = data(open, k == 0 ? 1 : 4)) {
+          DistributedNetwork data = inOrder(open, k == 0 ? 1 : 4)) {
         NetworkTraining training = new NetworkTraining(open, data, NETWORK.schedule());
         training.run(2 * training.stepsOfEpoch(), () -> true);
         theta[k] = training.theta();
