@@ -124,6 +124,15 @@ final class NeuralUnlearnCommand implements Callable<Integer> {
   private double lossIncrease;
 
   @Option(
+      names = "--forget-step",
+      paramLabel = "X",
+      defaultValue = "6",
+      description =
+          "What a step may raise the mean loss of old targets by that were remembered, in nats; a"
+              + " longer one is shortened (default: 6)")
+  private double forgetting;
+
+  @Option(
       names = "--remembered-above",
       paramLabel = "Q",
       description =
@@ -161,7 +170,7 @@ final class NeuralUnlearnCommand implements Callable<Integer> {
   @Option(
       names = "--damping",
       paramLabel = "X",
-      description = "Added to the curvature (default: 0.001 times the largest eigenvalue)")
+      description = "Added to the curvature (default: 0.0001 times the largest eigenvalue)")
   private @Nullable Double damping;
 
   @Option(
@@ -220,6 +229,7 @@ final class NeuralUnlearnCommand implements Callable<Integer> {
             share,
             lossShare,
             lossIncrease,
+            forgetting,
             rememberedAbove,
             rounds,
             iterations,

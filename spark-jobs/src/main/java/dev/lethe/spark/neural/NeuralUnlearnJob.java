@@ -212,6 +212,9 @@ public final class NeuralUnlearnJob {
   private NetworkUnlearning.Result update(
       OpenNetwork open, ChangedExamples examples, Progress progress) {
     progress.phase("updating");
+    double regParam = open.network().description().schedule().regParam();
+    long rowsBefore =
+        examples.corrected().rows() - examples.after().rows() + examples.before().rows();
     NetworkUnlearning.Result result =
         new NetworkUnlearning(
                 examples.changed(),
@@ -227,6 +230,7 @@ public final class NeuralUnlearnJob {
                     options.share(),
                     options.lossShare(),
                     options.lossIncrease(),
+                    options.forgetting(),
                     rememberedAbove(open.network().description().input()),
                     rounds(open.network().description()),
                     options.iterations(),
@@ -234,8 +238,8 @@ public final class NeuralUnlearnJob {
                     options.rate(),
                     options.damping(),
                     options.scale(),
-                    open.network().description().schedule().regParam()
-                        * examples.corrected().rows(),
+                    regParam * examples.corrected().rows(),
+                    regParam * rowsBefore,
                     options.seed()),
                 progress::update)
             .run(open.model().parameters());

@@ -17,7 +17,8 @@ import org.jspecify.annotations.Nullable;
  * @param gradient that a step is made of
  * @param share of the corrected data that H is taken of
  * @param lossShare of the corrected data that a step is checked on
- * @param lossIncrease what the update may raise their mean loss by, relative
+ * @param lossIncrease what a step may raise their mean loss by, relative
+ * @param forgetting what a step may raise the mean loss of remembered old targets by, in nats
  * @param rememberedAbove share of the other classes that must have a smaller output for an old
  *     target to count as remembered; null for 1, of a text 0.25
  * @param rounds of the update at most
@@ -44,6 +45,7 @@ public record NeuralUnlearnOptions(
     double share,
     double lossShare,
     double lossIncrease,
+    double forgetting,
     @Nullable Double rememberedAbove,
     int rounds,
     int iterations,
@@ -97,6 +99,7 @@ public record NeuralUnlearnOptions(
     requireShare("--share", share);
     requireShare("--loss-share", lossShare);
     require(lossIncrease >= 0, "--loss-increase", lossIncrease, "at least 0");
+    require(forgetting > 0, "--forget-step", forgetting, "above 0");
     require(
         rememberedAbove == null || (rememberedAbove > 0 && rememberedAbove <= 1),
         "--remembered-above",

@@ -164,6 +164,7 @@ class NetworkUnlearningTest {
         share,
         1,
         1000,
+        1000,
         1,
         rounds,
         5000,
@@ -171,6 +172,7 @@ class NetworkUnlearningTest {
         null,
         damping,
         null,
+        LAMBDA,
         LAMBDA,
         1);
   }
@@ -315,6 +317,7 @@ class NetworkUnlearningTest {
             1,
             1,
             0.5,
+            1000,
             1,
             200,
             500,
@@ -322,6 +325,7 @@ class NetworkUnlearningTest {
             null,
             1.0,
             null,
+            LAMBDA,
             LAMBDA,
             1);
     Result result = run(settings);
@@ -346,6 +350,7 @@ class NetworkUnlearningTest {
             1,
             1,
             0,
+            1000,
             1,
             1,
             10,
@@ -353,6 +358,7 @@ class NetworkUnlearningTest {
             1e3,
             null,
             null,
+            LAMBDA,
             LAMBDA,
             1);
     Result shortened = run(bold);
@@ -368,6 +374,7 @@ class NetworkUnlearningTest {
             1,
             1,
             0,
+            1000,
             1,
             1,
             10,
@@ -375,6 +382,7 @@ class NetworkUnlearningTest {
             1e30,
             null,
             null,
+            LAMBDA,
             LAMBDA,
             1);
     Result refused = run(hopeless);
