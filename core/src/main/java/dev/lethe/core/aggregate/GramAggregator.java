@@ -3,6 +3,7 @@ package dev.lethe.core.aggregate;
 import dev.lethe.core.linalg.CompensatedVector;
 import dev.lethe.core.linalg.OuterProducts;
 import dev.lethe.core.linalg.Rounding;
+import dev.lethe.core.linalg.SplitMix;
 import dev.lethe.core.linalg.SymmetricMatrix;
 import dev.lethe.core.loss.MarginLoss;
 import dev.lethe.core.model.ExampleBlock;
@@ -221,12 +222,9 @@ public final class GramAggregator implements Aggregator<GramAggregator> {
     }
   }
 
-  /** A hash of block and row (SplitMix64 of Steele, Lea, Flood 2014) below the share. */
+  /** A hash of block and row below the share. */
   private boolean isSampled(ExampleBlock block, int row) {
-    long z = block.checksum() + (row + 1) * 0x9E3779B97F4A7C15L;
-    z = (z ^ (z >>> 30)) * 0xBF58476D1CE4E5B9L;
-    z = (z ^ (z >>> 27)) * 0x94D049BB133111EBL;
-    return ((z ^ (z >>> 31)) >>> 11) * 0x1p-53 < share;
+    return SplitMix.uniform(block.checksum() + row * SplitMix.GAMMA) < share;
   }
 
   /** panel += a x x' in the part of two outputs k &gt;= l, x with the intercept's 1. */

@@ -1,5 +1,9 @@
 package dev.lethe.core.linalg;
 
+import java.io.DataInput;
+import java.io.DataOutput;
+import java.io.IOException;
+
 /**
  * Operations on dense vectors of equal length; results are new arrays unless the name says
  * otherwise.
@@ -59,6 +63,20 @@ public final class Vectors {
       max = Math.max(max, Math.abs(v));
     }
     return max;
+  }
+
+  /** Writes the entries, not their number. */
+  public static void write(double[] x, DataOutput out) throws IOException {
+    for (double value : x) {
+      out.writeDouble(value);
+    }
+  }
+
+  /** Fills x with what {@link #write} wrote. */
+  public static void read(double[] x, DataInput in) throws IOException {
+    for (int j = 0; j < x.length; j++) {
+      x[j] = in.readDouble();
+    }
   }
 
   /** Whether every entry is finite. */

@@ -43,8 +43,21 @@ public interface NeuralModel extends AutoCloseable {
    */
   float[] outputs(Batch batch);
 
+  /**
+   * What the network says of a batch.
+   *
+   * @param outputs as {@link #outputs}
+   * @param losses of each example
+   */
+  record Evaluation(float[] outputs, float[] losses) {}
+
+  /** Outputs and losses, in one pass through the network. */
+  Evaluation evaluate(Batch batch);
+
   /** The loss of each example, a new array. */
-  float[] losses(Batch batch);
+  default float[] losses(Batch batch) {
+    return evaluate(batch).losses();
+  }
 
   /**
    * sum += sum_i d l_i / d theta.

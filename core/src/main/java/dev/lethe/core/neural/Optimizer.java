@@ -1,5 +1,6 @@
 package dev.lethe.core.neural;
 
+import dev.lethe.core.linalg.Vectors;
 import java.io.DataInput;
 import java.io.DataOutput;
 import java.io.IOException;
@@ -56,12 +57,12 @@ public sealed interface Optimizer {
 
     @Override
     public void write(DataOutput out) throws IOException {
-      writeAll(velocity, out);
+      Vectors.write(velocity, out);
     }
 
     @Override
     public void read(DataInput in) throws IOException {
-      readAll(velocity, in);
+      Vectors.read(velocity, in);
     }
   }
 
@@ -103,33 +104,21 @@ public sealed interface Optimizer {
     @Override
     public void write(DataOutput out) throws IOException {
       out.writeLong(steps);
-      writeAll(mean, out);
-      writeAll(square, out);
+      Vectors.write(mean, out);
+      Vectors.write(square, out);
     }
 
     @Override
     public void read(DataInput in) throws IOException {
       steps = in.readLong();
-      readAll(mean, in);
-      readAll(square, in);
+      Vectors.read(mean, in);
+      Vectors.read(square, in);
     }
   }
 
   private static void requirePositive(double rate) {
     if (!(rate > 0) || Double.isInfinite(rate)) {
       throw new IllegalArgumentException("the rate must be finite and above 0, not " + rate);
-    }
-  }
-
-  private static void writeAll(double[] values, DataOutput out) throws IOException {
-    for (double value : values) {
-      out.writeDouble(value);
-    }
-  }
-
-  private static void readAll(double[] values, DataInput in) throws IOException {
-    for (int j = 0; j < values.length; j++) {
-      values[j] = in.readDouble();
     }
   }
 }

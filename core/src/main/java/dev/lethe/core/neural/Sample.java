@@ -1,5 +1,6 @@
 package dev.lethe.core.neural;
 
+import dev.lethe.core.linalg.SplitMix;
 import java.io.Serializable;
 
 /**
@@ -19,14 +20,6 @@ public record Sample(double share, long seed) implements Serializable {
 
   /** Whether the example with this number is one of them. */
   public boolean has(long example) {
-    return share == 1 || (mix(mix(seed) ^ example) >>> 11) * 0x1p-53 < share;
-  }
-
-  /** The finaliser of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014). */
-  private static long mix(long z) {
-    long x = z + 0x9E3779B97F4A7C15L;
-    x = (x ^ (x >>> 30)) * 0xBF58476D1CE4E5B9L;
-    x = (x ^ (x >>> 27)) * 0x94D049BB133111EBL;
-    return x ^ (x >>> 31);
+    return share == 1 || SplitMix.uniform(SplitMix.mix(seed) ^ example) < share;
   }
 }

@@ -7,7 +7,6 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.TreeMap;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -155,7 +154,7 @@ public record Evidence(
   }
 
   byte[] toJson() {
-    return JsonDocument.write(this, Set.of());
+    return JsonDocument.write(this);
   }
 
   /**

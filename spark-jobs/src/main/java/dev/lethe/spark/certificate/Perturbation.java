@@ -71,7 +71,7 @@ public record Perturbation(
   }
 
   byte[] toJson() {
-    return JsonDocument.write(this, Set.of());
+    return JsonDocument.write(this);
   }
 
   /**

@@ -143,6 +143,10 @@ final class DistributedNetwork implements NetworkSums, AutoCloseable {
   }
 
   private NetworkSum run(String what, Arguments arguments) {
+    return SparkFailures.sanitized(place, () -> pass(what, arguments));
+  }
+
+  private NetworkSum pass(String what, Arguments arguments) {
     if (arguments.buffers == null) {
       arguments.buffers = network.buffers();
     }
@@ -151,14 +155,10 @@ final class DistributedNetwork implements NetworkSums, AutoCloseable {
     Sent<Arguments> sent = Sent.of(context, arguments, arguments.bytes());
     network.describe(what);
     try {
-      return SparkFailures.sanitized(
-          place,
-          () ->
-              OrderedAggregation.run(
-                  blocks,
-                  new NetworkPass(
-                      network.key(), network.loader(), sent, firstOf, network.batchRows()),
-                  NetworkPass.zero(arguments)));
+      return OrderedAggregation.run(
+          blocks,
+          new NetworkPass(network.key(), network.loader(), sent, firstOf, network.batchRows()),
+          NetworkPass.zero(arguments));
     } finally {
       sent.destroy();
       network.describe(null);

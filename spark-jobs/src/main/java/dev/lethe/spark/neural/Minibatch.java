@@ -1,5 +1,7 @@
 package dev.lethe.spark.neural;
 
+import static dev.lethe.core.linalg.SplitMix.mix;
+
 import java.io.Serializable;
 import java.util.Arrays;
 
@@ -42,13 +44,5 @@ record Minibatch(long rows, long seed, long epoch, long from, int size) implemen
       value = (left << half) | right;
     } while (value >= rows);
     return value;
-  }
-
-  /** The finaliser of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014). */
-  private static long mix(long z) {
-    long x = z + 0x9E3779B97F4A7C15L;
-    x = (x ^ (x >>> 30)) * 0xBF58476D1CE4E5B9L;
-    x = (x ^ (x >>> 27)) * 0x94D049BB133111EBL;
-    return x ^ (x >>> 31);
   }
 }

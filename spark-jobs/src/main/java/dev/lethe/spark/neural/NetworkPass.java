@@ -199,8 +199,9 @@ final class NetworkPass extends PartTask<NetworkBlock, NetworkSum> {
       }
       switch (arguments.what) {
         case EVALUATION -> {
-          sum.add(batch.rows(), total(model.losses(batch)));
-          sum.addCorrect(Predictions.countRight(model.outputs(batch), batch));
+          NeuralModel.Evaluation evaluation = model.evaluate(batch);
+          sum.add(batch.rows(), total(evaluation.losses()));
+          sum.addCorrect(Predictions.countRight(evaluation.outputs(), batch));
         }
         case GRADIENT -> sum.add(batch.rows(), model.addGradient(batch, sum.vector()));
         case FORGETTING_GRADIENT -> {

@@ -317,23 +317,13 @@ final class NetworkTable {
 
     @Override
     public NetworkBlock pack(Iterator<InternalRow> rows) {
-      short[] tokens = new short[BLOCK_ROWS * 2];
-      int[] targets = new int[BLOCK_ROWS];
-      int size = 0;
-      int examples = 0;
-      while (examples < BLOCK_ROWS && rows.hasNext()) {
+      Texts texts = new Texts(window, tokenOf);
+      while (!texts.isFull() && rows.hasNext()) {
         InternalRow row = rows.next();
         String text = row.isNullAt(0) ? "" : row.getUTF8String(0).toString();
-        tokens = room(tokens, size + window + text.length());
-        targets = room(targets, examples + text.length());
-        Arrays.fill(tokens, size, size + window, NetworkInput.BEFORE);
-        size += window;
-        for (int k = 0; k < text.length(); k++) {
-          tokens[size] = tokenOf[text.charAt(k)];
-          targets[examples++] = size++;
-        }
+        texts.add(text, 0, text.length());
       }
-      return new TextBlock(window, Arrays.copyOf(tokens, size), Arrays.copyOf(targets, examples));
+      return texts.block();
     }
   }
 
@@ -354,11 +344,8 @@ final class NetworkTable {
 
     @Override
     public NetworkBlock pack(Iterator<InternalRow> rows) {
-      short[] tokens = new short[BLOCK_ROWS * 2];
-      int[] targets = new int[BLOCK_ROWS];
-      int size = 0;
-      int examples = 0;
-      while (examples < BLOCK_ROWS && rows.hasNext()) {
+      Texts texts = new Texts(window, tokenOf);
+      while (!texts.isFull() && rows.hasNext()) {
         InternalRow row = rows.next();
         String before = row.getUTF8String(0).toString();
         String after = row.getUTF8String(1).toString();
@@ -376,20 +363,49 @@ final class NetworkTable {
         }
         // before the end of the change, and for a window behind it
         int end = text.length() - suffix + (retargeted ? 0 : Math.min(suffix, window));
-        if (before.equals(after) || prefix >= end) {
-          continue;
-        }
-        tokens = room(tokens, size + window + text.length());
-        targets = room(targets, examples + end - prefix);
-        Arrays.fill(tokens, size, size + window, NetworkInput.BEFORE);
-        size += window;
-        for (int k = 0; k < text.length(); k++) {
-          if (k >= prefix && k < end) {
-            targets[examples++] = size;
-          }
-          tokens[size++] = tokenOf[text.charAt(k)];
+        if (prefix < end) {
+          texts.add(text, prefix, end);
         }
       }
+      return texts.block();
+    }
+  }
+
+  /** A block of texts in the making. */
+  private static final class Texts {
+    private final int window;
+    private final short[] tokenOf;
+    private short[] tokens = new short[BLOCK_ROWS * 2];
+    private int[] targets = new int[BLOCK_ROWS];
+    private int size;
+    private int examples;
+
+    Texts(int window, short[] tokenOf) {
+      this.window = window;
+      this.tokenOf = tokenOf;
+    }
+
+    boolean isFull() {
+      return examples >= BLOCK_ROWS;
+    }
+
+    /**
+     * Adds a text, behind a window of its own, of which the characters [from, to) are predicted.
+     */
+    void add(String text, int from, int to) {
+      tokens = room(tokens, size + window + text.length());
+      targets = room(targets, examples + to - from);
+      Arrays.fill(tokens, size, size + window, NetworkInput.BEFORE);
+      size += window;
+      for (int k = 0; k < text.length(); k++) {
+        if (k >= from && k < to) {
+          targets[examples++] = size;
+        }
+        tokens[size++] = tokenOf[text.charAt(k)];
+      }
+    }
+
+    TextBlock block() {
       return new TextBlock(window, Arrays.copyOf(tokens, size), Arrays.copyOf(targets, examples));
     }
   }

@@ -3,6 +3,7 @@ package dev.lethe.spark.neural;
 import dev.lethe.core.linalg.Vectors;
 import dev.lethe.core.neural.NetworkSum;
 import dev.lethe.core.neural.Optimizer;
+import dev.lethe.spark.job.Progress;
 import java.io.DataInput;
 import java.io.DataOutput;
 import java.io.IOException;
@@ -62,6 +63,23 @@ final class NetworkTraining {
   }
 
   /**
+   * Goes on to the end of an epoch, and says how far it is.
+   *
+   * @param epochs in all
+   * @param behindStep runs after each step
+   * @return whether parameters and losses are finite
+   */
+  boolean run(int epochs, Progress progress, Runnable behindStep) {
+    return run(
+        epochs * stepsOfEpoch(),
+        () -> {
+          progress.epochs(step, stepsOfEpoch(), epochs, lossOfEpoch());
+          behindStep.run();
+          return true;
+        });
+  }
+
+  /**
    * Goes on.
    *
    * @param until steps in all
@@ -104,14 +122,10 @@ final class NetworkTraining {
   void write(DataOutput out) throws IOException {
     out.writeLong(step);
     out.writeDouble(lossOfEpoch);
-    for (double value : theta) {
-      out.writeDouble(value);
-    }
+    Vectors.write(theta, out);
     double[] buffers = network.buffers();
     out.writeInt(buffers.length);
-    for (double value : buffers) {
-      out.writeDouble(value);
-    }
+    Vectors.write(buffers, out);
     optimizer.write(out);
   }
 
@@ -119,13 +133,9 @@ final class NetworkTraining {
   void read(DataInput in) throws IOException {
     step = in.readLong();
     lossOfEpoch = in.readDouble();
-    for (int j = 0; j < theta.length; j++) {
-      theta[j] = in.readDouble();
-    }
+    Vectors.read(theta, in);
     double[] buffers = new double[in.readInt()];
-    for (int j = 0; j < buffers.length; j++) {
-      buffers[j] = in.readDouble();
-    }
+    Vectors.read(buffers, in);
     network.setBuffers(buffers);
     optimizer.read(in);
   }

@@ -99,22 +99,14 @@ public final class NeuralTrainJob {
                 settings(description, data.rows()));
     long resumedAt = checkpoint != null && checkpoint.restore(training) ? training.steps() : 0;
     boolean finite =
-        SparkFailures.sanitized(
-            options.table().name(),
-            () ->
-                training.run(
-                    schedule.epochs() * training.stepsOfEpoch(),
-                    () -> {
-                      progress.epochs(
-                          training.steps(),
-                          training.stepsOfEpoch(),
-                          schedule.epochs(),
-                          training.lossOfEpoch());
-                      if (checkpoint != null && training.steps() % options.checkpointSteps() == 0) {
-                        checkpoint.write(training);
-                      }
-                      return true;
-                    }));
+        training.run(
+            schedule.epochs(),
+            progress,
+            () -> {
+              if (checkpoint != null && training.steps() % options.checkpointSteps() == 0) {
+                checkpoint.write(training);
+              }
+            });
     NetworkMeasures measured = NetworkMeasures.of(description, data.evaluate(training.theta()));
     @Nullable NetworkMeasures test = options.test() == null ? null : test(open, training.theta());
     boolean finished = finite && Double.isFinite(measured.meanLoss());

@@ -99,9 +99,12 @@ public final class NeuralUnlearnJob {
                           table,
                           corrections.corrected(table),
                           options.partitions(),
-                          place()))) {
+                          place()));
+          DistributedNetwork test =
+              options.test() == null ? null : NeuralEvaluateJob.data(spark, open, options.test())) {
         NeuralTrainJob.requireRows(examples.corrected(), place());
-        NeuralReport report = report(request, open, examples, impact, canary, progress);
+        NeuralReport report =
+            report(request, network, open, examples, test, impact, canary, progress);
         if (report.published()) {
           new Network(description, open.module(open.model().parameters()))
               .stage(publication, MODEL);
@@ -146,21 +149,26 @@ public final class NeuralUnlearnJob {
     return name -> layers.isEmpty() || layers.stream().anyMatch(name::startsWith);
   }
 
+  /**
+   * @param given the network before
+   * @param open what is updated or trained
+   */
   private NeuralReport report(
       Request request,
+      Network given,
       OpenNetwork open,
       ChangedExamples examples,
+      @Nullable DistributedNetwork test,
       Impact impact,
       @Nullable Canary canary,
       Progress progress) {
     NeuralReport.Measured before;
     if (options.method() == Method.RETRAIN) {
-      Network given = Network.load(spark, "--model", options.model());
       try (OpenNetwork old = new OpenNetwork(spark, given, any -> true, progress::description)) {
-        before = measured(old, examples.with(old), canary);
+        before = measured(old, examples.with(old), test == null ? null : test.with(old), canary);
       }
     } else {
-      before = measured(open, examples, canary);
+      before = measured(open, examples, test, canary);
     }
     long begin = System.nanoTime();
     boolean finite = true;
@@ -196,7 +204,7 @@ public final class NeuralUnlearnJob {
             ? updated.outcome().name()
             : finite ? null : NetworkUnlearning.Outcome.DIVERGED.name(),
         before,
-        measured(open, examples, canary),
+        measured(open, examples, test, canary),
         seconds,
         BuildInfo.version());
   }
@@ -205,35 +213,32 @@ public final class NeuralUnlearnJob {
       OpenNetwork open, ChangedExamples examples, Progress progress) {
     progress.phase("updating");
     NetworkUnlearning.Result result =
-        SparkFailures.sanitized(
-            place(),
-            () ->
-                new NetworkUnlearning(
-                        examples.changed(),
-                        examples.corrected(),
-                        new NetworkUnlearning.Options(
-                            switch (options.method()) {
-                              case FIRST_ORDER -> NetworkUnlearning.Method.FIRST_ORDER;
-                              case LISSA -> NetworkUnlearning.Method.LISSA;
-                              default -> NetworkUnlearning.Method.CONJUGATE_GRADIENT;
-                            },
-                            options.gradient(),
-                            options.curvature(),
-                            options.share(),
-                            options.lossShare(),
-                            options.lossIncrease(),
-                            rememberedAbove(open.network().description().input()),
-                            rounds(open.network().description()),
-                            options.iterations(),
-                            options.tolerance(),
-                            options.rate(),
-                            options.damping(),
-                            options.scale(),
-                            open.network().description().schedule().regParam()
-                                * examples.corrected().rows(),
-                            options.seed()),
-                        progress::update)
-                    .run(open.model().parameters()));
+        new NetworkUnlearning(
+                examples.changed(),
+                examples.corrected(),
+                new NetworkUnlearning.Options(
+                    switch (options.method()) {
+                      case FIRST_ORDER -> NetworkUnlearning.Method.FIRST_ORDER;
+                      case LISSA -> NetworkUnlearning.Method.LISSA;
+                      default -> NetworkUnlearning.Method.CONJUGATE_GRADIENT;
+                    },
+                    options.gradient(),
+                    options.curvature(),
+                    options.share(),
+                    options.lossShare(),
+                    options.lossIncrease(),
+                    rememberedAbove(open.network().description().input()),
+                    rounds(open.network().description()),
+                    options.iterations(),
+                    options.tolerance(),
+                    options.rate(),
+                    options.damping(),
+                    options.scale(),
+                    open.network().description().schedule().regParam()
+                        * examples.corrected().rows(),
+                    options.seed()),
+                progress::update)
+            .run(open.model().parameters());
     open.model().setParameters(result.theta());
     return result;
   }
@@ -257,20 +262,7 @@ public final class NeuralUnlearnJob {
   private boolean train(
       OpenNetwork open, ChangedExamples examples, NetworkSchedule schedule, Progress progress) {
     NetworkTraining training = new NetworkTraining(open, examples.corrected(), schedule);
-    boolean finite =
-        SparkFailures.sanitized(
-            place(),
-            () ->
-                training.run(
-                    schedule.epochs() * training.stepsOfEpoch(),
-                    () -> {
-                      progress.epochs(
-                          training.steps(),
-                          training.stepsOfEpoch(),
-                          schedule.epochs(),
-                          training.lossOfEpoch());
-                      return true;
-                    }));
+    boolean finite = training.run(schedule.epochs(), progress, () -> {});
     open.model().setParameters(training.theta());
     return finite;
   }
@@ -299,8 +291,11 @@ public final class NeuralUnlearnJob {
   }
 
   /** The network on everything that is measured. */
-  private NeuralReport.Measured measured(
-      OpenNetwork network, ChangedExamples examples, @Nullable Canary canary) {
+  private static NeuralReport.Measured measured(
+      OpenNetwork network,
+      ChangedExamples examples,
+      @Nullable DistributedNetwork test,
+      @Nullable Canary canary) {
     double[] theta = network.model().parameters();
     NetworkDescription description = network.network().description();
     network.model().setBuffers(network.buffers());
@@ -308,9 +303,7 @@ public final class NeuralUnlearnJob {
         NetworkMeasures.of(description, examples.corrected().evaluate(theta)),
         ofChanged(description, examples.targetBefore(), theta),
         ofChanged(description, examples.targetAfter(), theta),
-        options.test() == null
-            ? null
-            : NeuralEvaluateJob.measures(spark, network, options.test(), theta),
+        test == null ? null : NetworkMeasures.of(description, test.evaluate(theta)),
         canary == null
             ? null
             : canary.memory(network.model(), description.input(), NeuralEvaluateJob.CANARY_SEED));

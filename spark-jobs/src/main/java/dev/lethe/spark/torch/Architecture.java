@@ -1,10 +1,6 @@
 package dev.lethe.spark.torch;
 
 import dev.lethe.spark.InvalidInputException;
-import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
@@ -231,15 +227,7 @@ public sealed interface Architecture {
         code.append("def forward(self, x):\n");
         line("return self.head(self.features(x))");
         module.define(code.toString());
-        Path file = Files.createTempFile("lethe-", ".pt");
-        try {
-          module.save(file.toString());
-          return Files.readAllBytes(file);
-        } finally {
-          Files.delete(file);
-        }
-      } catch (IOException e) {
-        throw new UncheckedIOException("no temporary file can be written", e);
+        return Torch.archive(module);
       }
     }
   }

@@ -1,6 +1,11 @@
 package dev.lethe.spark.torch;
 
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import org.bytedeco.openblas.global.openblas;
+import org.bytedeco.pytorch.JitModule;
 import org.bytedeco.pytorch.MemoryFormatOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptions;
@@ -42,6 +47,21 @@ final class Torch {
     Tensor tensor = empty(torch.ScalarType.Long, shape);
     tensor.data_ptr_long().put(values, 0, values.length);
     return tensor;
+  }
+
+  /** A module as a TorchScript archive. */
+  static byte[] archive(JitModule module) {
+    try {
+      Path file = Files.createTempFile("lethe-", ".pt");
+      try {
+        module.save(file.toString());
+        return Files.readAllBytes(file);
+      } finally {
+        Files.delete(file);
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException("no temporary file can be written", e);
+    }
   }
 
   // filling it is 20 times faster than making a tensor of an array

@@ -38,6 +38,7 @@ import org.jspecify.annotations.Nullable;
  * module's own.
  */
 public final class TorchModel implements NeuralModel {
+  private static final String FORWARD = "forward";
   private static final String FEATURES = "features";
   private static final String HEAD = "head";
   private static final long SUM = 2;
@@ -155,17 +156,7 @@ public final class TorchModel implements NeuralModel {
 
   /** The module as it stands: a TorchScript archive. */
   public byte[] save() {
-    try {
-      Path file = Files.createTempFile("lethe-", ".pt");
-      try {
-        module.save(file.toString());
-        return Files.readAllBytes(file);
-      } finally {
-        Files.delete(file);
-      }
-    } catch (IOException e) {
-      throw new UncheckedIOException("no temporary file can be written", e);
-    }
+    return Torch.archive(module);
   }
 
   /** Names of the free parameters, in theta's order. */
@@ -227,10 +218,11 @@ public final class TorchModel implements NeuralModel {
   }
 
   @Override
-  public float[] losses(Batch batch) {
+  public Evaluation evaluate(Batch batch) {
     try (PointerScope scope = new PointerScope();
         NoGradGuard guard = new NoGradGuard()) {
-      return floats(loss(forward(batch), batch, EACH));
+      Tensor outputs = forward(batch);
+      return new Evaluation(floats(outputs), floats(loss(outputs, batch, EACH)));
     }
   }
 
@@ -313,12 +305,14 @@ public final class TorchModel implements NeuralModel {
   }
 
   private Tensor forward(Batch batch) {
+    return call(fromFeatures ? HEAD : FORWARD, batch);
+  }
+
+  private Tensor call(String method, Batch batch) {
     torch.setGraphExecutorOptimize(false);
     IValueVector arguments = new IValueVector();
     arguments.push_back(new IValue(input(batch)));
-    return fromFeatures
-        ? module.get_method(HEAD).apply(arguments).toTensor()
-        : module.forward(arguments).toTensor();
+    return module.get_method(method).apply(arguments).toTensor();
   }
 
   @Override
@@ -326,7 +320,7 @@ public final class TorchModel implements NeuralModel {
     try (PointerScope scope = new PointerScope()) {
       return module.find_method(FEATURES).has_value()
           && module.find_method(HEAD).has_value()
-          && !features(input(batch)).requires_grad();
+          && !call(FEATURES, batch).requires_grad();
     }
   }
 
@@ -334,15 +328,8 @@ public final class TorchModel implements NeuralModel {
   public float[] features(Batch batch) {
     try (PointerScope scope = new PointerScope();
         NoGradGuard guard = new NoGradGuard()) {
-      return floats(features(input(batch)));
+      return floats(call(FEATURES, batch));
     }
-  }
-
-  private Tensor features(Tensor input) {
-    torch.setGraphExecutorOptimize(false);
-    IValueVector arguments = new IValueVector();
-    arguments.push_back(new IValue(input));
-    return module.get_method(FEATURES).apply(arguments).toTensor();
   }
 
   @Override
