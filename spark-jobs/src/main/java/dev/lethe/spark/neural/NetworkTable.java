@@ -26,6 +26,7 @@ import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.catalyst.InternalRow;
+import org.apache.spark.sql.catalyst.util.ArrayData;
 import org.apache.spark.sql.types.ArrayType;
 import org.apache.spark.sql.types.BinaryType;
 import org.apache.spark.sql.types.BooleanType;
@@ -503,7 +504,7 @@ final class NetworkTable {
           return at + bytes.length;
         }
         default -> {
-          float[] numbers = row.getArray(k).toFloatArray();
+          float[] numbers = numbers(row, k, names.get(k));
           requireRoom(at + numbers.length, limit);
           for (int j = 0; j < numbers.length; j++) {
             values[at + j] = finite(numbers[j], k);
@@ -511,6 +512,18 @@ final class NetworkTable {
           return at + numbers.length;
         }
       }
+    }
+
+    /** Spark's own copy has 0 where the array has NULL. */
+    private static float[] numbers(InternalRow row, int k, String name) {
+      ArrayData array = row.getArray(k);
+      for (int j = 0; j < array.numElements(); j++) {
+        if (array.isNullAt(j)) {
+          throw new InvalidInputException(
+              "column '" + name + "' has a NULL in its array in some row");
+        }
+      }
+      return array.toFloatArray();
     }
 
     private float finite(float value, int k) {
@@ -550,7 +563,7 @@ final class NetworkTable {
     private void target(InternalRow row, float[] targets, int at) {
       float[] numbers =
           labelIsArray
-              ? row.getArray(cells.length).toFloatArray()
+              ? numbers(row, cells.length, label)
               : new float[] {row.getFloat(cells.length)};
       if (numbers.length != outputs) {
         throw new InvalidInputException(

@@ -399,6 +399,49 @@ class NeuralJobsTest {
   @CsvSource(
       delimiter = '|',
       value = {
+        "more, label|array(1, NULL)|cross-entropy|column 'more' has a NULL in its array in some row",
+        "label, more|array(1, NULL)|squared|column 'more' has a NULL in its array in some row",
+        "more, label|NULL|cross-entropy|column 'more' is NULL in some row",
+      })
+  void train_null_isRefused(String columns, String value, String loss, String message) {
+    String[] names = columns.split(", ");
+    String name = "null-" + names[0] + "-" + value.length();
+    LocalSpark.session()
+        .read()
+        .parquet(at("points"))
+        .selectExpr("label", "CAST(if(id = 7, " + value + ", more) AS ARRAY<DOUBLE>) AS more")
+        .write()
+        .parquet(at(name));
+    Outcome result =
+        run(
+            "train",
+            "--data",
+            at(name),
+            "--features",
+            names[0],
+            "--shape",
+            names[0].equals("more") ? "2" : "1",
+            "--label",
+            names[1],
+            "--outputs",
+            names[1].equals("more") ? "2" : "3",
+            "--loss",
+            loss,
+            "--architecture",
+            "mlp",
+            "--epochs",
+            "1",
+            "--out",
+            at("never"));
+    assertThat(result.code()).isEqualTo(2);
+    assertThat(result.err()).contains("--data " + at(name) + ": " + message);
+    assertThat(folder.resolve("never")).doesNotExist();
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
         "--shape 5|have 4 numbers or more in some row; the network's shape [5] has 5",
         "--outputs 2|column 'label' is no integer from 0 to 1 in some row",
         "--features x,nothing|column 'nothing'",
