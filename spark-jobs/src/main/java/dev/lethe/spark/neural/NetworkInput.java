@@ -32,6 +32,9 @@ public record NetworkInput(
   /** Token of a character that is not in the vocabulary. */
   static final short UNKNOWN = 1;
 
+  /** Numbers of an example, or characters of its window: those of a batch must fit an array. */
+  static final int MOST_NUMBERS = Integer.MAX_VALUE / OpenNetwork.BATCH_ROWS;
+
   private static final int FIRST_CHARACTER = 2;
 
   public NetworkInput {
@@ -44,12 +47,26 @@ public record NetworkInput(
         throw new InvalidInputException("shape: " + shape + " must be numbers of at least 1");
       }
       shape = List.copyOf(shape);
+      if (count(shape) > MOST_NUMBERS) {
+        throw new InvalidInputException(
+            "shape: " + shape + " must have at most " + MOST_NUMBERS + " numbers");
+      }
       if (divisor == null || !(divisor > 0) || Double.isInfinite(divisor)) {
         throw new InvalidInputException("divisor: " + divisor + " must be finite and above 0");
       }
-    } else if (window == null || window < 1) {
-      throw new InvalidInputException("window: " + window + " must be at least 1");
+    } else if (window == null || window < 1 || window > MOST_NUMBERS) {
+      throw new InvalidInputException(
+          "window: " + window + " must lie in [1, " + MOST_NUMBERS + "]");
     }
+  }
+
+  /** The product of a shape, or anything larger than is allowed. */
+  private static long count(List<Integer> shape) {
+    long count = 1;
+    for (int extent : shape) {
+      count = Math.min(MOST_NUMBERS + 1L, count * extent);
+    }
+    return count;
   }
 
   static NetworkInput ofColumns(List<String> columns, List<Integer> shape, double divisor) {

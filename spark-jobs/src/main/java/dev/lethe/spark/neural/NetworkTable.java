@@ -37,8 +37,17 @@ import org.apache.spark.sql.types.StructField;
 
 /** Rows on their way into blocks. */
 final class NetworkTable {
-  /** Examples of a block; of texts about, since a text is not cut. */
+  /** Examples of a block at most; of texts about, since a text is not cut. */
   private static final int BLOCK_ROWS = 1024;
+
+  /** Of a block at most, unless one example has more. */
+  private static final int BLOCK_BYTES = 8 << 20;
+
+  /** Tokens of a block of texts, 2 bytes each, beyond which no text is added. */
+  private static final int BLOCK_TOKENS = BLOCK_BYTES / 2;
+
+  /** What an array may have. */
+  private static final int MOST_TOKENS = Integer.MAX_VALUE - 16;
 
   /** How a column's cell becomes numbers. */
   private enum Cell {
@@ -48,6 +57,15 @@ final class NetworkTable {
   }
 
   private NetworkTable() {}
+
+  /**
+   * Examples of a block.
+   *
+   * @param numbers that an example has, 4 bytes each
+   */
+  static int blockRows(long numbers) {
+    return (int) Math.max(1, Math.min(BLOCK_ROWS, BLOCK_BYTES / (Float.BYTES * numbers)));
+  }
 
   /**
    * Packs a table; where rows move to other partitions, they are read now.
@@ -387,13 +405,21 @@ final class NetworkTable {
     }
 
     boolean isFull() {
-      return examples >= BLOCK_ROWS;
+      return examples >= BLOCK_ROWS || size >= BLOCK_TOKENS;
     }
 
     /**
      * Adds a text, behind a window of its own, of which the characters [from, to) are predicted.
      */
     void add(String text, int from, int to) {
+      if ((long) size + window + text.length() > MOST_TOKENS) {
+        throw new InvalidInputException(
+            "a text has "
+                + text.length()
+                + " characters in some row; with the window of "
+                + window
+                + " that is more than a block can hold");
+      }
       tokens = room(tokens, size + window + text.length());
       targets = room(targets, examples + to - from);
       Arrays.fill(tokens, size, size + window, NetworkInput.BEFORE);
@@ -411,12 +437,16 @@ final class NetworkTable {
     }
   }
 
+  private static int grown(int size, int length) {
+    return (int) Math.min(MOST_TOKENS, Math.max(size, 2L * length));
+  }
+
   private static short[] room(short[] array, int size) {
-    return size <= array.length ? array : Arrays.copyOf(array, Math.max(size, 2 * array.length));
+    return size <= array.length ? array : Arrays.copyOf(array, grown(size, array.length));
   }
 
   private static int[] room(int[] array, int size) {
-    return size <= array.length ? array : Arrays.copyOf(array, Math.max(size, 2 * array.length));
+    return size <= array.length ? array : Arrays.copyOf(array, grown(size, array.length));
   }
 
   /** Numbers to arrays. */
@@ -431,6 +461,7 @@ final class NetworkTable {
     private final int classes;
     private final int outputs;
     private final boolean labelIsArray;
+    private final int blockRows;
 
     ValuePacker(
         List<String> names,
@@ -450,15 +481,16 @@ final class NetworkTable {
       this.classes = classes;
       this.outputs = outputs;
       this.labelIsArray = labelIsArray;
+      this.blockRows = blockRows((long) size + (classes > 0 ? 1 : outputs));
     }
 
     @Override
     public NetworkBlock pack(Iterator<InternalRow> rows) {
-      float[] values = new float[BLOCK_ROWS * size];
-      int[] labels = new int[classes > 0 ? BLOCK_ROWS : 0];
-      float[] targets = new float[classes > 0 ? 0 : BLOCK_ROWS * outputs];
+      float[] values = new float[blockRows * size];
+      int[] labels = new int[classes > 0 ? blockRows : 0];
+      float[] targets = new float[classes > 0 ? 0 : blockRows * outputs];
       int count = 0;
-      while (count < BLOCK_ROWS && rows.hasNext()) {
+      while (count < blockRows && rows.hasNext()) {
         InternalRow row = rows.next();
         int end = count * size;
         for (int k = 0; k < cells.length; k++) {

@@ -79,6 +79,14 @@ public record NeuralSummary(List<String> lines) {
         lines.add(field("", "%s", Arrays.toString(row)));
       }
     }
+    if (result.measures() != null && result.unconfused() > 0) {
+      lines.add(
+          field(
+              "confusion",
+              "left out: %,d classes, at most %,d are shown",
+              result.unconfused(),
+              NeuralEvaluateJob.MOST_CONFUSED));
+    }
     if (result.memory() != null) {
       lines.add(field("canary", "%s", words(result.memory())));
     }

@@ -130,6 +130,79 @@ class DistributedNetworkTest {
     }
   }
 
+  private static NetworkDescription mlp(int inputs, int hidden) {
+    return new NetworkDescription(
+        1,
+        new NetworkArchitecture("mlp", List.of(hidden), null, null, null),
+        "cross-entropy",
+        NetworkInput.ofColumns(List.of("pixels"), List.of(inputs), 255),
+        "label",
+        CLASSES,
+        NETWORK.schedule(),
+        "test");
+  }
+
+  @Test
+  void blocks_largeExamples_areLimitedByBytes() {
+    int size = 300_000; // of 4 bytes: six are 7.2 MB, seven 8.4 MB
+    Dataset<Row> table =
+        LocalSpark.session()
+            .range(0, 20, 1, 1)
+            .selectExpr("CAST(repeat('x', " + size + ") AS BINARY) AS pixels", "0 AS label");
+
+    List<Integer> rows =
+        NetworkTable.blocks(mlp(size, 2), table, 1, "--data test")
+            .map(NetworkBlock::rows)
+            .collect();
+
+    assertThat(rows).containsExactly(6, 6, 6, 2);
+  }
+
+  @Test
+  void blocks_manyFixedFeatures_areLimitedByBytes() {
+    NetworkDescription description = mlp(4, 4096); // 16 KB an example
+    Network wide =
+        new Network(
+            description, description.architecture().module(description.input(), CLASSES, 1));
+    try (OpenNetwork open =
+        new OpenNetwork(LocalSpark.session(), wide, name -> name.startsWith("fc2"), () -> "test")) {
+      assertThat(open.hasFixedFeatures()).isTrue();
+      Batch all = everything();
+      int[] classes = Arrays.stream(all.classes()).mapToInt(label -> (int) label).toArray();
+      NetworkBlock one = new ValueBlock(ROWS, new int[] {4}, all.values(), classes, new float[0]);
+
+      List<NetworkBlock> blocks =
+          JavaSparkContext.fromSparkContext(LocalSpark.session().sparkContext())
+              .parallelize(List.of(one), 1)
+              .mapPartitions(
+                  new FixedFeatures(open.key(), open.loader(), open.buffers(), open.batchRows()))
+              .collect();
+
+      assertThat(blocks).extracting(NetworkBlock::rows).containsExactly(512, 188);
+      float[] expected = open.model().features(all);
+      int at = 0;
+      for (NetworkBlock block : blocks) {
+        Batch batch = block.range(0, block.rows());
+        assertThat(batch.values())
+            .isEqualTo(Arrays.copyOfRange(expected, at * 4096, (at + batch.rows()) * 4096));
+        assertThat(batch.classes())
+            .isEqualTo(Arrays.copyOfRange(all.classes(), at, at + batch.rows()));
+        at += batch.rows();
+      }
+      assertThat(at).isEqualTo(ROWS);
+    }
+  }
+
+  @Test
+  void input_moreNumbersThanABatchHolds_isRefused() {
+    assertThatThrownBy(() -> NetworkInput.ofColumns(List.of("x"), List.of(65536, 65536), 1))
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessage("shape: [65536, 65536] must have at most 16777215 numbers");
+    assertThatThrownBy(() -> NetworkInput.ofText("body", 1 << 30, "ab"))
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessage("window: 1073741824 must lie in [1, 16777215]");
+  }
+
   @Test
   void gradient_filtersAndSamples_splitTheWhole() {
     try (OpenNetwork open = open();

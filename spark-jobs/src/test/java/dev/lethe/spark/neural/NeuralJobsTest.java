@@ -340,6 +340,34 @@ class NeuralJobsTest {
     assertThat(retrained.err()).contains("cannot make new weights for a module of your own");
   }
 
+  @Test
+  void evaluate_tooManyClassesForAConfusion_saysSo() throws IOException {
+    Path file = folder.resolve("many.pt");
+    Files.write(file, new Architecture.Mlp(4, List.of(2), 50_000).module(3));
+    succeeds(
+        "train",
+        "--data",
+        at("points"),
+        "--features",
+        "x,y,more",
+        "--shape",
+        "4",
+        "--label",
+        "label",
+        "--outputs",
+        "50000",
+        "--module",
+        file.toString(),
+        "--epochs",
+        "0",
+        "--out",
+        at("many"));
+
+    assertThat(succeeds("evaluate", "--model", at("many"), "--data", at("points")))
+        .contains("data         600 examples")
+        .contains("confusion    left out: 50,000 classes, at most 1,000 are shown");
+  }
+
   @ParameterizedTest
   @CsvSource(
       delimiter = '|',
