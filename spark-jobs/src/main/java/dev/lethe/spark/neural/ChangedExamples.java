@@ -1,10 +1,13 @@
 package dev.lethe.spark.neural;
 
+import dev.lethe.core.neural.NetworkBlock;
 import dev.lethe.core.neural.NetworkUnlearning;
 import dev.lethe.spark.neural.NetworkTable.Side;
 import dev.lethe.spark.request.Corrections;
+import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
+import org.apache.spark.storage.StorageLevel;
 
 /**
  * The examples of a request, cached for a network: all as they are now, and those that change as
@@ -21,7 +24,10 @@ record ChangedExamples(
     DistributedNetwork targetAfter)
     implements AutoCloseable {
 
-  /** Reads them; five jobs, four of which read the touched rows alone. */
+  /**
+   * Reads them; five jobs, the second of which reads the touched rows and the others what it
+   * packed.
+   */
   static ChangedExamples of(
       OpenNetwork network,
       Corrections corrections,
@@ -30,24 +36,25 @@ record ChangedExamples(
       int partitions,
       String place) {
     NetworkDescription description = network.network().description();
-    Dataset<Row> pairs = corrections.touchedPairs(table);
+    JavaRDD<NetworkBlock[]> changed =
+        NetworkTable.changed(description, corrections.touchedPairs(table), place);
     DistributedNetwork all =
         DistributedNetwork.of(
             network, NetworkTable.blocks(description, corrected, partitions, place), place);
-    DistributedNetwork[] sides = new DistributedNetwork[4];
+    DistributedNetwork[] sides = new DistributedNetwork[Side.values().length];
     boolean read = false;
+    changed.persist(StorageLevel.MEMORY_AND_DISK());
     try {
-      for (int k = 0; k < sides.length; k++) {
+      for (Side side : Side.values()) {
+        int k = side.ordinal();
         sides[k] =
             DistributedNetwork.of(
-                network,
-                NetworkTable.changed(
-                    description, pairs, k % 2 == 0 ? Side.BEFORE : Side.AFTER, k >= 2, place),
-                place);
+                network, changed.map(blocks -> blocks[k]).filter(block -> block.rows() > 0), place);
       }
       read = true;
       return new ChangedExamples(all, sides[0], sides[1], sides[2], sides[3]);
     } finally { // Scala throws checked exceptions undeclared
+      changed.unpersist(false); // each side has its blocks now
       if (!read) {
         all.close();
         for (DistributedNetwork side : sides) {

@@ -34,6 +34,7 @@ import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.NumericType;
 import org.apache.spark.sql.types.StringType;
 import org.apache.spark.sql.types.StructField;
+import org.apache.spark.sql.types.StructType;
 
 /** Rows on their way into blocks. */
 final class NetworkTable {
@@ -92,13 +93,21 @@ final class NetworkTable {
   }
 
   /** Rows of the columns that a network reads, and who packs them. */
-  private record Read(Dataset<Row> rows, Packer packer) {}
+  private record Read(Dataset<Row> rows, Packer<NetworkBlock> packer) {}
 
   private static Read read(NetworkDescription network, Dataset<Row> table, String place) {
-    NetworkInput input = network.input();
-    return input.isText()
-        ? texts(input, table, place)
-        : values(network, input, Objects.requireNonNull(input.columns()), table, place);
+    if (network.input().isText()) {
+      return texts(network.input(), table, place);
+    }
+    Values values = values(network, table.schema(), "", place);
+    return new Read(numbered(table, values.columns()), values.packer());
+  }
+
+  /** Under names of our own: two may be the same. */
+  private static Dataset<Row> numbered(Dataset<Row> rows, List<Column> columns) {
+    Column[] named = new Column[columns.size()];
+    Arrays.setAll(named, k -> columns.get(k).as("_" + k));
+    return rows.select(named);
   }
 
   /** Of a row's content: rows of one content are no different. */
@@ -106,63 +115,59 @@ final class NetworkTable {
     return xxhash64(Arrays.stream(rows.columns()).map(TableColumns::column).toArray(Column[]::new));
   }
 
-  private static JavaRDD<NetworkBlock> packed(Dataset<Row> rows, Packer packer) {
+  private static <B> JavaRDD<B> packed(Dataset<Row> rows, Packer<B> packer) {
     return rows.queryExecution()
         .toRdd()
         .toJavaRDD()
-        .mapPartitions(part -> new Packed(part, packer));
+        .mapPartitions(part -> new Packed<>(part, packer));
   }
 
-  /** Which side of a change is packed. */
+  /** Which examples of rows that change: all that do, or only those whose target does. */
   enum Side {
     BEFORE,
-    AFTER
+    AFTER,
+    TARGET_BEFORE,
+    TARGET_AFTER
   }
 
   /**
-   * Packs one side of rows that change: every example that differs, or only those whose target
-   * does. Of a text these are the windows that contain or predict a character between what both
-   * texts begin and end with; of numbers the rows that differ.
+   * Packs rows that change, all sides in one pass: of a text the windows that contain or predict a
+   * character between what both texts begin and end with, and those characters; of numbers the rows
+   * that differ, and those whose label does.
    *
    * @param pairs structs {@code before} and {@code after} of the table's columns, {@code after}
    *     NULL where the row is removed
-   * @param retargeted only examples whose target changes: of a text, characters that differ; of
-   *     numbers, labels
+   * @return blocks by {@link Side}, perhaps empty ones
    */
-  static JavaRDD<NetworkBlock> changed(
-      NetworkDescription network, Dataset<Row> pairs, Side side, boolean retargeted, String place) {
+  static JavaRDD<NetworkBlock[]> changed(
+      NetworkDescription network, Dataset<Row> pairs, String place) {
     NetworkInput input = network.input();
     if (input.isText()) {
       String text = TableColumns.quoted(Objects.requireNonNull(input.text()));
-      PairPacker packer =
-          new PairPacker(Objects.requireNonNull(input.window()), input.tokenOf(), side, retargeted);
       return packed(
           inPlace(
               pairs.selectExpr(
                   "coalesce(before." + text + ", '') AS before",
                   "coalesce(after." + text + ", '') AS after")),
-          packer);
+          new TextPairPacker(Objects.requireNonNull(input.window()), input.tokenOf()));
     }
-    Dataset<Row> rows = pairs;
-    if (side == Side.AFTER || retargeted) {
-      rows = rows.where("after IS NOT NULL");
-    }
-    List<String> compared = new ArrayList<>();
-    if (!retargeted) {
-      compared.addAll(Objects.requireNonNull(input.columns()));
-    }
-    compared.add(Objects.requireNonNull(network.label()));
-    String same =
-        compared.stream()
-            .map(TableColumns::quoted)
-            .map(name -> "before." + name + " <=> after." + name)
-            .collect(Collectors.joining(" AND ", "after IS NOT NULL AND ", ""));
-    Read read =
-        read(
-            network,
-            rows.where("NOT (" + same + ")").select(side == Side.BEFORE ? "before.*" : "after.*"),
-            place);
-    return packed(inPlace(read.rows()), read.packer());
+    StructType schema = (StructType) pairs.schema().apply("before").dataType();
+    Values before = values(network, schema, "before.", place);
+    List<Column> columns = new ArrayList<>(before.columns());
+    columns.addAll(values(network, schema, "after.", place).columns());
+    List<String> features = Objects.requireNonNull(input.columns());
+    List<String> label = List.of(Objects.requireNonNull(network.label()));
+    columns.add(expr("after IS NULL"));
+    columns.add(expr(differ(label)));
+    columns.add(expr(differ(features)));
+    return packed(inPlace(numbered(pairs, columns)), new ValuePairPacker(before.packer()));
+  }
+
+  private static String differ(List<String> names) {
+    return names.stream()
+        .map(TableColumns::quoted)
+        .map(name -> "before." + name + " <=> after." + name)
+        .collect(Collectors.joining(" AND ", "NOT (", ")"));
   }
 
   private static Dataset<Row> inPlace(Dataset<Row> rows) {
@@ -216,18 +221,22 @@ final class NetworkTable {
     return new Read(table.select(text), packer);
   }
 
-  private static Read values(
-      NetworkDescription network,
-      NetworkInput input,
-      List<String> names,
-      Dataset<Row> table,
-      String place) {
+  /** Columns of numbers as a network reads them, the target behind them, and who packs them. */
+  private record Values(List<Column> columns, ValuePacker packer) {}
+
+  /**
+   * @param prefix of the columns: a struct's name and a dot, or empty
+   */
+  private static Values values(
+      NetworkDescription network, StructType schema, String prefix, String place) {
+    NetworkInput input = network.input();
+    List<String> names = Objects.requireNonNull(input.columns());
     List<Column> columns = new ArrayList<>();
     List<Cell> cells = new ArrayList<>();
     for (String name : names) {
-      StructField field = TableColumns.require(table.schema(), name, place);
+      StructField field = TableColumns.require(schema, name, place);
       DataType type = field.dataType();
-      String sql = TableColumns.quoted(field.name());
+      String sql = prefix + TableColumns.quoted(field.name());
       if (type instanceof BinaryType) {
         cells.add(Cell.BYTES);
         columns.add(expr(sql));
@@ -239,7 +248,7 @@ final class NetworkTable {
         columns.add(expr("CAST(" + sql + " AS ARRAY<FLOAT>)"));
       } else if (type.equals(SQLDataTypes.VectorType())) {
         cells.add(Cell.NUMBERS);
-        columns.add(functions.vector_to_array(TableColumns.column(field.name()), "float32"));
+        columns.add(functions.vector_to_array(expr(sql), "float32"));
       } else {
         throw new InvalidInputException(
             place
@@ -250,8 +259,8 @@ final class NetworkTable {
       }
     }
     StructField label =
-        TableColumns.require(table.schema(), Objects.requireNonNull(network.label()), place);
-    String sql = TableColumns.quoted(label.name());
+        TableColumns.require(schema, Objects.requireNonNull(network.label()), place);
+    String sql = prefix + TableColumns.quoted(label.name());
     if (label.dataType() instanceof NumericType || label.dataType() instanceof BooleanType) {
       columns.add(expr("CAST(" + sql + " AS FLOAT)"));
       if (network.classes() == 0 && network.outputs() > 1) {
@@ -280,10 +289,7 @@ final class NetworkTable {
             network.classes(),
             network.outputs(),
             label.dataType() instanceof ArrayType);
-    for (int k = 0; k < columns.size(); k++) {
-      columns.set(k, columns.get(k).as("_" + k)); // names of our own: two may be the same
-    }
-    return new Read(table.select(columns.toArray(Column[]::new)), packer);
+    return new Values(columns, packer);
   }
 
   private static String typeOf(StructField field) {
@@ -291,40 +297,36 @@ final class NetworkTable {
   }
 
   /** Takes rows, gives blocks. */
-  private interface Packer extends Serializable {
-    /** The next block of at least one example, or one of none if the rows end. */
-    NetworkBlock pack(Iterator<InternalRow> rows);
+  private interface Packer<B> extends Serializable {
+    /** The next block, perhaps an empty one. */
+    B pack(Iterator<InternalRow> rows);
   }
 
-  private static final class Packed implements Iterator<NetworkBlock> {
+  private static final class Packed<B> implements Iterator<B> {
     private final Iterator<InternalRow> rows;
-    private final Packer packer;
-    private NetworkBlock next;
+    private final Packer<B> packer;
 
-    Packed(Iterator<InternalRow> rows, Packer packer) {
+    Packed(Iterator<InternalRow> rows, Packer<B> packer) {
       this.rows = rows;
       this.packer = packer;
-      next = packer.pack(rows);
     }
 
     @Override
     public boolean hasNext() {
-      return next.rows() > 0;
+      return rows.hasNext();
     }
 
     @Override
-    public NetworkBlock next() {
+    public B next() {
       if (!hasNext()) {
         throw new NoSuchElementException();
       }
-      NetworkBlock block = next;
-      next = packer.pack(rows);
-      return block;
+      return packer.pack(rows);
     }
   }
 
   /** Texts to tokens, each behind a window of {@link NetworkInput#BEFORE}. */
-  private static final class TextPacker implements Packer {
+  private static final class TextPacker implements Packer<NetworkBlock> {
     private static final long serialVersionUID = 1L;
     private final int window;
     private final short[] tokenOf;
@@ -347,28 +349,24 @@ final class NetworkTable {
   }
 
   /** Two texts to the windows that one of them has and the other has not. */
-  private static final class PairPacker implements Packer {
+  private static final class TextPairPacker implements Packer<NetworkBlock[]> {
     private static final long serialVersionUID = 1L;
     private final int window;
     private final short[] tokenOf;
-    private final Side side;
-    private final boolean retargeted;
 
-    PairPacker(int window, short[] tokenOf, Side side, boolean retargeted) {
+    TextPairPacker(int window, short[] tokenOf) {
       this.window = window;
       this.tokenOf = tokenOf;
-      this.side = side;
-      this.retargeted = retargeted;
     }
 
     @Override
-    public NetworkBlock pack(Iterator<InternalRow> rows) {
-      Texts texts = new Texts(window, tokenOf);
-      while (!texts.isFull() && rows.hasNext()) {
+    public NetworkBlock[] pack(Iterator<InternalRow> rows) {
+      Texts[] sides = new Texts[Side.values().length];
+      Arrays.setAll(sides, k -> new Texts(window, tokenOf));
+      while (Arrays.stream(sides).noneMatch(Texts::isFull) && rows.hasNext()) {
         InternalRow row = rows.next();
         String before = row.getUTF8String(0).toString();
         String after = row.getUTF8String(1).toString();
-        String text = side == Side.BEFORE ? before : after;
         int shorter = Math.min(before.length(), after.length());
         int prefix = 0;
         while (prefix < shorter && before.charAt(prefix) == after.charAt(prefix)) {
@@ -380,13 +378,18 @@ final class NetworkTable {
                 == after.charAt(after.length() - 1 - suffix)) {
           suffix++;
         }
-        // before the end of the change, and for a window behind it
-        int end = text.length() - suffix + (retargeted ? 0 : Math.min(suffix, window));
-        if (prefix < end) {
-          texts.add(text, prefix, end);
+        for (Side side : Side.values()) {
+          boolean was = side == Side.BEFORE || side == Side.TARGET_BEFORE;
+          boolean whole = side == Side.BEFORE || side == Side.AFTER;
+          String text = was ? before : after;
+          // before the end of the change, and for a window behind it
+          int end = text.length() - suffix + (whole ? Math.min(suffix, window) : 0);
+          if (prefix < end) {
+            sides[side.ordinal()].add(text, prefix, end);
+          }
         }
       }
-      return texts.block();
+      return Arrays.stream(sides).map(Texts::block).toArray(NetworkBlock[]::new);
     }
   }
 
@@ -445,12 +448,16 @@ final class NetworkTable {
     return size <= array.length ? array : Arrays.copyOf(array, grown(size, array.length));
   }
 
+  private static float[] room(float[] array, int size) {
+    return size <= array.length ? array : Arrays.copyOf(array, grown(size, array.length));
+  }
+
   private static int[] room(int[] array, int size) {
     return size <= array.length ? array : Arrays.copyOf(array, grown(size, array.length));
   }
 
   /** Numbers to arrays. */
-  private static final class ValuePacker implements Packer {
+  private static final class ValuePacker implements Packer<NetworkBlock> {
     private static final long serialVersionUID = 1L;
     private final List<String> names;
     private final Cell[] cells;
@@ -486,49 +493,80 @@ final class NetworkTable {
 
     @Override
     public NetworkBlock pack(Iterator<InternalRow> rows) {
-      float[] values = new float[blockRows * size];
-      int[] labels = new int[classes > 0 ? blockRows : 0];
-      float[] targets = new float[classes > 0 ? 0 : blockRows * outputs];
-      int count = 0;
-      while (count < blockRows && rows.hasNext()) {
-        InternalRow row = rows.next();
+      Making making = making();
+      while (!making.isFull() && rows.hasNext()) {
+        making.add(rows.next(), 0);
+      }
+      return making.block();
+    }
+
+    Making making() {
+      return new Making();
+    }
+
+    /** Columns that it reads, the target's included. */
+    int width() {
+      return cells.length + 1;
+    }
+
+    /** A block of numbers in the making. */
+    final class Making {
+      private float[] values = new float[size];
+      private int[] labels = new int[classes > 0 ? 1 : 0];
+      private float[] targets = new float[classes > 0 ? 0 : outputs];
+      private int count;
+
+      boolean isFull() {
+        return count >= blockRows;
+      }
+
+      /** Adds a row's columns from one on. */
+      void add(InternalRow row, int from) {
         int end = count * size;
+        int limit = end + size;
+        values = room(values, limit);
         for (int k = 0; k < cells.length; k++) {
-          if (row.isNullAt(k)) {
+          if (row.isNullAt(from + k)) {
             throw new InvalidInputException("column '" + names.get(k) + "' is NULL in some row");
           }
-          end = cell(row, k, values, end, (count + 1) * size);
+          end = cell(row, from, k, values, end, limit);
         }
-        if (end != (count + 1) * size) {
-          throw wrongSize(end - count * size);
+        if (end != limit) {
+          throw wrongSize(end - limit + size);
         }
-        if (row.isNullAt(cells.length)) {
+        int target = from + cells.length;
+        if (row.isNullAt(target)) {
           throw new InvalidInputException("column '" + label + "' is NULL in some row");
         }
         if (classes > 0) {
-          labels[count] = asClass(row.getFloat(cells.length));
+          labels = room(labels, count + 1);
+          labels[count] = asClass(row.getFloat(target));
         } else {
-          target(row, targets, count * outputs);
+          targets = room(targets, (count + 1) * outputs);
+          target(row, target, targets, count * outputs);
         }
         count++;
       }
-      return new ValueBlock(
-          count,
-          shape,
-          Arrays.copyOf(values, count * size),
-          Arrays.copyOf(labels, classes > 0 ? count : 0),
-          Arrays.copyOf(targets, classes > 0 ? 0 : count * outputs));
+
+      NetworkBlock block() {
+        return new ValueBlock(
+            count,
+            shape,
+            Arrays.copyOf(values, count * size),
+            Arrays.copyOf(labels, classes > 0 ? count : 0),
+            Arrays.copyOf(targets, classes > 0 ? 0 : count * outputs));
+      }
     }
 
-    private int cell(InternalRow row, int k, float[] values, int at, int limit) {
+    private int cell(InternalRow row, int from, int k, float[] values, int at, int limit) {
       switch (cells[k]) {
         case NUMBER -> {
           requireRoom(at + 1, limit);
-          values[at] = finite(row.getFloat(k), k);
+          values[at] = finite(row.getFloat(from + k), k);
           return at + 1;
         }
         case BYTES -> {
-          byte[] bytes = row.getBinary(k);
+          byte[] bytes = row.getBinary(from + k);
           requireRoom(at + bytes.length, limit);
           for (int j = 0; j < bytes.length; j++) {
             values[at + j] = (float) ((bytes[j] & 0xFF) * factor);
@@ -536,7 +574,7 @@ final class NetworkTable {
           return at + bytes.length;
         }
         default -> {
-          float[] numbers = numbers(row, k, names.get(k));
+          float[] numbers = numbers(row, from + k, names.get(k));
           requireRoom(at + numbers.length, limit);
           for (int j = 0; j < numbers.length; j++) {
             values[at + j] = finite(numbers[j], k);
@@ -592,11 +630,9 @@ final class NetworkTable {
       return (int) value;
     }
 
-    private void target(InternalRow row, float[] targets, int at) {
+    private void target(InternalRow row, int column, float[] targets, int at) {
       float[] numbers =
-          labelIsArray
-              ? numbers(row, cells.length, label)
-              : new float[] {row.getFloat(cells.length)};
+          labelIsArray ? numbers(row, column, label) : new float[] {row.getFloat(column)};
       if (numbers.length != outputs) {
         throw new InvalidInputException(
             "column '" + label + "' has not " + outputs + " numbers in some row");
@@ -607,6 +643,42 @@ final class NetworkTable {
         }
         targets[at + j] = numbers[j];
       }
+    }
+  }
+
+  /**
+   * Rows as they were and as they are, and behind them whether the row is removed, whether its
+   * label differs, and whether its features do.
+   */
+  private static final class ValuePairPacker implements Packer<NetworkBlock[]> {
+    private static final long serialVersionUID = 1L;
+    private final ValuePacker packer;
+
+    ValuePairPacker(ValuePacker packer) {
+      this.packer = packer;
+    }
+
+    @Override
+    public NetworkBlock[] pack(Iterator<InternalRow> rows) {
+      int width = packer.width();
+      ValuePacker.Making[] sides = new ValuePacker.Making[Side.values().length];
+      Arrays.setAll(sides, k -> packer.making());
+      while (Arrays.stream(sides).noneMatch(ValuePacker.Making::isFull) && rows.hasNext()) {
+        InternalRow row = rows.next();
+        boolean removed = row.getBoolean(2 * width);
+        boolean relabelled = row.getBoolean(2 * width + 1);
+        if (removed || relabelled || row.getBoolean(2 * width + 2)) {
+          sides[Side.BEFORE.ordinal()].add(row, 0);
+          if (!removed) {
+            sides[Side.AFTER.ordinal()].add(row, width);
+          }
+        }
+        if (relabelled && !removed) {
+          sides[Side.TARGET_BEFORE.ordinal()].add(row, 0);
+          sides[Side.TARGET_AFTER.ordinal()].add(row, width);
+        }
+      }
+      return Arrays.stream(sides).map(ValuePacker.Making::block).toArray(NetworkBlock[]::new);
     }
   }
 }

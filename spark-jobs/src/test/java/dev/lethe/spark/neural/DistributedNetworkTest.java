@@ -14,6 +14,8 @@ import dev.lethe.core.neural.Sample;
 import dev.lethe.core.neural.ValueBlock;
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.LocalSpark;
+import dev.lethe.spark.request.Corrections;
+import dev.lethe.spark.request.RequestReader;
 import dev.lethe.spark.torch.TorchModel;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -22,11 +24,13 @@ import java.util.List;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
 import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.api.java.function.FilterFunction;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.types.StructType;
+import org.apache.spark.util.LongAccumulator;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
@@ -362,7 +366,8 @@ class DistributedNetworkTest {
       NetworkTable.Side side,
       int sign,
       TreeMap<String, Integer> counts) {
-    for (NetworkBlock block : NetworkTable.changed(network, pairs, side, false, "test").collect()) {
+    for (NetworkBlock[] sides : NetworkTable.changed(network, pairs, "test").collect()) {
+      NetworkBlock block = sides[side.ordinal()];
       Batch batch = block.range(0, block.rows());
       int window = (int) batch.inputShape()[1];
       for (int i = 0; i < batch.rows(); i++) {
@@ -373,6 +378,47 @@ class DistributedNetworkTest {
         text.append(network.input().characterOf((int) batch.classes()[i]));
         counts.merge(text.toString(), sign, Integer::sum);
       }
+    }
+  }
+
+  @Test
+  void changedExamples_allSides_areReadOnce() {
+    LongAccumulator read = LocalSpark.session().sparkContext().longAccumulator();
+    Dataset<Row> table =
+        table(2)
+            .filter(
+                (FilterFunction<Row>)
+                    row -> {
+                      read.add(1);
+                      return true;
+                    });
+    Corrections corrections =
+        Corrections.of(
+            LocalSpark.session(),
+            RequestReader.read(
+                "request.yaml",
+                """
+                id: test
+                changes:
+                  - relabel: {to: 'CAST(0 AS INT)', where: label = 1}
+                  - removeRows: {where: label = 2}
+                """),
+            table.schema(),
+            "label",
+            null,
+            "request.yaml");
+    long ones = table(1).where("label = 1").count();
+    long twos = table(1).where("label = 2").count();
+    try (OpenNetwork open = open();
+        ChangedExamples examples =
+            ChangedExamples.of(open, corrections, table, corrections.corrected(table), 0, "test")) {
+      assertThat(examples.corrected().rows()).isEqualTo(ROWS - twos);
+      assertThat(examples.before().rows()).isEqualTo(ones + twos);
+      assertThat(examples.after().rows()).isEqualTo(ones);
+      assertThat(examples.targetBefore().rows()).isEqualTo(ones);
+      assertThat(examples.targetAfter().rows()).isEqualTo(ones);
+      // once for all rows as they are, once for those that change
+      assertThat(read.sum()).isEqualTo(2 * ROWS);
     }
   }
 
