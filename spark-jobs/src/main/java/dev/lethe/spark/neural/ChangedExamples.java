@@ -3,7 +3,9 @@ package dev.lethe.spark.neural;
 import dev.lethe.core.neural.NetworkBlock;
 import dev.lethe.core.neural.NetworkUnlearning;
 import dev.lethe.spark.neural.NetworkTable.Side;
+import dev.lethe.spark.request.Change;
 import dev.lethe.spark.request.Corrections;
+import java.util.List;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -30,6 +32,7 @@ record ChangedExamples(
    */
   static ChangedExamples of(
       OpenNetwork network,
+      List<Change> changes,
       Corrections corrections,
       Dataset<Row> table,
       Dataset<Row> corrected,
@@ -37,7 +40,7 @@ record ChangedExamples(
       String place) {
     NetworkDescription description = network.network().description();
     JavaRDD<NetworkBlock[]> changed =
-        NetworkTable.changed(description, corrections.touchedPairs(table), place);
+        NetworkTable.changed(description, changes, corrections.touchedPairs(table), place);
     DistributedNetwork all =
         DistributedNetwork.of(
             network, NetworkTable.blocks(description, corrected, partitions, place), place);

@@ -10,6 +10,7 @@ import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.TableColumns;
 import dev.lethe.spark.data.RowPlacement;
 import dev.lethe.spark.job.SparkFailures;
+import dev.lethe.spark.request.Change;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -132,24 +133,29 @@ final class NetworkTable {
 
   /**
    * Packs rows that change, all sides in one pass: of a text the windows that contain or predict a
-   * character between what both texts begin and end with, and those characters; of numbers the rows
-   * that differ, and those whose label does.
+   * character of a {@link TextChange}, and those characters; of numbers the rows that differ, and
+   * those whose label does.
    *
+   * @param changes of the request
    * @param pairs structs {@code before} and {@code after} of the table's columns, {@code after}
    *     NULL where the row is removed
    * @return blocks by {@link Side}, perhaps empty ones
    */
   static JavaRDD<NetworkBlock[]> changed(
-      NetworkDescription network, Dataset<Row> pairs, String place) {
+      NetworkDescription network, List<Change> changes, Dataset<Row> pairs, String place) {
     NetworkInput input = network.input();
     if (input.isText()) {
-      String text = TableColumns.quoted(Objects.requireNonNull(input.text()));
+      String column = Objects.requireNonNull(input.text());
+      String text = TableColumns.quoted(column);
       return packed(
           inPlace(
               pairs.selectExpr(
                   "coalesce(before." + text + ", '') AS before",
                   "coalesce(after." + text + ", '') AS after")),
-          new TextPairPacker(Objects.requireNonNull(input.window()), input.tokenOf()));
+          new TextPairPacker(
+              Objects.requireNonNull(input.window()),
+              input.tokenOf(),
+              new TextChange.Replacements(changes, column)));
     }
     StructType schema = (StructType) pairs.schema().apply("before").dataType();
     Values before = values(network, schema, "before.", place);
@@ -342,7 +348,7 @@ final class NetworkTable {
       while (!texts.isFull() && rows.hasNext()) {
         InternalRow row = rows.next();
         String text = row.isNullAt(0) ? "" : row.getUTF8String(0).toString();
-        texts.add(text, 0, text.length());
+        texts.add(text, new TextChange.Ranges(new int[] {0}, new int[] {text.length()}), 0);
       }
       return texts.block();
     }
@@ -353,10 +359,12 @@ final class NetworkTable {
     private static final long serialVersionUID = 1L;
     private final int window;
     private final short[] tokenOf;
+    private final TextChange.Replacements replaced;
 
-    TextPairPacker(int window, short[] tokenOf) {
+    TextPairPacker(int window, short[] tokenOf, TextChange.Replacements replaced) {
       this.window = window;
       this.tokenOf = tokenOf;
+      this.replaced = replaced;
     }
 
     @Override
@@ -367,27 +375,11 @@ final class NetworkTable {
         InternalRow row = rows.next();
         String before = row.getUTF8String(0).toString();
         String after = row.getUTF8String(1).toString();
-        int shorter = Math.min(before.length(), after.length());
-        int prefix = 0;
-        while (prefix < shorter && before.charAt(prefix) == after.charAt(prefix)) {
-          prefix++;
-        }
-        int suffix = 0;
-        while (suffix < shorter - prefix
-            && before.charAt(before.length() - 1 - suffix)
-                == after.charAt(after.length() - 1 - suffix)) {
-          suffix++;
-        }
-        for (Side side : Side.values()) {
-          boolean was = side == Side.BEFORE || side == Side.TARGET_BEFORE;
-          boolean whole = side == Side.BEFORE || side == Side.AFTER;
-          String text = was ? before : after;
-          // before the end of the change, and for a window behind it
-          int end = text.length() - suffix + (whole ? Math.min(suffix, window) : 0);
-          if (prefix < end) {
-            sides[side.ordinal()].add(text, prefix, end);
-          }
-        }
+        TextChange change = replaced.of(before, after);
+        sides[Side.BEFORE.ordinal()].add(before, change.before(), window);
+        sides[Side.AFTER.ordinal()].add(after, change.after(), window);
+        sides[Side.TARGET_BEFORE.ordinal()].add(before, change.before(), 0);
+        sides[Side.TARGET_AFTER.ordinal()].add(after, change.after(), 0);
       }
       return Arrays.stream(sides).map(Texts::block).toArray(NetworkBlock[]::new);
     }
@@ -412,9 +404,29 @@ final class NetworkTable {
     }
 
     /**
-     * Adds a text, behind a window of its own, of which the characters [from, to) are predicted.
+     * Adds a text, behind a window of its own, of which the characters of some ranges are
+     * predicted, and those behind each.
+     *
+     * @param behind how many
      */
-    void add(String text, int from, int to) {
+    void add(String text, TextChange.Ranges ranges, int behind) {
+      int begin = size + window;
+      int before = examples;
+      int end = 0;
+      for (int k = 0; k < ranges.from().length; k++) {
+        int from = Math.max(end, ranges.from()[k]); // a range may begin in a window behind another
+        end = Math.max(end, (int) Math.min(text.length(), (long) ranges.to()[k] + behind));
+        targets = room(targets, examples + Math.max(0, end - from));
+        for (int target = from; target < end; target++) {
+          targets[examples++] = begin + target;
+        }
+      }
+      if (examples > before) {
+        add(text);
+      }
+    }
+
+    private void add(String text) {
       if ((long) size + window + text.length() > MOST_TOKENS) {
         throw new InvalidInputException(
             "a text has "
@@ -424,13 +436,9 @@ final class NetworkTable {
                 + " that is more than a block can hold");
       }
       tokens = room(tokens, size + window + text.length());
-      targets = room(targets, examples + to - from);
       Arrays.fill(tokens, size, size + window, NetworkInput.BEFORE);
       size += window;
       for (int k = 0; k < text.length(); k++) {
-        if (k >= from && k < to) {
-          targets[examples++] = size;
-        }
         tokens[size++] = tokenOf[text.charAt(k)];
       }
     }

@@ -95,6 +95,7 @@ public final class NeuralUnlearnJob {
                   () ->
                       ChangedExamples.of(
                           open,
+                          request.changes(),
                           corrections,
                           table,
                           corrections.corrected(table),

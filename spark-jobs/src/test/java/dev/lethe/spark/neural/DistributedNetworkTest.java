@@ -14,6 +14,7 @@ import dev.lethe.core.neural.Sample;
 import dev.lethe.core.neural.ValueBlock;
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.LocalSpark;
+import dev.lethe.spark.request.Change;
 import dev.lethe.spark.request.Corrections;
 import dev.lethe.spark.request.RequestReader;
 import dev.lethe.spark.torch.TorchModel;
@@ -35,6 +36,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 @ExtendWith(LocalSpark.class)
@@ -332,41 +334,95 @@ class DistributedNetworkTest {
   void changed_windows_areThoseThatOneTextHasAlone(String texts) {
     String[] both = texts.split("\\|", -1);
     int window = 5;
-    NetworkInput input = NetworkInput.ofText("body", window, " 0123abcdefghijklmnopqrstuvwxyz");
-    NetworkDescription network =
-        new NetworkDescription(
-            1,
-            new NetworkArchitecture("lstm", List.of(4), 3, 1, null),
-            "cross-entropy",
-            input,
-            null,
-            input.tokens(),
-            NETWORK.schedule(),
-            "test");
-    Dataset<Row> pairs =
-        LocalSpark.session()
-            .sql(
-                "SELECT named_struct('body', '%s') AS before, named_struct('body', '%s') AS after"
-                    .formatted(both[0], both[1]));
+    NetworkDescription network = lstm(window);
+    Dataset<Row> pairs = pair(both[0], both[1]);
     TreeMap<String, Integer> expected = windows(both[0], window);
     windows(both[1], window).forEach((text, count) -> expected.merge(text, -count, Integer::sum));
     expected.values().removeIf(count -> count == 0);
 
     TreeMap<String, Integer> found = new TreeMap<>();
-    count(network, pairs, NetworkTable.Side.BEFORE, 1, found);
-    count(network, pairs, NetworkTable.Side.AFTER, -1, found);
+    count(network, List.of(), pairs, NetworkTable.Side.BEFORE, 1, found);
+    count(network, List.of(), pairs, NetworkTable.Side.AFTER, -1, found);
     found.values().removeIf(count -> count == 0);
 
     assertThat(found).isEqualTo(expected);
   }
 
+  private static NetworkDescription lstm(int window) {
+    NetworkInput input = NetworkInput.ofText("body", window, " ,0123abcdefghijklmnopqrstuvwxyz");
+    return new NetworkDescription(
+        1,
+        new NetworkArchitecture("lstm", List.of(4), 3, 1, null),
+        "cross-entropy",
+        input,
+        null,
+        input.tokens(),
+        NETWORK.schedule(),
+        "test");
+  }
+
+  private static Dataset<Row> pair(String before, String after) {
+    return LocalSpark.session()
+        .sql(
+            "SELECT named_struct('body', '%s') AS before, named_struct('body', '%s') AS after"
+                .formatted(before, after));
+  }
+
+  /** Before and after: windows, and those whose target changes. */
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        // far apart: its 4 characters and the 5 behind it, of the last the 4 that are left
+        "pin 0123 is what they say, pin 0123 now|0123|none|17|8|17|8",
+        "pin 0123 is what they say, pin 0123 now|0123|no|17|8|13|4",
+        "pin 0123 is what they say, pin 0123 now|0123|''|17|8|9|0",
+        "pin 0123 is what they say, pin 0123 now|pin 0123|pin none|17|8|17|8",
+        // windows meet: what stands between is no target
+        "0123, 0123, 0123 and so on|0123|none|21|12|21|12",
+        "0123, 0123, 0123 and so on|0123|0113|18|3|18|3",
+        // side by side
+        "00000 and so on|00|3|9|4|7|2",
+        // nothing of the old text goes
+        "they say so, they say no|say|say it|8|0|14|6",
+      })
+  void changed_severalOccurrences_nothingBetweenThemIsChanged(
+      String text, String find, String with, int was, int targetsWere, int is, int targetsAre) {
+    int window = 5;
+    String after = text.replace(find, with);
+    List<Change> changes =
+        List.of(
+            new Change.ReplaceText("other", find, "x"),
+            new Change.ReplaceText("Body", find, with),
+            new Change.ReplaceText("body", "a", "o"));
+    Dataset<Row> pairs = pair(text, after);
+    TreeMap<String, Integer> expected = windows(text, window);
+    windows(after, window).forEach((one, count) -> expected.merge(one, -count, Integer::sum));
+    expected.values().removeIf(count -> count == 0);
+    TreeMap<String, Integer> found = new TreeMap<>();
+
+    int[] counts = new int[4];
+    for (NetworkTable.Side side : NetworkTable.Side.values()) {
+      TreeMap<String, Integer> ofSide = new TreeMap<>();
+      count(lstm(window), changes, pairs, side, 1, ofSide);
+      counts[side.ordinal()] = ofSide.values().stream().mapToInt(n -> n).sum();
+    }
+    count(lstm(window), changes, pairs, NetworkTable.Side.BEFORE, 1, found);
+    count(lstm(window), changes, pairs, NetworkTable.Side.AFTER, -1, found);
+    found.values().removeIf(count -> count == 0);
+
+    assertThat(counts).containsExactly(was, is, targetsWere, targetsAre);
+    assertThat(found).isEqualTo(expected);
+  }
+
   private static void count(
       NetworkDescription network,
+      List<Change> changes,
       Dataset<Row> pairs,
       NetworkTable.Side side,
       int sign,
       TreeMap<String, Integer> counts) {
-    for (NetworkBlock[] sides : NetworkTable.changed(network, pairs, "test").collect()) {
+    for (NetworkBlock[] sides : NetworkTable.changed(network, changes, pairs, "test").collect()) {
       NetworkBlock block = sides[side.ordinal()];
       Batch batch = block.range(0, block.rows());
       int window = (int) batch.inputShape()[1];
@@ -411,7 +467,8 @@ class DistributedNetworkTest {
     long twos = table(1).where("label = 2").count();
     try (OpenNetwork open = open();
         ChangedExamples examples =
-            ChangedExamples.of(open, corrections, table, corrections.corrected(table), 0, "test")) {
+            ChangedExamples.of(
+                open, List.of(), corrections, table, corrections.corrected(table), 0, "test")) {
       assertThat(examples.corrected().rows()).isEqualTo(ROWS - twos);
       assertThat(examples.before().rows()).isEqualTo(ones + twos);
       assertThat(examples.after().rows()).isEqualTo(ones);
