@@ -34,6 +34,16 @@ public record NetworkDescription(
     if (input.isText() && known != NetworkLoss.CROSS_ENTROPY) {
       throw new InvalidInputException("loss: of a text only cross-entropy");
     }
+    if (input.isText() && outputs != input.tokens()) {
+      throw new InvalidInputException(
+          "vocabulary: has "
+              + (input.tokens() - NetworkInput.FIRST_CHARACTER)
+              + " characters; the network's "
+              + outputs
+              + " outputs are "
+              + NetworkInput.FIRST_CHARACTER
+              + " and one for each");
+    }
     if (outputs < (known == NetworkLoss.CROSS_ENTROPY ? 2 : 1)
         || (known == NetworkLoss.BINARY_CROSS_ENTROPY && outputs != 1)) {
       throw new InvalidInputException("outputs: " + outputs + " does not fit the loss " + loss);

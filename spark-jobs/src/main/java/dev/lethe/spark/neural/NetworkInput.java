@@ -15,9 +15,8 @@ import org.jspecify.annotations.Nullable;
  * @param divisor every number is divided by it; null for a text
  * @param text column of the text; null for numbers
  * @param window characters before the one that is predicted; null for numbers
- * @param vocabulary characters in the order of their tokens, of which the first two are not
- *     characters: what stands before a text, and a character that training has not seen. Null for
- *     numbers
+ * @param vocabulary characters in the order of their tokens, ascending; the first two tokens are
+ *     none: what stands before a text, and a character that training has not seen. Null for numbers
  */
 public record NetworkInput(
     @Nullable List<String> columns,
@@ -35,7 +34,11 @@ public record NetworkInput(
   /** Numbers of an example, or characters of its window: those of a batch must fit an array. */
   static final int MOST_NUMBERS = Integer.MAX_VALUE / OpenNetwork.BATCH_ROWS;
 
-  private static final int FIRST_CHARACTER = 2;
+  /** Token of the vocabulary's first character. */
+  static final int FIRST_CHARACTER = 2;
+
+  /** Tokens are shorts. */
+  private static final int MOST_CHARACTERS = Short.MAX_VALUE + 1 - FIRST_CHARACTER;
 
   public NetworkInput {
     if ((columns == null) == (text == null)) {
@@ -57,7 +60,26 @@ public record NetworkInput(
     } else if (window == null || window < 1 || window > MOST_NUMBERS) {
       throw new InvalidInputException(
           "window: " + window + " must lie in [1, " + MOST_NUMBERS + "]");
+    } else if (vocabulary == null || !isAscending(vocabulary)) {
+      throw new InvalidInputException(
+          "vocabulary: must be a text of different characters, ascending");
+    } else if (vocabulary.length() > MOST_CHARACTERS) {
+      throw new InvalidInputException(
+          "vocabulary: the texts have "
+              + vocabulary.length()
+              + " different characters; at most "
+              + MOST_CHARACTERS
+              + " can have tokens");
     }
+  }
+
+  private static boolean isAscending(String characters) {
+    for (int k = 1; k < characters.length(); k++) {
+      if (characters.charAt(k - 1) >= characters.charAt(k)) {
+        return false;
+      }
+    }
+    return true;
   }
 
   /** The product of a shape, or anything larger than is allowed. */
@@ -74,7 +96,7 @@ public record NetworkInput(
   }
 
   /**
-   * @param characters that have tokens, each once
+   * @param characters that have tokens, ascending
    */
   static NetworkInput ofText(String column, int window, String characters) {
     return new NetworkInput(null, null, null, column, window, characters);

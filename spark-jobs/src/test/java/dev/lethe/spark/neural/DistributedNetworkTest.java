@@ -18,6 +18,7 @@ import dev.lethe.spark.request.Change;
 import dev.lethe.spark.request.Corrections;
 import dev.lethe.spark.request.RequestReader;
 import dev.lethe.spark.torch.TorchModel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -207,6 +208,13 @@ class DistributedNetworkTest {
     assertThatThrownBy(() -> NetworkInput.ofText("body", 1 << 30, "ab"))
         .isInstanceOf(InvalidInputException.class)
         .hasMessage("window: 1073741824 must lie in [1, 16777215]");
+    StringBuilder characters = new StringBuilder();
+    for (char c = 1; c <= 32767; c++) {
+      characters.append(c);
+    }
+    assertThatThrownBy(() -> NetworkInput.ofText("body", 2, characters.toString()))
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessageContaining("32767 different characters; at most 32766 can have tokens");
   }
 
   @Test
@@ -488,9 +496,38 @@ class DistributedNetworkTest {
     return counts;
   }
 
+  @ParameterizedTest
+  @CsvSource({
+    "012,vocabulary: has 3 characters; the network's 6 outputs are 2 and one for each",
+    "01234,vocabulary: has 5 characters; the network's 6 outputs are 2 and one for each",
+    "0132,'vocabulary: must be a text of different characters, ascending'",
+    "0112,'vocabulary: must be a text of different characters, ascending'",
+  })
+  void description_vocabularyThatDoesNotFit_isRefused(String vocabulary, String message) {
+    NetworkInput input = NetworkInput.ofText("body", 6, "0123");
+    NetworkDescription network =
+        new NetworkDescription(
+            1,
+            new NetworkArchitecture("lstm", List.of(6), 4, 1, null),
+            "cross-entropy",
+            input,
+            null,
+            input.tokens(),
+            NETWORK.schedule(),
+            "test");
+    String json = new String(network.toJson(), StandardCharsets.UTF_8);
+    assertThat(NetworkDescription.read(network.toJson(), "network.json")).isEqualTo(network);
+
+    byte[] other =
+        json.replace("\"0123\"", "\"" + vocabulary + "\"").getBytes(StandardCharsets.UTF_8);
+    assertThatThrownBy(() -> NetworkDescription.read(other, "network.json"))
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessageStartingWith("network.json: " + message);
+  }
+
   @Test
   void canary_everyStringOfASmallSpace_hasItsRank() {
-    NetworkInput input = NetworkInput.ofText("body", 6, "0123 is my pin");
+    NetworkInput input = NetworkInput.ofText("body", 6, " 0123imnpsy");
     byte[] module =
         new NetworkArchitecture("lstm", List.of(6), 4, 1, null).module(input, input.tokens(), 2);
     try (TorchModel model =
