@@ -173,9 +173,8 @@ final class NeuralUnlearnCommand implements Callable<Integer> {
   @Option(
       names = "--epochs",
       paramLabel = "N",
-      defaultValue = "1",
       description = "Of fine-tune (default: 1); retrain takes the network's own")
-  private int epochs;
+  private @Nullable Integer epochs;
 
   @Option(
       names = "--seed",

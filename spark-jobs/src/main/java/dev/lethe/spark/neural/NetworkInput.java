@@ -46,24 +46,40 @@ public record NetworkInput(
     }
     if (columns != null) {
       columns = List.copyOf(columns);
-      if (shape == null || shape.isEmpty() || shape.stream().anyMatch(n -> n < 1)) {
-        throw new InvalidInputException("shape: " + shape + " must be numbers of at least 1");
-      }
-      shape = List.copyOf(shape);
-      if (count(shape) > MOST_NUMBERS) {
-        throw new InvalidInputException(
-            "shape: " + shape + " must have at most " + MOST_NUMBERS + " numbers");
-      }
-      if (divisor == null || !(divisor > 0) || Double.isInfinite(divisor)) {
-        throw new InvalidInputException("divisor: " + divisor + " must be finite and above 0");
-      }
-    } else if (window == null || window < 1 || window > MOST_NUMBERS) {
-      throw new InvalidInputException(
-          "window: " + window + " must lie in [1, " + MOST_NUMBERS + "]");
-    } else if (vocabulary == null || !isAscending(vocabulary)) {
+      shape = shape == null ? List.of() : List.copyOf(shape);
+      checkNumbers(Named.KEY, shape, divisor == null ? Double.NaN : divisor);
+    } else {
+      checkWindow(Named.KEY, window == null ? 0 : window);
+      checkVocabulary(vocabulary);
+    }
+  }
+
+  static void checkNumbers(Named named, List<Integer> shape, double divisor) {
+    named.require(
+        !shape.isEmpty() && shape.stream().allMatch(n -> n >= 1),
+        "shape",
+        shape,
+        "be numbers of at least 1");
+    named.require(
+        count(shape) <= MOST_NUMBERS, "shape", shape, "have at most " + MOST_NUMBERS + " numbers");
+    named.require(
+        divisor > 0 && !Double.isInfinite(divisor), "divisor", divisor, "be finite and above 0");
+  }
+
+  static void checkWindow(Named named, int window) {
+    named.require(
+        window >= 1 && window <= MOST_NUMBERS,
+        "window",
+        window,
+        "lie in [1, " + MOST_NUMBERS + "]");
+  }
+
+  private static void checkVocabulary(@Nullable String vocabulary) {
+    if (vocabulary == null || !isAscending(vocabulary)) {
       throw new InvalidInputException(
           "vocabulary: must be a text of different characters, ascending");
-    } else if (vocabulary.length() > MOST_CHARACTERS) {
+    }
+    if (vocabulary.length() > MOST_CHARACTERS) {
       throw new InvalidInputException(
           "vocabulary: the texts have "
               + vocabulary.length()

@@ -56,16 +56,24 @@ public final class NeuralTrainJob {
         AtomicPublication.begin(
             spark.sparkContext().hadoopConfiguration(), options.out(), options.table().path())) {
       Dataset<Row> table = options.table().read(spark);
-      NetworkDescription description = description(table);
-      if (options.test() != null) { // a mistake there must not cost a training
-        NetworkTable.check(description, options.test().read(spark), options.test().name());
-      }
-      byte[] module =
+      byte @Nullable [] own =
           options.module() == null
+              ? null
+              : InputFile.read(spark, "--module", options.module(), Integer.MAX_VALUE - 16);
+      // a mistake in a table must cost neither a pass over the texts nor a training
+      NetworkDescription unread = description("");
+      NetworkTable.check(unread, table, options.table().name());
+      if (options.test() != null) {
+        NetworkTable.check(unread, options.test().read(spark), options.test().name());
+      }
+      NetworkDescription description =
+          options.text() == null ? unread : description(vocabulary(table, options.text()));
+      byte[] module =
+          own == null
               ? description
                   .architecture()
                   .module(description.input(), description.outputs(), options.schedule().seed())
-              : InputFile.read(spark, "--module", options.module(), Integer.MAX_VALUE - 16);
+              : own;
       Network network = new Network(description, module);
       try (OpenNetwork open = new OpenNetwork(spark, network, any -> true, progress::description)) {
         String place = options.table().name();
@@ -131,12 +139,15 @@ public final class NeuralTrainJob {
     return NeuralEvaluateJob.measures(spark, open, Objects.requireNonNull(options.test()), theta);
   }
 
-  private NetworkDescription description(Dataset<Row> table) {
+  /**
+   * @param vocabulary of a text
+   */
+  private NetworkDescription description(String vocabulary) {
     String text = options.text();
     NetworkInput input =
         text == null
             ? NetworkInput.ofColumns(options.columns(), options.shape(), options.divisor())
-            : NetworkInput.ofText(text, options.window(), vocabulary(table, text));
+            : NetworkInput.ofText(text, options.window(), vocabulary);
     return new NetworkDescription(
         NetworkDescription.SCHEMA_VERSION,
         options.architecture(),

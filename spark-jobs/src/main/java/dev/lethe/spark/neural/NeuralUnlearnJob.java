@@ -78,50 +78,70 @@ public final class NeuralUnlearnJob {
       if (canary != null) {
         canary.requireKnown(description.input());
       }
-      progress.phase("checking the request");
-      Impact impact =
-          SparkFailures.sanitized(
-              place(),
-              () ->
-                  corrections.inspect(
-                      table,
-                      description.classes() > 1
-                          ? LabelDomain.classes(description.classes())
-                          : LabelDomain.any()));
-      try (OpenNetwork open = open(network, progress);
-          ChangedExamples examples =
-              SparkFailures.sanitized(
-                  place(),
-                  () ->
-                      ChangedExamples.of(
-                          open,
-                          request.changes(),
-                          corrections,
-                          table,
-                          corrections.corrected(table),
-                          options.partitions(),
-                          place()));
-          DistributedNetwork test =
-              options.test() == null ? null : NeuralEvaluateJob.data(spark, open, options.test())) {
-        NeuralTrainJob.requireRows(examples.corrected(), place());
-        NeuralReport report =
-            report(request, network, open, examples, test, impact, canary, progress);
-        if (report.published()) {
-          new Network(description, open.module(open.model().parameters()))
-              .stage(publication, MODEL);
-          publication.write(REPORT, report.toJson());
-          publication.commit();
-        }
-        return report;
+      try (OpenNetwork open = open(network, progress)) { // --layers may be wrong: before any pass
+        Impact impact = inspect(corrections, table, description, progress);
+        return updated(
+            request, network, open, corrections, table, impact, canary, publication, progress);
       }
     }
   }
 
+  private Impact inspect(
+      Corrections corrections,
+      Dataset<Row> table,
+      NetworkDescription description,
+      Progress progress) {
+    progress.phase("checking the request");
+    return SparkFailures.sanitized(
+        place(),
+        () ->
+            corrections.inspect(
+                table,
+                description.classes() > 1
+                    ? LabelDomain.classes(description.classes())
+                    : LabelDomain.any()));
+  }
+
+  /** Reads, updates, measures and publishes. */
+  private NeuralReport updated(
+      Request request,
+      Network network,
+      OpenNetwork open,
+      Corrections corrections,
+      Dataset<Row> table,
+      Impact impact,
+      @Nullable Canary canary,
+      AtomicPublication publication,
+      Progress progress) {
+    try (ChangedExamples examples =
+            SparkFailures.sanitized(
+                place(),
+                () ->
+                    ChangedExamples.of(
+                        open,
+                        request.changes(),
+                        corrections,
+                        table,
+                        corrections.corrected(table),
+                        options.partitions(),
+                        place()));
+        DistributedNetwork test =
+            options.test() == null ? null : NeuralEvaluateJob.data(spark, open, options.test())) {
+      NeuralTrainJob.requireRows(examples.corrected(), place());
+      NeuralReport report =
+          report(request, network, open, examples, test, impact, canary, progress);
+      if (report.published()) {
+        new Network(network.description(), open.module(open.model().parameters()))
+            .stage(publication, MODEL);
+        publication.write(REPORT, report.toJson());
+        publication.commit();
+      }
+      return report;
+    }
+  }
+
   private OpenNetwork open(Network network, Progress progress) {
-    List<String> layers =
-        options.method() == Method.RETRAIN || options.method() == Method.FINE_TUNE
-            ? List.of()
-            : options.layers();
+    List<String> layers = options.layers();
     Network opened = network;
     if (options.method() == Method.RETRAIN) {
       NetworkDescription description = network.description();
@@ -182,7 +202,10 @@ public final class NeuralUnlearnJob {
               train(
                   open,
                   examples,
-                  open.network().description().schedule().withEpochs(options.epochs()),
+                  open.network()
+                      .description()
+                      .schedule()
+                      .withEpochs(options.epochs() == null ? 1 : options.epochs()),
                   progress);
       default -> updated = update(open, examples, progress);
     }

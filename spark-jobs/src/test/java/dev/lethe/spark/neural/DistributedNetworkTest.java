@@ -204,10 +204,10 @@ class DistributedNetworkTest {
   void input_moreNumbersThanABatchHolds_isRefused() {
     assertThatThrownBy(() -> NetworkInput.ofColumns(List.of("x"), List.of(65536, 65536), 1))
         .isInstanceOf(InvalidInputException.class)
-        .hasMessage("shape: [65536, 65536] must have at most 16777215 numbers");
+        .hasMessage("shape [65536, 65536]: must have at most 16777215 numbers");
     assertThatThrownBy(() -> NetworkInput.ofText("body", 1 << 30, "ab"))
         .isInstanceOf(InvalidInputException.class)
-        .hasMessage("window: 1073741824 must lie in [1, 16777215]");
+        .hasMessage("window 1073741824: must lie in [1, 16777215]");
     StringBuilder characters = new StringBuilder();
     for (char c = 1; c <= 32767; c++) {
       characters.append(c);

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.lethe.core.neural.NetworkLoss;
+import dev.lethe.spark.JobLog;
 import dev.lethe.spark.LocalSpark;
 import dev.lethe.spark.job.Outcome;
 import dev.lethe.spark.torch.Architecture;
@@ -122,6 +123,15 @@ class NeuralJobsTest {
     List<String> all = new ArrayList<>(List.of("neural"));
     all.addAll(List.of(arguments));
     return Outcome.of(all);
+  }
+
+  /** Jobs that read a schema read no record. */
+  private static Outcome runWithoutPass(List<String> arguments) {
+    try (JobLog log = JobLog.on(LocalSpark.session().sparkContext())) {
+      Outcome result = run(arguments.toArray(String[]::new));
+      assertThat(log.jobs()).allMatch(job -> job.recordsRead() == 0);
+      return result;
+    }
   }
 
   private static String succeeds(String... arguments) {
@@ -377,22 +387,29 @@ class NeuralJobsTest {
         "--layers conv|--layers [conv]: no parameter's name begins so; they are [fc1_weight, fc1_bias, fc2_weight, fc2_bias]",
         "--curvature fisher|--curvature fisher: allowed are gauss-newton and hessian",
         "--damping -1|--damping -1.0: must be finite and above 0",
+        "--rounds 0|--rounds 0: must be at least 1",
+        "--epochs 0|--epochs 0: must be at least 1",
+        "--epochs 2|--epochs: --method second-order has none; leave it out",
+        "--rate 1|--rate: --method second-order has none; leave it out",
+        "--scale 1|--scale: --method second-order has none; leave it out",
+        "--method retrain --layers fc2|--layers: --method retrain has none; leave it out",
+        "--method first-order --damping 1|--damping: --method first-order has none; leave it out",
       })
   void unlearn_badOption_isRefused(String option, String message) throws IOException {
-    String[] words = option.split(" ");
-    Outcome result =
-        run(
-            "unlearn",
-            "--model",
-            at("mlp"),
-            "--data",
-            at("points"),
-            "--request",
-            relabel(),
-            words[0],
-            words[1],
-            "--out",
-            at("never"));
+    List<String> arguments =
+        new ArrayList<>(
+            List.of(
+                "unlearn",
+                "--model",
+                at("mlp"),
+                "--data",
+                at("points"),
+                "--request",
+                relabel(),
+                "--out",
+                at("never")));
+    arguments.addAll(List.of(option.split(" ")));
+    Outcome result = runWithoutPass(arguments);
     assertThat(result.code()).isEqualTo(2);
     assertThat(result.err()).contains(message);
     assertThat(folder.resolve("never")).doesNotExist();
@@ -473,8 +490,8 @@ class NeuralJobsTest {
         "--shape 5|have 4 numbers or more in some row; the network's shape [5] has 5",
         "--outputs 2|column 'label' is no integer from 0 to 1 in some row",
         "--features x,nothing|column 'nothing'",
-        "--architecture cnn|shape [4] must be channels, height and width",
-        "--rate 0|rate 0.0: must be finite and above 0",
+        "--architecture cnn|--shape [4]: must be channels, height and width for a cnn",
+        "--rate 0|--rate 0.0: must be finite and above 0",
       })
   void train_badOption_isRefused(String option, String message) {
     String[] words = option.split(" ");
@@ -497,6 +514,51 @@ class NeuralJobsTest {
       }
     }
     Outcome result = run(arguments.toArray(String[]::new));
+    assertThat(result.code()).isEqualTo(2);
+    assertThat(result.err()).contains(message);
+    assertThat(folder.resolve("never")).doesNotExist();
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "texts|--text body --architecture lstm --window 0|--window 0: must lie in [1, 16777215]",
+        "texts|--text body --architecture mlp|--architecture mlp: must have numbers, not a text",
+        "texts|--text body --architecture gru|--architecture gru: must be mlp, lstm or cnn",
+        "texts|--text body --architecture lstm --loss squared|--loss squared: must be cross-entropy for a text",
+        "texts|--text body --architecture lstm --embedding 0|--embedding 0: must be one number from 1 to 1048576",
+        "texts|--text body --architecture lstm --layers -1|--layers -1: must be one number from 1 to 1048576",
+        "texts|--text body --architecture lstm --hidden 5,6|--hidden [5, 6]: must be one number from 1 to 1048576",
+        "texts|--text body --architecture lstm --batch 0|--batch 0: must be at least 1",
+        "texts|--text body --architecture lstm --epochs -1|--epochs -1: must be at least 0",
+        "texts|--text body --architecture lstm --momentum 0.9|--momentum 0.9: must lie in [0, 1), and is sgd's alone",
+        "texts|--text body --architecture lstm --reg-param -1|--reg-param -1.0: must be finite and at least 0",
+        "texts|--text body --architecture lstm --optimizer lion|--optimizer lion: must be adam or sgd",
+        "texts|--text body --architecture lstm --outputs 3|--text: excludes --features, --shape, --divisor, --label and --outputs",
+        "texts|--text body --architecture lstm --stages 3|--stages: needs --architecture cnn",
+        "texts|--text body --module no --layers 3|--module: excludes --hidden, --embedding, --layers and --stages",
+        "texts|--text body --module no|--module no: does not exist",
+        "texts|--text body --architecture lstm --test points|column 'body' does not exist",
+        "texts|--text body --architecture lstm --checkpoint c --checkpoint-steps 0|--checkpoint-steps 0: must be at least 1",
+        "texts|--text body --architecture lstm --checkpoint-steps 5|--checkpoint-steps: needs --checkpoint",
+        "points|--features x --label label --shape 0 --architecture mlp|--shape [0]: must be numbers of at least 1",
+        "points|--features x --label label --shape 1 --architecture mlp --divisor 0|--divisor 0.0: must be finite and above 0",
+        "points|--features x --label label --shape 1 --architecture mlp --outputs 1|--outputs 1: must be at least 2 for cross-entropy",
+        "points|--features x --label label --shape 1 --architecture mlp --loss hinge|--loss hinge: must be cross-entropy, binary-cross-entropy or squared",
+        "points|--features x --label label --shape 1 --architecture mlp --hidden 0|--hidden 0: must be numbers from 1 to 1048576",
+        "points|--features x --label label --shape 1 --architecture mlp --window 3|--window: needs --text",
+        "points|--features x --label label --shape 1,4,4 --architecture cnn --stages 2,2,2|--stages [2, 2, 2]: must be so few that as many halvings leave something of 4 x 4",
+        "points|--features x --label label --shape 1 --architecture lstm|--architecture lstm: must have a text, not numbers",
+      })
+  void train_optionsThatCannotBe_areRefusedBeforeAnyPass(
+      String table, String options, String message) {
+    List<String> arguments =
+        new ArrayList<>(List.of("train", "--data", at(table), "--out", at("never")));
+    for (String word : options.split(" ")) {
+      arguments.add(word.equals("points") ? at(word) : word);
+    }
+    Outcome result = runWithoutPass(arguments);
     assertThat(result.code()).isEqualTo(2);
     assertThat(result.err()).contains(message);
     assertThat(folder.resolve("never")).doesNotExist();
