@@ -18,13 +18,16 @@ import dev.lethe.spark.request.Change;
 import dev.lethe.spark.request.Corrections;
 import dev.lethe.spark.request.RequestReader;
 import dev.lethe.spark.torch.TorchModel;
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.api.java.function.FilterFunction;
 import org.apache.spark.sql.Dataset;
@@ -320,6 +323,23 @@ class DistributedNetworkTest {
       assertThat(resumed.steps()).isEqualTo(14);
       resumed.run(25, () -> true);
       assertThat(resumed.theta()).isEqualTo(through);
+    }
+  }
+
+  @Test
+  void checkpoint_writeThatFails_leavesNothing(@TempDir Path folder) throws IOException {
+    Path inTheWay = Files.createDirectories(folder.resolve("checkpoint.bin/of-another"));
+    try (OpenNetwork open = open();
+        DistributedNetwork data = data(open, 1)) {
+      NetworkTraining training = new NetworkTraining(open, data, NETWORK.schedule());
+
+      assertThatThrownBy(() -> checkpoint(folder, "one").write(training))
+          .isInstanceOf(InvalidInputException.class)
+          .hasMessageContaining("cannot be written");
+
+      try (Stream<Path> left = Files.list(folder)) {
+        assertThat(left).containsExactly(inTheWay.getParent());
+      }
     }
   }
 

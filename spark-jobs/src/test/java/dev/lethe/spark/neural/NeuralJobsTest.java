@@ -563,4 +563,54 @@ class NeuralJobsTest {
     assertThat(result.err()).contains(message);
     assertThat(folder.resolve("never")).doesNotExist();
   }
+
+  /** A rate that diverges at the end of the first epoch leaves a checkpoint to go on from. */
+  @ParameterizedTest
+  @CsvSource({"module-b.pt,2", "module-a.pt,3"})
+  void train_checkpointOfAnotherModuleOrPartitioning_isRefused(String module, String partitions)
+      throws IOException {
+    Files.write(folder.resolve("module-a.pt"), new Architecture.Mlp(4, List.of(6), 3).module(3));
+    Files.write(folder.resolve("module-b.pt"), new Architecture.Mlp(4, List.of(6), 3).module(4));
+    String checkpoint = at("checkpoint-" + module);
+
+    assertThat(resumable("module-a.pt", "2", checkpoint).code()).isEqualTo(3);
+    assertThat(resumable("module-a.pt", "2", checkpoint).out()).contains("resumed      at step 1");
+    Outcome other = resumable(module, partitions, checkpoint);
+
+    assertThat(other.code()).isEqualTo(2);
+    assertThat(other.err()).contains("is of a training with other settings or data");
+  }
+
+  private static Outcome resumable(String module, String partitions, String checkpoint) {
+    return run(
+        "train",
+        "--data",
+        at("points"),
+        "--features",
+        "x,y,more",
+        "--shape",
+        "4",
+        "--label",
+        "label",
+        "--outputs",
+        "3",
+        "--module",
+        at(module),
+        "--optimizer",
+        "sgd",
+        "--rate",
+        "1e30",
+        "--epochs",
+        "5",
+        "--batch",
+        "600",
+        "--partitions",
+        partitions,
+        "--checkpoint",
+        checkpoint,
+        "--checkpoint-steps",
+        "1",
+        "--out",
+        at("never"));
+  }
 }
