@@ -56,6 +56,9 @@ public record NeuralReport(
    * @param asTheyWere of the examples whose target changes, with their old target; null if none
    *     does
    * @param asTheyAre the same with their new target
+   * @param remembered of the examples whose target changes, how many old targets are remembered, by
+   *     the measure of {@code --remembered-above}; null if none changes or targets are numbers
+   * @param wrong the same for new targets: how many are not what the network predicts
    * @param test on the test data, if given
    * @param canary if given
    */
@@ -63,6 +66,8 @@ public record NeuralReport(
       NetworkMeasures corrected,
       @Nullable NetworkMeasures asTheyWere,
       @Nullable NetworkMeasures asTheyAre,
+      @Nullable Long remembered,
+      @Nullable Long wrong,
       @Nullable NetworkMeasures test,
       Canary.@Nullable Memory canary) {}
 

@@ -1,5 +1,6 @@
 package dev.lethe.spark.neural;
 
+import dev.lethe.core.neural.NetworkSum;
 import dev.lethe.core.neural.NetworkUnlearning;
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.certificate.AtomicPublication;
@@ -315,7 +316,7 @@ public final class NeuralUnlearnJob {
   }
 
   /** The network on everything that is measured. */
-  private static NeuralReport.Measured measured(
+  private NeuralReport.Measured measured(
       OpenNetwork network,
       ChangedExamples examples,
       @Nullable DistributedNetwork test,
@@ -323,18 +324,27 @@ public final class NeuralUnlearnJob {
     double[] theta = network.model().parameters();
     NetworkDescription description = network.network().description();
     network.model().setBuffers(network.buffers());
+    boolean classes = description.classes() > 0;
+    @Nullable NetworkSum was = ofChanged(examples.targetBefore(), theta);
+    @Nullable NetworkSum is = ofChanged(examples.targetAfter(), theta);
     return new NeuralReport.Measured(
         NetworkMeasures.of(description, examples.corrected().evaluate(theta)),
-        ofChanged(description, examples.targetBefore(), theta),
-        ofChanged(description, examples.targetAfter(), theta),
+        was == null ? null : NetworkMeasures.of(description, was),
+        is == null ? null : NetworkMeasures.of(description, is),
+        was == null || !classes
+            ? null
+            : examples
+                .targetBefore()
+                .forgettingGradient(theta, rememberedAbove(description.input()))
+                .rows(),
+        is == null || !classes ? null : is.rows() - is.correct(),
         test == null ? null : NetworkMeasures.of(description, test.evaluate(theta)),
         canary == null
             ? null
             : canary.memory(network.model(), description.input(), NeuralEvaluateJob.CANARY_SEED));
   }
 
-  private static @Nullable NetworkMeasures ofChanged(
-      NetworkDescription description, DistributedNetwork changed, double[] theta) {
-    return changed.rows() == 0 ? null : NetworkMeasures.of(description, changed.evaluate(theta));
+  private static @Nullable NetworkSum ofChanged(DistributedNetwork changed, double[] theta) {
+    return changed.rows() == 0 ? null : changed.evaluate(theta);
   }
 }

@@ -194,6 +194,30 @@ class NeuralJobsTest {
         .isLessThan(report.at("/before/asTheyAre/meanLoss").asDouble());
     assertThat(report.at("/after/corrected/meanLoss").asDouble())
         .isLessThan(report.at("/before/corrected/meanLoss").asDouble());
+    assertThat(report.at("/before/remembered").asLong()).isPositive();
+    for (String when : List.of("before", "after")) {
+      JsonNode measured = report.get(when);
+      // of labels, an old one is remembered where it is predicted
+      assertThat(measured.get("remembered").asLong())
+          .isEqualTo(Math.round(touched * measured.at("/asTheyWere/accuracy").asDouble()));
+      assertThat(measured.get("wrong").asLong())
+          .isEqualTo(Math.round(touched * (1 - measured.at("/asTheyAre/accuracy").asDouble())));
+    }
+    assertThat(printed)
+        .contains(
+            "remembered   %d old targets; after: %d"
+                .formatted(
+                    report.at("/before/remembered").asLong(),
+                    report.at("/after/remembered").asLong()))
+        .contains(
+            "wrong        %d new targets; after: %d"
+                .formatted(
+                    report.at("/before/wrong").asLong(), report.at("/after/wrong").asLong()));
+    if (report.get("outcome").isNull()) {
+      assertThat(printed).doesNotContain("outcome");
+    } else {
+      assertThat(printed).contains("outcome      " + report.get("outcome").asText());
+    }
     // the classes do not overlap: whoever has the right labels is right nearly everywhere
     assertThat(report.at("/after/test/accuracy").asDouble()).isGreaterThan(0.97);
     succeeds("evaluate", "--model", at(out + "/model"), "--data", at("held-out"));
@@ -216,6 +240,8 @@ class NeuralJobsTest {
 
     JsonNode report = report("removed");
     assertThat(report.at("/changed/after").asLong()).isZero();
+    assertThat(report.at("/after/remembered").isNull()).isTrue();
+    assertThat(report.at("/after/wrong").isNull()).isTrue();
     assertThat(report.at("/changed/removed").asLong()).isPositive();
     assertThat(report.at("/update")).hasSize(1);
     assertThat(report.at("/after/corrected/meanLoss").asDouble())
