@@ -17,13 +17,15 @@ import org.apache.spark.storage.StorageLevel;
  *
  * @param targetBefore those of {@code before} whose target changes
  * @param targetAfter those of {@code after} whose target has changed
+ * @param featureSeconds that reading took where it makes features, too; else 0
  */
 record ChangedExamples(
     DistributedNetwork corrected,
     DistributedNetwork before,
     DistributedNetwork after,
     DistributedNetwork targetBefore,
-    DistributedNetwork targetAfter)
+    DistributedNetwork targetAfter,
+    double featureSeconds)
     implements AutoCloseable {
 
   /**
@@ -38,6 +40,7 @@ record ChangedExamples(
       Dataset<Row> corrected,
       int partitions,
       String place) {
+    long begin = System.nanoTime();
     NetworkDescription description = network.network().description();
     JavaRDD<NetworkBlock[]> changed =
         NetworkTable.changed(description, changes, corrections.touchedPairs(table), place);
@@ -55,7 +58,8 @@ record ChangedExamples(
                 network, changed.map(blocks -> blocks[k]).filter(block -> block.rows() > 0), place);
       }
       read = true;
-      return new ChangedExamples(all, sides[0], sides[1], sides[2], sides[3]);
+      double seconds = network.hasFixedFeatures() ? (System.nanoTime() - begin) / 1e9 : 0;
+      return new ChangedExamples(all, sides[0], sides[1], sides[2], sides[3], seconds);
     } finally { // Scala throws checked exceptions undeclared
       changed.unpersist(false); // each side has its blocks now
       if (!read) {
@@ -76,7 +80,8 @@ record ChangedExamples(
         before.with(other),
         after.with(other),
         targetBefore.with(other),
-        targetAfter.with(other));
+        targetAfter.with(other),
+        featureSeconds);
   }
 
   /** For the update. */

@@ -18,7 +18,9 @@ import org.jspecify.annotations.Nullable;
  * @param outcome of an update by the paper's method; null of training
  * @param before of the network that was given
  * @param after of the new one
- * @param seconds of the update alone, behind reading
+ * @param seconds of the update; behind reading, but for {@code featureSeconds}
+ * @param featureSeconds of these, the passes that read the examples and make what the layers that
+ *     stay as they are make of them; 0 where every layer changes
  * @param lethe version
  */
 public record NeuralReport(
@@ -34,6 +36,7 @@ public record NeuralReport(
     Measured before,
     Measured after,
     double seconds,
+    double featureSeconds,
     String lethe) {
   static final int SCHEMA_VERSION = 1;
   static final String VERDICT = "empirical";

@@ -210,7 +210,7 @@ public final class NeuralUnlearnJob {
                   progress);
       default -> updated = update(open, examples, progress);
     }
-    double seconds = (System.nanoTime() - begin) / 1e9;
+    double seconds = examples.featureSeconds() + (System.nanoTime() - begin) / 1e9;
     return new NeuralReport(
         NeuralReport.SCHEMA_VERSION,
         request.id(),
@@ -231,6 +231,7 @@ public final class NeuralUnlearnJob {
         before,
         measured(open, examples, test, canary),
         seconds,
+        examples.featureSeconds(),
         BuildInfo.version());
   }
 

@@ -244,6 +244,7 @@ class NeuralJobsTest {
     assertThat(report.at("/after/wrong").isNull()).isTrue();
     assertThat(report.at("/changed/removed").asLong()).isPositive();
     assertThat(report.at("/update")).hasSize(1);
+    assertThat(report.at("/featureSeconds").asDouble()).isZero();
     assertThat(report.at("/after/corrected/meanLoss").asDouble())
         .isLessThan(report.at("/before/corrected/meanLoss").asDouble());
   }
@@ -350,6 +351,9 @@ class NeuralJobsTest {
         "--out",
         at("own-2"));
 
+    assertThat(report("own-2").at("/featureSeconds").asDouble())
+        .isPositive()
+        .isLessThan(report("own-2").at("/seconds").asDouble());
     double[] before = parameters("own");
     double[] after = parameters("own-2/model");
     int free = 6 * 3 + 3;
