@@ -161,7 +161,10 @@ final class NeuralUnlearnCommand implements Callable<Integer> {
   @Option(
       names = "--damping",
       paramLabel = "X",
-      description = "Added to the curvature (default: 0.001 times the largest eigenvalue)")
+      description =
+          "Added to the curvature in the first round (default: 0.001 times the largest eigenvalue);"
+              + " where a step is too long it is multiplied by 8, and behind a round whose first step was"
+              + " taken divided by 3, also below what is given here")
   private @Nullable Double damping;
 
   @Option(
