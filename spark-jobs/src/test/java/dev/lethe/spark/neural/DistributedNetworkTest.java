@@ -14,23 +14,33 @@ import dev.lethe.core.neural.Sample;
 import dev.lethe.core.neural.ValueBlock;
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.LocalSpark;
+import dev.lethe.spark.request.Change;
+import dev.lethe.spark.request.Corrections;
+import dev.lethe.spark.request.RequestReader;
 import dev.lethe.spark.torch.TorchModel;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.api.java.function.FilterFunction;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.types.StructType;
+import org.apache.spark.util.LongAccumulator;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 @ExtendWith(LocalSpark.class)
@@ -128,6 +138,86 @@ class DistributedNetworkTest {
             .isLessThan(tolerance * Vectors.norm(product));
       }
     }
+  }
+
+  private static NetworkDescription mlp(int inputs, int hidden) {
+    return new NetworkDescription(
+        1,
+        new NetworkArchitecture("mlp", List.of(hidden), null, null, null),
+        "cross-entropy",
+        NetworkInput.ofColumns(List.of("pixels"), List.of(inputs), 255),
+        "label",
+        CLASSES,
+        NETWORK.schedule(),
+        "test");
+  }
+
+  @Test
+  void blocks_largeExamples_areLimitedByBytes() {
+    int size = 300_000; // of 4 bytes: six are 7.2 MB, seven 8.4 MB
+    Dataset<Row> table =
+        LocalSpark.session()
+            .range(0, 20, 1, 1)
+            .selectExpr("CAST(repeat('x', " + size + ") AS BINARY) AS pixels", "0 AS label");
+
+    List<Integer> rows =
+        NetworkTable.blocks(mlp(size, 2), table, 1, "--data test")
+            .map(NetworkBlock::rows)
+            .collect();
+
+    assertThat(rows).containsExactly(6, 6, 6, 2);
+  }
+
+  @Test
+  void blocks_manyFixedFeatures_areLimitedByBytes() {
+    NetworkDescription description = mlp(4, 4096); // 16 KB an example
+    Network wide =
+        new Network(
+            description, description.architecture().module(description.input(), CLASSES, 1));
+    try (OpenNetwork open =
+        new OpenNetwork(LocalSpark.session(), wide, name -> name.startsWith("fc2"), () -> "test")) {
+      assertThat(open.hasFixedFeatures()).isTrue();
+      Batch all = everything();
+      int[] classes = Arrays.stream(all.classes()).mapToInt(label -> (int) label).toArray();
+      NetworkBlock one = new ValueBlock(ROWS, new int[] {4}, all.values(), classes, new float[0]);
+
+      List<NetworkBlock> blocks =
+          JavaSparkContext.fromSparkContext(LocalSpark.session().sparkContext())
+              .parallelize(List.of(one), 1)
+              .mapPartitions(
+                  new FixedFeatures(open.key(), open.loader(), open.buffers(), open.batchRows()))
+              .collect();
+
+      assertThat(blocks).extracting(NetworkBlock::rows).containsExactly(512, 188);
+      float[] expected = open.model().features(all);
+      int at = 0;
+      for (NetworkBlock block : blocks) {
+        Batch batch = block.range(0, block.rows());
+        assertThat(batch.values())
+            .isEqualTo(Arrays.copyOfRange(expected, at * 4096, (at + batch.rows()) * 4096));
+        assertThat(batch.classes())
+            .isEqualTo(Arrays.copyOfRange(all.classes(), at, at + batch.rows()));
+        at += batch.rows();
+      }
+      assertThat(at).isEqualTo(ROWS);
+    }
+  }
+
+  @Test
+  void input_moreNumbersThanABatchHolds_isRefused() {
+    assertThatThrownBy(() -> NetworkInput.ofColumns(List.of("x"), List.of(65536, 65536), 1))
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessage("shape [65536, 65536]: must have at most 16777215 numbers");
+    assertThatThrownBy(() -> NetworkInput.ofText("body", 1 << 30, "ab"))
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessage("window 1073741824: must lie in [1, 16777215]");
+    StringBuilder characters = new StringBuilder();
+    for (char c = 1; c <= 32767; c++) {
+      characters.append(c);
+    }
+    assertThatThrownBy(() -> NetworkInput.ofText("body", 2, characters.toString()))
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessageContaining("32767 different characters; at most 32766 can have tokens");
   }
 
   @Test
@@ -236,6 +326,23 @@ class DistributedNetworkTest {
     }
   }
 
+  @Test
+  void checkpoint_writeThatFails_leavesNothing(@TempDir Path folder) throws IOException {
+    Path inTheWay = Files.createDirectories(folder.resolve("checkpoint.bin/of-another"));
+    try (OpenNetwork open = open();
+        DistributedNetwork data = data(open, 1)) {
+      NetworkTraining training = new NetworkTraining(open, data, NETWORK.schedule());
+
+      assertThatThrownBy(() -> checkpoint(folder, "one").write(training))
+          .isInstanceOf(InvalidInputException.class)
+          .hasMessageContaining("cannot be written");
+
+      try (Stream<Path> left = Files.list(folder)) {
+        assertThat(left).containsExactly(inTheWay.getParent());
+      }
+    }
+  }
+
   private static Checkpoint checkpoint(Path folder, String settings) {
     return new Checkpoint(
         LocalSpark.session().sparkContext().hadoopConfiguration(), folder.toString(), settings);
@@ -255,41 +362,96 @@ class DistributedNetworkTest {
   void changed_windows_areThoseThatOneTextHasAlone(String texts) {
     String[] both = texts.split("\\|", -1);
     int window = 5;
-    NetworkInput input = NetworkInput.ofText("body", window, " 0123abcdefghijklmnopqrstuvwxyz");
-    NetworkDescription network =
-        new NetworkDescription(
-            1,
-            new NetworkArchitecture("lstm", List.of(4), 3, 1, null),
-            "cross-entropy",
-            input,
-            null,
-            input.tokens(),
-            NETWORK.schedule(),
-            "test");
-    Dataset<Row> pairs =
-        LocalSpark.session()
-            .sql(
-                "SELECT named_struct('body', '%s') AS before, named_struct('body', '%s') AS after"
-                    .formatted(both[0], both[1]));
+    NetworkDescription network = lstm(window);
+    Dataset<Row> pairs = pair(both[0], both[1]);
     TreeMap<String, Integer> expected = windows(both[0], window);
     windows(both[1], window).forEach((text, count) -> expected.merge(text, -count, Integer::sum));
     expected.values().removeIf(count -> count == 0);
 
     TreeMap<String, Integer> found = new TreeMap<>();
-    count(network, pairs, NetworkTable.Side.BEFORE, 1, found);
-    count(network, pairs, NetworkTable.Side.AFTER, -1, found);
+    count(network, List.of(), pairs, NetworkTable.Side.BEFORE, 1, found);
+    count(network, List.of(), pairs, NetworkTable.Side.AFTER, -1, found);
     found.values().removeIf(count -> count == 0);
 
     assertThat(found).isEqualTo(expected);
   }
 
+  private static NetworkDescription lstm(int window) {
+    NetworkInput input = NetworkInput.ofText("body", window, " ,0123abcdefghijklmnopqrstuvwxyz");
+    return new NetworkDescription(
+        1,
+        new NetworkArchitecture("lstm", List.of(4), 3, 1, null),
+        "cross-entropy",
+        input,
+        null,
+        input.tokens(),
+        NETWORK.schedule(),
+        "test");
+  }
+
+  private static Dataset<Row> pair(String before, String after) {
+    return LocalSpark.session()
+        .sql(
+            "SELECT named_struct('body', '%s') AS before, named_struct('body', '%s') AS after"
+                .formatted(before, after));
+  }
+
+  /** Before and after: windows, and those whose target changes. */
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        // far apart: its 4 characters and the 5 behind it, of the last the 4 that are left
+        "pin 0123 is what they say, pin 0123 now|0123|none|17|8|17|8",
+        "pin 0123 is what they say, pin 0123 now|0123|no|17|8|13|4",
+        "pin 0123 is what they say, pin 0123 now|0123|''|17|8|9|0",
+        "pin 0123 is what they say, pin 0123 now|pin 0123|pin none|17|8|17|8",
+        // windows meet: what stands between is no target
+        "0123, 0123, 0123 and so on|0123|none|21|12|21|12",
+        "0123, 0123, 0123 and so on|0123|0113|18|3|18|3",
+        // side by side
+        "00000 and so on|00|3|9|4|7|2",
+        // nothing of the old text goes
+        "they say so, they say no|say|say it|8|0|14|6",
+      })
+  void changed_severalOccurrences_nothingBetweenThemIsChanged(
+      String text, String find, String with, int was, int targetsWere, int is, int targetsAre) {
+    int window = 5;
+    String after = text.replace(find, with);
+    List<Change> changes =
+        List.of(
+            new Change.ReplaceText("other", find, "x"),
+            new Change.ReplaceText("Body", find, with),
+            new Change.ReplaceText("body", "a", "o"));
+    Dataset<Row> pairs = pair(text, after);
+    TreeMap<String, Integer> expected = windows(text, window);
+    windows(after, window).forEach((one, count) -> expected.merge(one, -count, Integer::sum));
+    expected.values().removeIf(count -> count == 0);
+    TreeMap<String, Integer> found = new TreeMap<>();
+
+    int[] counts = new int[4];
+    for (NetworkTable.Side side : NetworkTable.Side.values()) {
+      TreeMap<String, Integer> ofSide = new TreeMap<>();
+      count(lstm(window), changes, pairs, side, 1, ofSide);
+      counts[side.ordinal()] = ofSide.values().stream().mapToInt(n -> n).sum();
+    }
+    count(lstm(window), changes, pairs, NetworkTable.Side.BEFORE, 1, found);
+    count(lstm(window), changes, pairs, NetworkTable.Side.AFTER, -1, found);
+    found.values().removeIf(count -> count == 0);
+
+    assertThat(counts).containsExactly(was, is, targetsWere, targetsAre);
+    assertThat(found).isEqualTo(expected);
+  }
+
   private static void count(
       NetworkDescription network,
+      List<Change> changes,
       Dataset<Row> pairs,
       NetworkTable.Side side,
       int sign,
       TreeMap<String, Integer> counts) {
-    for (NetworkBlock block : NetworkTable.changed(network, pairs, side, false, "test").collect()) {
+    for (NetworkBlock[] sides : NetworkTable.changed(network, changes, pairs, "test").collect()) {
+      NetworkBlock block = sides[side.ordinal()];
       Batch batch = block.range(0, block.rows());
       int window = (int) batch.inputShape()[1];
       for (int i = 0; i < batch.rows(); i++) {
@@ -303,6 +465,48 @@ class DistributedNetworkTest {
     }
   }
 
+  @Test
+  void changedExamples_allSides_areReadOnce() {
+    LongAccumulator read = LocalSpark.session().sparkContext().longAccumulator();
+    Dataset<Row> table =
+        table(2)
+            .filter(
+                (FilterFunction<Row>)
+                    row -> {
+                      read.add(1);
+                      return true;
+                    });
+    Corrections corrections =
+        Corrections.of(
+            LocalSpark.session(),
+            RequestReader.read(
+                "request.yaml",
+                """
+                id: test
+                changes:
+                  - relabel: {to: 'CAST(0 AS INT)', where: label = 1}
+                  - removeRows: {where: label = 2}
+                """),
+            table.schema(),
+            "label",
+            null,
+            "request.yaml");
+    long ones = table(1).where("label = 1").count();
+    long twos = table(1).where("label = 2").count();
+    try (OpenNetwork open = open();
+        ChangedExamples examples =
+            ChangedExamples.of(
+                open, List.of(), corrections, table, corrections.corrected(table), 0, "test")) {
+      assertThat(examples.corrected().rows()).isEqualTo(ROWS - twos);
+      assertThat(examples.before().rows()).isEqualTo(ones + twos);
+      assertThat(examples.after().rows()).isEqualTo(ones);
+      assertThat(examples.targetBefore().rows()).isEqualTo(ones);
+      assertThat(examples.targetAfter().rows()).isEqualTo(ones);
+      // once for all rows as they are, once for those that change
+      assertThat(read.sum()).isEqualTo(2 * ROWS);
+    }
+  }
+
   private static TreeMap<String, Integer> windows(String text, int window) {
     String padded = "\uFFFD".repeat(window) + text;
     TreeMap<String, Integer> counts = new TreeMap<>();
@@ -312,9 +516,38 @@ class DistributedNetworkTest {
     return counts;
   }
 
+  @ParameterizedTest
+  @CsvSource({
+    "012,vocabulary: has 3 characters; the network's 6 outputs are 2 and one for each",
+    "01234,vocabulary: has 5 characters; the network's 6 outputs are 2 and one for each",
+    "0132,'vocabulary: must be a text of different characters, ascending'",
+    "0112,'vocabulary: must be a text of different characters, ascending'",
+  })
+  void description_vocabularyThatDoesNotFit_isRefused(String vocabulary, String message) {
+    NetworkInput input = NetworkInput.ofText("body", 6, "0123");
+    NetworkDescription network =
+        new NetworkDescription(
+            1,
+            new NetworkArchitecture("lstm", List.of(6), 4, 1, null),
+            "cross-entropy",
+            input,
+            null,
+            input.tokens(),
+            NETWORK.schedule(),
+            "test");
+    String json = new String(network.toJson(), StandardCharsets.UTF_8);
+    assertThat(NetworkDescription.read(network.toJson(), "network.json")).isEqualTo(network);
+
+    byte[] other =
+        json.replace("\"0123\"", "\"" + vocabulary + "\"").getBytes(StandardCharsets.UTF_8);
+    assertThatThrownBy(() -> NetworkDescription.read(other, "network.json"))
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessageStartingWith("network.json: " + message);
+  }
+
   @Test
   void canary_everyStringOfASmallSpace_hasItsRank() {
-    NetworkInput input = NetworkInput.ofText("body", 6, "0123 is my pin");
+    NetworkInput input = NetworkInput.ofText("body", 6, " 0123imnpsy");
     byte[] module =
         new NetworkArchitecture("lstm", List.of(6), 4, 1, null).module(input, input.tokens(), 2);
     try (TorchModel model =
