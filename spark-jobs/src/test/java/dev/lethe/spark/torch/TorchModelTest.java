@@ -74,7 +74,31 @@ class TorchModelTest {
             "cnn",
             new Architecture.Cnn(2, 8, 8, List.of(3, 4), 6, 5).module(5),
             NetworkLoss.CROSS_ENTROPY,
-            Batch.ofValues(new int[] {2, 8, 8}, floats(random, ROWS * 128), classes(random, 5))));
+            Batch.ofValues(new int[] {2, 8, 8}, floats(random, ROWS * 128), classes(random, 5))),
+        new Case(
+            "tied",
+            tied(),
+            NetworkLoss.CROSS_ENTROPY,
+            Batch.ofTokens(3, tokens(random, ROWS * 3, 7), classes(random, 7))));
+  }
+
+  private static Case named(String name) {
+    return cases().filter(given -> given.name().equals(name)).findFirst().orElseThrow();
+  }
+
+  /** Its outputs' weights are those of its embedding, as of many language models. */
+  private static byte[] tied() {
+    OwnModule module =
+        new OwnModule("Tied").parameter("embedding", floats(new SplittableRandom(1), 7 * 5), 7, 5);
+    return module
+        .parameter("bias", new float[7], 7)
+        .with("head", new OwnModule("Head").tied("weight", module, "embedding"))
+        .define(
+            """
+            def forward(self, x):
+              h = torch.tanh(torch.sum(torch.embedding(self.embedding, x), [1]))
+              return torch.addmm(self.bias, h, self.head.weight.t())
+            """);
   }
 
   @ParameterizedTest
@@ -252,7 +276,7 @@ class TorchModelTest {
 
   @Test
   void load_someParametersFree_gradientIsThatPartOfTheWhole() {
-    Case cnn = cases().filter(given -> given.name().equals("cnn")).findFirst().orElseThrow();
+    Case cnn = named("cnn");
     try (TorchModel whole = cnn.exact();
         TorchModel last =
             TorchModel.loadExact(cnn.module(), "cnn", cnn.loss(), name -> name.startsWith("fc"))) {
@@ -265,6 +289,37 @@ class TorchModelTest {
                   Arrays.copyOfRange(gradient, gradient.length - last.size(), gradient.length)))
           .isLessThan(1e-12 * Vectors.norm(gradient));
     }
+  }
+
+  @Test
+  void load_tiedParameter_isOnceInTheta() {
+    Case tied = named("tied");
+    try (TorchModel model = tied.single()) {
+      assertThat(model.names()).containsExactly("embedding", "bias");
+      assertThat(model.size()).isEqualTo(7 * 5 + 7);
+      assertThat(model.parameters()).startsWith(doubles(floats(new SplittableRandom(1), 7 * 5)));
+    }
+    // free under any of its names
+    try (TorchModel head =
+        TorchModel.load(tied.module(), "tied", tied.loss(), name -> name.startsWith("head"))) {
+      assertThat(head.names()).containsExactly("embedding");
+      assertThat(head.hasFixedFeatures(tied.batch())).isFalse();
+    }
+  }
+
+  @Test
+  void load_parameterTiedToItsTranspose_isRefused() {
+    OwnModule module =
+        new OwnModule("Turned").parameter("a", floats(new SplittableRandom(1), 12), 4, 3);
+    byte[] archive =
+        module
+            .tiedToTranspose("b", module, "a")
+            .define("def forward(self, x):\n  return torch.mm(torch.mm(x, self.a), self.b)\n");
+    assertThatThrownBy(() -> load(archive))
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessage(
+            "m: the parameters a and b are the same numbers in different orders; a tied parameter"
+                + " must have one shape");
   }
 
   @Test
@@ -283,7 +338,7 @@ class TorchModelTest {
 
   @Test
   void addTrainingGradient_batchNorm_takesTheBatchesStatistics() {
-    Case cnn = cases().filter(given -> given.name().equals("cnn")).findFirst().orElseThrow();
+    Case cnn = named("cnn");
     try (TorchModel model = cnn.exact()) {
       double[] before = model.buffers();
       float[] evaluated = model.outputs(cnn.batch());
@@ -314,7 +369,7 @@ class TorchModelTest {
 
   @Test
   void addProduct_modelsOfSeveralThreads_areIndependent() throws Exception {
-    Case lstm = cases().filter(given -> given.name().equals("lstm")).findFirst().orElseThrow();
+    Case lstm = named("lstm");
     ExecutorService threads = Executors.newFixedThreadPool(4);
     try {
       List<Future<double[]>> products = new ArrayList<>();
@@ -407,6 +462,12 @@ class TorchModelTest {
       values[k] = (float) random.nextDouble(-1, 1);
     }
     return values;
+  }
+
+  private static double[] doubles(float[] values) {
+    double[] exact = new double[values.length];
+    Arrays.setAll(exact, k -> values[k]);
+    return exact;
   }
 
   private static long[] classes(SplittableRandom random, int count) {
