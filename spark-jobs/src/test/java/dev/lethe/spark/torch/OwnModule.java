@@ -27,6 +27,15 @@ public final class OwnModule {
     return register(name, Torch.tensor(values, shape));
   }
 
+  /** The same matrix, stored column by column. */
+  OwnModule columnMajor(String name, float[] values, int rows, int columns) {
+    float[] byColumn = new float[values.length];
+    for (int k = 0; k < values.length; k++) {
+      byColumn[k % columns * rows + k / columns] = values[k];
+    }
+    return register(name, Torch.tensor(byColumn, columns, rows).t());
+  }
+
   /** Another name for a parameter of this module or another. */
   OwnModule tied(String name, OwnModule owner, String other) {
     return register(name, owner.module.attr(other).toTensor());

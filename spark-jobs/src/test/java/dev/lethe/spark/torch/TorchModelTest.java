@@ -79,7 +79,12 @@ class TorchModelTest {
             "tied",
             tied(),
             NetworkLoss.CROSS_ENTROPY,
-            Batch.ofTokens(3, tokens(random, ROWS * 3, 7), classes(random, 7))));
+            Batch.ofTokens(3, tokens(random, ROWS * 3, 7), classes(random, 7))),
+        new Case(
+            "column-major",
+            columnMajor(),
+            NetworkLoss.CROSS_ENTROPY,
+            Batch.ofValues(new int[] {4}, floats(random, ROWS * 4), classes(random, 3))));
   }
 
   private static Case named(String name) {
@@ -99,6 +104,12 @@ class TorchModelTest {
               h = torch.tanh(torch.sum(torch.embedding(self.embedding, x), [1]))
               return torch.addmm(self.bias, h, self.head.weight.t())
             """);
+  }
+
+  private static byte[] columnMajor() {
+    return new OwnModule("Linear")
+        .columnMajor("weight", floats(new SplittableRandom(2), 4 * 3), 4, 3)
+        .define("def forward(self, x):\n  return torch.tanh(torch.mm(x, self.weight))\n");
   }
 
   @ParameterizedTest
@@ -320,6 +331,33 @@ class TorchModelTest {
         .hasMessage(
             "m: the parameters a and b are the same numbers in different orders; a tied parameter"
                 + " must have one shape");
+  }
+
+  @Test
+  void load_columnMajorParameter_isSetAndSavedRowByRow() {
+    float[] values = floats(new SplittableRandom(2), 4 * 3);
+    byte[] rowMajor =
+        new OwnModule("Linear")
+            .parameter("weight", values, 4, 3)
+            .define("def forward(self, x):\n  return torch.tanh(torch.mm(x, self.weight))\n");
+    Case turned = named("column-major");
+    try (TorchModel model = turned.exact();
+        TorchModel plain = TorchModel.loadExact(rowMajor, "plain", turned.loss(), any -> true)) {
+      assertThat(model.parameters()).isEqualTo(doubles(values)).isEqualTo(plain.parameters());
+      assertThat(gradient(model, turned.batch())).isEqualTo(gradient(plain, turned.batch()));
+
+      double[] theta = direction(model.size(), 9);
+      model.setParameters(theta);
+      plain.setParameters(theta);
+
+      assertThat(model.outputs(turned.batch())).isEqualTo(plain.outputs(turned.batch()));
+      assertThat(gradient(model, turned.batch())).isEqualTo(gradient(plain, turned.batch()));
+      try (TorchModel saved =
+          TorchModel.loadExact(model.save(), "saved", turned.loss(), any -> true)) {
+        assertThat(saved.parameters()).isEqualTo(theta);
+        assertThat(saved.outputs(turned.batch())).isEqualTo(plain.outputs(turned.batch()));
+      }
+    }
   }
 
   @Test
