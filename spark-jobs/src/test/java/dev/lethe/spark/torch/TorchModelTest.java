@@ -23,6 +23,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.function.DoubleUnaryOperator;
 import java.util.stream.Stream;
+import org.bytedeco.javacpp.Pointer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -403,6 +404,13 @@ class TorchModelTest {
                     any -> true))
         .isInstanceOf(InvalidInputException.class)
         .hasMessage("--module m.pt: is no TorchScript module that libtorch can read");
+  }
+
+  /** JavaCPP's default is a multiple of the heap, whatever the memory beside it. */
+  @Test
+  void load_nothingSet_processMayExceedMultiplesOfTheHeap() {
+    Torch.load();
+    assertThat(Pointer.maxPhysicalBytes()).isZero();
   }
 
   @Test
