@@ -45,6 +45,7 @@ public final class TorchModel implements NeuralModel {
   private static final String FORWARD = "forward";
   private static final String FEATURES = "features";
   private static final String HEAD = "head";
+  private static final String ERROR = "RuntimeError:";
   private static final long SUM = 2;
   private static final long EACH = 0;
   private static final long NO_CLASS = -100;
@@ -71,6 +72,7 @@ public final class TorchModel implements NeuralModel {
   }
 
   private final JitModule module;
+  private final String name;
   private final NetworkLoss loss;
   private final torch.ScalarType type;
   private final List<Named> free = new ArrayList<>();
@@ -88,6 +90,7 @@ public final class TorchModel implements NeuralModel {
       Predicate<String> isFree,
       torch.ScalarType type) {
     this.module = module;
+    this.name = name;
     this.loss = loss;
     this.type = type;
     module.eval();
@@ -385,22 +388,104 @@ public final class TorchModel implements NeuralModel {
   }
 
   private Tensor forward(Batch batch) {
-    return call(fromFeatures ? HEAD : FORWARD, batch);
+    return call(fromFeatures ? HEAD : FORWARD, input(batch)).toTensor();
   }
 
-  private Tensor call(String method, Batch batch) {
+  private IValue call(String method, Tensor input) {
     torch.setGraphExecutorOptimize(false);
     IValueVector arguments = new IValueVector();
-    arguments.push_back(new IValue(input(batch)));
-    return module.get_method(method).apply(arguments).toTensor();
+    arguments.push_back(new IValue(input));
+    return module.get_method(method).apply(arguments);
+  }
+
+  /**
+   * Tries the module on one example and on two at once.
+   *
+   * @param example of the declared input
+   * @param outputs declared, of each example
+   * @throws InvalidInputException if the module cannot take them, or gives something else
+   */
+  public void requireOutputs(Batch example, int outputs) {
+    for (Batch batch : List.of(example, Batch.concat(List.of(example, example)))) {
+      try (PointerScope scope = new PointerScope()) {
+        Tensor input = input(batch);
+        requireShape(FORWARD, input, tried(FORWARD, input), outputs);
+        if (hasFeatures()) {
+          Tensor features = tried(FEATURES, input);
+          if (!features.requires_grad()) { // kept in the examples' place, a flat row of each
+            requireShape(FEATURES, input, features, features.dim() == 2 ? features.size(1) : 0);
+            requireShape(HEAD, features, tried(HEAD, features), outputs);
+          }
+        }
+      }
+    }
+  }
+
+  private Tensor tried(String method, Tensor input) {
+    IValue made;
+    try {
+      made = call(method, input);
+    } catch (RuntimeException e) {
+      throw new InvalidInputException(
+          unfit(method + " fails for " + shape(input) + " inputs of 0: " + reason(e)), e);
+    }
+    if (!made.isTensor()) {
+      throw new InvalidInputException(
+          unfit(method + " gives a " + made.tagKind().getString() + "; one tensor is needed"));
+    }
+    return made.toTensor();
+  }
+
+  /**
+   * @param columns that are needed; 0 for any
+   */
+  private void requireShape(String method, Tensor input, Tensor made, long columns) {
+    long[] needed = {input.size(0), columns};
+    if (columns == 0 || !Arrays.equals(made.shape(), needed) || !made.is_floating_point()) {
+      throw new InvalidInputException(
+          unfit(
+              method
+                  + " gives "
+                  + shape(made)
+                  + " "
+                  + made.scalar_type()
+                  + " for "
+                  + shape(input)
+                  + " inputs; needed are ["
+                  + needed[0]
+                  + (columns == 0 ? ", any" : ", " + columns)
+                  + "] floating-point numbers, a row of each example"));
+    }
+  }
+
+  private String unfit(String why) {
+    return name + ": does not fit what is declared: " + why;
+  }
+
+  private static String shape(Tensor tensor) {
+    return Arrays.toString(tensor.shape());
+  }
+
+  /** What libtorch says, without the trace through the module's code. */
+  private static String reason(RuntimeException e) {
+    String message = String.valueOf(e.getMessage());
+    return message
+        .lines()
+        .map(String::strip)
+        .filter(line -> line.startsWith(ERROR))
+        .findFirst()
+        .map(line -> line.substring(ERROR.length()).strip())
+        .orElseGet(() -> message.lines().findFirst().orElse(message));
+  }
+
+  private boolean hasFeatures() {
+    return module.find_method(FEATURES).has_value() && module.find_method(HEAD).has_value();
   }
 
   @Override
   public boolean hasFixedFeatures(Batch batch) {
     try (PointerScope scope = new PointerScope()) {
-      return module.find_method(FEATURES).has_value()
-          && module.find_method(HEAD).has_value()
-          && !call(FEATURES, batch).requires_grad();
+      return hasFeatures() && !call(FEATURES, input(batch)).toTensor().requires_grad();
     }
   }
 
@@ -408,7 +493,7 @@ public final class TorchModel implements NeuralModel {
   public float[] features(Batch batch) {
     try (PointerScope scope = new PointerScope();
         NoGradGuard guard = new NoGradGuard()) {
-      return floats(call(FEATURES, batch));
+      return floats(call(FEATURES, input(batch)).toTensor());
     }
   }
 

@@ -56,6 +56,17 @@ class DistributedNetworkTest {
     return new OpenNetwork(LocalSpark.session(), network(), any -> true, () -> "test");
   }
 
+  @Test
+  void open_moduleOfOtherOutputs_isRefusedByName() {
+    byte[] module = NETWORK.architecture().module(NETWORK.input(), CLASSES + 1, 1);
+    Network network = new Network(NETWORK, module, "--module m.pt");
+    assertThatThrownBy(
+            () -> new OpenNetwork(LocalSpark.session(), network, any -> true, () -> "test"))
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessageStartingWith(
+            "--module m.pt: does not fit what is declared: forward gives [1, 4]");
+  }
+
   /** In a fixed order, in as many partitions. */
   private static Dataset<Row> table(int partitions) {
     SplittableRandom random = new SplittableRandom(3);

@@ -26,6 +26,7 @@ import java.util.stream.Stream;
 import org.bytedeco.javacpp.Pointer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 class TorchModelTest {
@@ -390,6 +391,95 @@ class TorchModelTest {
       assertThat(model.buffers()).isNotEqualTo(before);
       model.setBuffers(before);
       assertThat(model.outputs(cnn.batch())).isEqualTo(evaluated);
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("cases")
+  void requireOutputs_everyArchitecture_fits(Case given) {
+    try (TorchModel model = given.single()) {
+      Batch one = given.batch().where(first(), true);
+      int outputs = model.outputs(one).length;
+
+      model.requireOutputs(one, outputs);
+
+      assertThatThrownBy(() -> model.requireOutputs(one, outputs + 1))
+          .isInstanceOf(InvalidInputException.class)
+          .hasMessageStartingWith(given.name() + ": does not fit what is declared: forward gives")
+          .hasMessageEndingWith(
+              "needed are [1, %d] floating-point numbers, a row of each example", outputs + 1);
+    }
+  }
+
+  private static boolean[] first() {
+    boolean[] flags = new boolean[ROWS];
+    flags[0] = true;
+    return flags;
+  }
+
+  /** Of 4 numbers; 3 outputs are declared. */
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "return torch.mm(x, self.w.t())"
+            + "|forward fails for [1, 4] inputs of 0: mat1 and mat2 shapes cannot be multiplied"
+            + " (1x4 and 3x4)",
+        "return x|forward gives [1, 4] Float for [1, 4] inputs; needed are [1, 3]",
+        "return torch.mm(x, self.w).flatten()|forward gives [3] Float for [1, 4] inputs",
+        "return torch.mm(x, self.w).unsqueeze(1)|forward gives [1, 1, 3] Float",
+        // as where the number of examples was one while it was traced
+        "return torch.mm(x, self.w).sum(0, True)|forward gives [1, 3] Float for [2, 4] inputs",
+        "return torch.mm(x, self.w).view(1, 3)|forward fails for [2, 4] inputs of 0: shape",
+        "return torch.mm(x, self.w).long()|forward gives [1, 3] Long",
+        "return (torch.mm(x, self.w), x)|forward gives a Tuple; one tensor is needed",
+      })
+  void requireOutputs_ownModuleThatDoesNotFit_isRefused(String last, String found) {
+    byte[] module =
+        new OwnModule("Own")
+            .parameter("w", new float[12], 4, 3)
+            .define("def forward(self, x):\n  " + last + "\n");
+    refused(module, found);
+  }
+
+  @Test
+  void requireOutputs_noForward_isRefused() {
+    refused(
+        new OwnModule("Own").define("def run(self, x):\n  return x\n"),
+        "forward fails for [1, 4] inputs of 0: ");
+  }
+
+  @Test
+  void requireOutputs_featuresThatAreKept_mustBeRows() {
+    String code =
+        """
+        def features(self, x):
+          return x.reshape(x.size(0), 2, 2)
+        def head(self, h):
+          return torch.mm(h.reshape(h.size(0), 4), self.w)
+        def forward(self, x):
+          return self.head(self.features(x))
+        """;
+    refused(
+        new OwnModule("Own").parameter("w", new float[12], 4, 3).define(code),
+        "features gives [1, 2, 2] Float for [1, 4] inputs; needed are [1, any]");
+    // these are computed anew each time: their shape is the module's own affair
+    byte[] module =
+        new OwnModule("Own")
+            .parameter("w", new float[12], 4, 3)
+            .define(code.replace("return x.", "return (self.w.sum() * x)."));
+    try (TorchModel model = load(module)) {
+      model.requireOutputs(Batch.ofValues(new int[] {4}, new float[4], new long[1]), 3);
+    }
+  }
+
+  private static void refused(byte[] module, String found) {
+    try (TorchModel model =
+        TorchModel.load(module, "--module m.pt", NetworkLoss.SQUARED, any -> true)) {
+      Batch example = Batch.ofValues(new int[] {4}, new float[4], new long[1]);
+      assertThatThrownBy(() -> model.requireOutputs(example, 3))
+          .isInstanceOf(InvalidInputException.class)
+          .hasMessageStartingWith("--module m.pt: does not fit what is declared: " + found);
     }
   }
 
