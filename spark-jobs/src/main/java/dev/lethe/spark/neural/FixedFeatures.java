@@ -35,11 +35,14 @@ final class FixedFeatures implements FlatMapFunction<Iterator<NetworkBlock>, Net
 
       @Override
       public NetworkBlock next() {
-        NeuralModel model = ModelPool.take(network, () -> loader.value().load());
-        model.setBuffers(buffers);
-        NetworkBlock made = features(model, blocks.next());
-        ModelPool.giveBack(network, model);
-        return made;
+        NetworkBlock block = blocks.next();
+        return ModelPool.lend(
+            network,
+            () -> loader.value().load(),
+            model -> {
+              model.setBuffers(buffers);
+              return features(model, block);
+            });
       }
     };
   }

@@ -106,7 +106,22 @@ final class NetworkPass extends PartTask<NetworkBlock, NetworkSum> {
     if (arguments.minibatch != null && picks.length == 0) {
       return sum;
     }
-    NeuralModel model = ModelPool.take(network, () -> loader.value().load());
+    return ModelPool.lend(
+        network,
+        () -> loader.value().load(),
+        model -> {
+          add(partition, blocks, picks, model, arguments, sum);
+          return sum;
+        });
+  }
+
+  private void add(
+      int partition,
+      Iterator<NetworkBlock> blocks,
+      int[] picks,
+      NeuralModel model,
+      Arguments arguments,
+      NetworkSum sum) {
     model.startFromFeatures(arguments.fromFeatures);
     model.setParameters(arguments.theta);
     if (arguments.buffers != null) {
@@ -128,8 +143,6 @@ final class NetworkPass extends PartTask<NetworkBlock, NetworkSum> {
       throw new InvalidInputException(
           "the rows changed while they were read; give a table that nobody writes to");
     }
-    ModelPool.giveBack(network, model); // not if it failed: nobody knows its state then
-    return sum;
   }
 
   /** Collects examples to batches. */

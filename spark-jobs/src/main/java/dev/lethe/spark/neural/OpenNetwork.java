@@ -107,7 +107,7 @@ final class OpenNetwork implements AutoCloseable {
     context.sc().setJobDescription(what == null ? null : description.get() + ": " + what);
   }
 
-  /** Frees the models of this JVM; executors' go with the application. */
+  /** Frees the models of this JVM; executors' make place for the next network's. */
   @Override
   public void close() {
     loader.destroy();

@@ -141,6 +141,24 @@ class DistributedNetworkTest {
     }
   }
 
+  /** Executors never learn that a network is closed. */
+  @Test
+  void evaluate_manyNetworks_noMoreModelsThanTaskSlots() {
+    List<OpenNetwork> networks = new ArrayList<>();
+    try (OpenNetwork open = open();
+        DistributedNetwork data = data(open, 4)) {
+      for (int k = 0; k < 6; k++) {
+        networks.add(open());
+        DistributedNetwork other = data.with(networks.get(k));
+        assertThat(other.evaluate(open.model().parameters()).rows()).isEqualTo(ROWS);
+        assertThat(ModelPool.idle()).isBetween(1, 2); // local[2]
+      }
+    } finally {
+      networks.forEach(OpenNetwork::close);
+    }
+    assertThat(ModelPool.idle()).isZero();
+  }
+
   @Test
   void gradient_filtersAndSamples_splitTheWhole() {
     try (OpenNetwork open = open();
