@@ -15,7 +15,7 @@ record Minibatch(long rows, long seed, long epoch, long from, int size) implemen
 
   /** Those in [first, end), counted from {@code first}, ascending. */
   int[] of(long first, long end) {
-    int[] found = new int[size];
+    int[] found = new int[(int) Math.min(size, end - first)];
     int count = 0;
     for (long place = from; place < Math.min(rows, from + size); place++) {
       long example = permuted(place);

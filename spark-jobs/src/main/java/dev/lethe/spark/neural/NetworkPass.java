@@ -68,7 +68,7 @@ final class NetworkPass extends PartTask<NetworkBlock, NetworkSum> {
   /**
    * @param network the pool's key
    * @param firstOf number of each partition's first example
-   * @param batchRows examples that a model is given at once
+   * @param batchRows examples that a model is given at once, but in training
    */
   NetworkPass(
       String network,
@@ -127,7 +127,9 @@ final class NetworkPass extends PartTask<NetworkBlock, NetworkSum> {
     if (arguments.buffers != null) {
       model.setBuffers(arguments.buffers);
     }
-    Feeder feeder = new Feeder(model, arguments, sum);
+    // of training all at once: batch norm takes the statistics of a batch
+    int atOnce = arguments.what == What.TRAINING_GRADIENT ? picks.length : batchRows;
+    Feeder feeder = new Feeder(model, arguments, sum, atOnce);
     long first = firstOf[partition];
     while (blocks.hasNext()) {
       NetworkBlock block = blocks.next();
@@ -146,17 +148,19 @@ final class NetworkPass extends PartTask<NetworkBlock, NetworkSum> {
   }
 
   /** Collects examples to batches. */
-  private final class Feeder {
+  private static final class Feeder {
     private final NeuralModel model;
     private final Arguments arguments;
     private final NetworkSum sum;
+    private final int batchRows;
     private final List<Batch> waiting = new ArrayList<>();
     private int waitingRows;
 
-    Feeder(NeuralModel model, Arguments arguments, NetworkSum sum) {
+    Feeder(NeuralModel model, Arguments arguments, NetworkSum sum, int batchRows) {
       this.model = model;
       this.arguments = arguments;
       this.sum = sum;
+      this.batchRows = batchRows;
     }
 
     void addSample(NetworkBlock block, long first) {

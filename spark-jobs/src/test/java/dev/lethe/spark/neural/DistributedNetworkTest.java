@@ -67,6 +67,40 @@ class DistributedNetworkTest {
             "--module m.pt: does not fit what is declared: forward gives [1, 4]");
   }
 
+  /** The same for other networks on the same four numbers. */
+  private static OpenNetwork open(
+      NetworkArchitecture architecture, List<Integer> shape, int batch, byte[] module) {
+    NetworkDescription description =
+        new NetworkDescription(
+            1,
+            architecture,
+            "cross-entropy",
+            NetworkInput.ofColumns(List.of("pixels"), shape, 255),
+            "label",
+            CLASSES,
+            new NetworkSchedule("sgd", 0.01, 0, batch, 3, 0.01, 1),
+            "test");
+    return new OpenNetwork(
+        LocalSpark.session(), new Network(description, module), any -> true, () -> "test");
+  }
+
+  /** With batch norm. */
+  private static OpenNetwork cnn(int batch) {
+    NetworkArchitecture architecture =
+        new NetworkArchitecture("cnn", List.of(5), null, null, List.of(3));
+    List<Integer> shape = List.of(1, 2, 2);
+    NetworkInput input = NetworkInput.ofColumns(List.of("pixels"), shape, 255);
+    return open(architecture, shape, batch, architecture.module(input, CLASSES, 1));
+  }
+
+  private static DistributedNetwork data(OpenNetwork open, int partitions) {
+    return DistributedNetwork.of(
+        open,
+        NetworkTable.blocks(
+            open.network().description(), table(partitions), partitions, "--data test"),
+        "--data test");
+  }
+
   /** In a fixed order, in as many partitions. */
   private static Dataset<Row> table(int partitions) {
     SplittableRandom random = new SplittableRandom(3);
@@ -89,15 +123,12 @@ class DistributedNetworkTest {
             Encoders.row(new StructType().add("pixels", "binary").add("label", "int")));
   }
 
-  private static DistributedNetwork data(OpenNetwork open, int partitions) {
-    return DistributedNetwork.of(
-        open,
-        NetworkTable.blocks(NETWORK, table(partitions), partitions, "--data test"),
-        "--data test");
-  }
-
   /** All examples at once, on this thread, without Spark's part. */
   private static Batch everything() {
+    return everything(4);
+  }
+
+  private static Batch everything(int... shape) {
     float[] values = new float[ROWS * 4];
     long[] labels = new long[ROWS];
     int i = 0;
@@ -107,7 +138,7 @@ class DistributedNetworkTest {
       }
       labels[i++] = row.getInt(1);
     }
-    return Batch.ofValues(new int[] {4}, values, labels);
+    return Batch.ofValues(shape, values, labels);
   }
 
   @ParameterizedTest
@@ -212,6 +243,43 @@ class DistributedNetworkTest {
     JavaSparkContext context =
         JavaSparkContext.fromSparkContext(LocalSpark.session().sparkContext());
     return DistributedNetwork.of(open, context.parallelize(blocks, partitions), "--data test");
+  }
+
+  @Test
+  void trainingGradient_batchNorm_takesTheStatisticsOfTheWholeShare() {
+    try (OpenNetwork open = cnn(ROWS);
+        DistributedNetwork data = data(open, 1)) {
+      double[] theta = open.model().parameters();
+      double[] expected = new double[theta.length];
+      double loss = open.model().addTrainingGradient(everything(1, 2, 2), expected);
+
+      NetworkSum sum =
+          data.trainingGradient(theta, open.buffers(), new Minibatch(ROWS, 1, 0, 0, ROWS));
+
+      assertThat(sum.rows()).isEqualTo(ROWS);
+      // single precision, sums of 700 terms
+      assertThat(sum.loss()).isCloseTo(loss, within(1e-5 * loss));
+      assertThat(Vectors.distance(sum.vector(), expected))
+          .isLessThan(1e-5 * Vectors.norm(expected));
+      double[] buffers = open.model().buffers();
+      assertThat(Vectors.distance(sum.meanBuffers(), buffers))
+          .isLessThan(1e-5 * Vectors.norm(buffers));
+    }
+  }
+
+  /** 16 bytes an example of the four numbers. */
+  @Test
+  void training_minibatchOfTooManyBytes_isRefused() {
+    try (OpenNetwork open = cnn(Integer.MAX_VALUE);
+        DistributedNetwork data = data(open, 1)) {
+      NetworkSchedule schedule = open.network().description().schedule();
+      new NetworkTraining(open, data, schedule).run(1, () -> true); // all 700 rows there are
+      assertThatThrownBy(() -> NetworkTraining.requireSize(NETWORK.input().example(), 1L << 27))
+          .isInstanceOf(InvalidInputException.class)
+          .hasMessage(
+              "batch: the inputs of a minibatch of 134217728 examples are 2048 MiB; at most 1024"
+                  + " are allowed, since a partition takes its share at once");
+    }
   }
 
   @Test
