@@ -28,6 +28,11 @@ record Minibatch(long rows, long seed, long epoch, long from, int size) implemen
     return all;
   }
 
+  /** Seed of what a network draws for a partition's share. */
+  long seedOf(int partition) {
+    return mix(mix(mix(mix(seed) ^ epoch) ^ from) ^ partition);
+  }
+
   /** The example at a place of the permutation. */
   long permuted(long place) {
     int half = Math.max(1, (Long.SIZE - Long.numberOfLeadingZeros(rows - 1) + 1) / 2);

@@ -129,7 +129,8 @@ final class NetworkPass extends PartTask<NetworkBlock, NetworkSum> {
     }
     // of training all at once: batch norm takes the statistics of a batch
     int atOnce = arguments.what == What.TRAINING_GRADIENT ? picks.length : batchRows;
-    Feeder feeder = new Feeder(model, arguments, sum, atOnce);
+    long seed = arguments.minibatch == null ? 0 : arguments.minibatch.seedOf(partition);
+    Feeder feeder = new Feeder(model, arguments, sum, atOnce, seed);
     long first = firstOf[partition];
     while (blocks.hasNext()) {
       NetworkBlock block = blocks.next();
@@ -153,14 +154,17 @@ final class NetworkPass extends PartTask<NetworkBlock, NetworkSum> {
     private final Arguments arguments;
     private final NetworkSum sum;
     private final int batchRows;
+    private final long trainingSeed;
     private final List<Batch> waiting = new ArrayList<>();
     private int waitingRows;
 
-    Feeder(NeuralModel model, Arguments arguments, NetworkSum sum, int batchRows) {
+    Feeder(
+        NeuralModel model, Arguments arguments, NetworkSum sum, int batchRows, long trainingSeed) {
       this.model = model;
       this.arguments = arguments;
       this.sum = sum;
       this.batchRows = batchRows;
+      this.trainingSeed = trainingSeed;
     }
 
     void addSample(NetworkBlock block, long first) {
@@ -245,7 +249,7 @@ final class NetworkPass extends PartTask<NetworkBlock, NetworkSum> {
           sum.add(batch.rows(), 0);
         }
         case TRAINING_GRADIENT -> {
-          sum.add(batch.rows(), model.addTrainingGradient(batch, sum.vector()));
+          sum.add(batch.rows(), model.addTrainingGradient(batch, trainingSeed, sum.vector()));
           sum.addBuffers(model.buffers(), batch.rows());
         }
       }

@@ -16,7 +16,7 @@ import java.util.function.BooleanSupplier;
  * partition adds its examples, and one step of the optimiser on the driver. The order of examples
  * is a function of the seed, the epoch and the examples' numbers, not of the partitions; but batch
  * norm takes the statistics of a partition's share of a minibatch, and running statistics are their
- * means, as data-parallel training has it elsewhere.
+ * means, as data-parallel training has it elsewhere, and dropout draws for each share anew.
  */
 final class NetworkTraining {
   /** Inputs of a minibatch; what a network makes of them on the way is a multiple. */

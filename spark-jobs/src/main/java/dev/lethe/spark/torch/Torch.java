@@ -15,6 +15,12 @@ import org.bytedeco.pytorch.global.torch;
 final class Torch {
   private static final String MAX_PHYSICAL_BYTES = "org.bytedeco.javacpp.maxphysicalbytes";
 
+  /**
+   * To be held from a seed to the last number drawn: all threads draw from one generator, that of
+   * the process, and TorchScript cannot be given another.
+   */
+  static final Object GENERATOR = new Object();
+
   private Torch() {}
 
   /** Loads libtorch, once a JVM. */
@@ -40,6 +46,11 @@ final class Torch {
   /** Makes libtorch ready; {@link Libtorch#require} says first whether it is there. */
   static void load() {
     Library.load();
+  }
+
+  /** What the generator's next numbers depend on. */
+  static Tensor generatorState() {
+    return torch.getDefaultCPUGenerator().get_state();
   }
 
   /** A tensor of these numbers, row-major. */

@@ -81,6 +81,7 @@ public final class TorchModel implements NeuralModel {
   private final int size;
   private final float[] single;
   private final double[] exact;
+  private boolean drawsInTraining = true; // until it is seen not to
   private boolean fromFeatures;
 
   private TorchModel(
@@ -313,10 +314,14 @@ public final class TorchModel implements NeuralModel {
   public double addGradient(Batch batch, double[] sum) {
     requireSize("the sum", sum.length, size);
     try (PointerScope scope = new PointerScope()) {
-      Tensor value = loss(forward(batch), batch, SUM);
-      add(grad(value, inputs, null, false), sum);
-      return value.item_double();
+      return addGradient(forward(batch), batch, sum);
     }
+  }
+
+  private double addGradient(Tensor outputs, Batch batch, double[] sum) {
+    Tensor value = loss(outputs, batch, SUM);
+    add(grad(value, inputs, null, false), sum);
+    return value.item_double();
   }
 
   @Override
@@ -337,12 +342,24 @@ public final class TorchModel implements NeuralModel {
   }
 
   @Override
-  public double addTrainingGradient(Batch batch, double[] sum) {
+  public double addTrainingGradient(Batch batch, long seed, double[] sum) {
+    requireSize("the sum", sum.length, size);
     module.train(true);
-    try {
-      return addGradient(batch, sum);
+    try (PointerScope scope = new PointerScope()) {
+      return addGradient(drawsInTraining ? seeded(batch, seed) : forward(batch), batch, sum);
     } finally {
       module.eval();
+    }
+  }
+
+  /** Going back draws nothing: other models wait for this part of a step only. */
+  private Tensor seeded(Batch batch, long seed) {
+    synchronized (Torch.GENERATOR) {
+      torch.manual_seed(seed);
+      Tensor before = Torch.generatorState();
+      Tensor outputs = forward(batch);
+      drawsInTraining = !Torch.generatorState().equal(before);
+      return outputs;
     }
   }
 
@@ -423,11 +440,23 @@ public final class TorchModel implements NeuralModel {
 
   private Tensor tried(String method, Tensor input) {
     IValue made;
+    boolean draws;
     try {
-      made = call(method, input);
+      synchronized (Torch.GENERATOR) {
+        Tensor before = Torch.generatorState();
+        made = call(method, input);
+        draws = !Torch.generatorState().equal(before);
+      }
     } catch (RuntimeException e) {
       throw new InvalidInputException(
           unfit(method + " fails for " + shape(input) + " inputs of 0: " + reason(e)), e);
+    }
+    if (draws) {
+      throw new InvalidInputException(
+          unfit(
+              method
+                  + " draws random numbers in evaluation mode, so that every sum would be another;"
+                  + " trace a network with dropout in evaluation mode, or script it"));
     }
     if (!made.isTensor()) {
       throw new InvalidInputException(

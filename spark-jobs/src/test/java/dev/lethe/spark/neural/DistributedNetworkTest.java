@@ -14,6 +14,7 @@ import dev.lethe.core.neural.Sample;
 import dev.lethe.core.neural.ValueBlock;
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.LocalSpark;
+import dev.lethe.spark.torch.OwnModule;
 import dev.lethe.spark.torch.TorchModel;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -21,6 +22,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Encoders;
@@ -251,7 +253,7 @@ class DistributedNetworkTest {
         DistributedNetwork data = data(open, 1)) {
       double[] theta = open.model().parameters();
       double[] expected = new double[theta.length];
-      double loss = open.model().addTrainingGradient(everything(1, 2, 2), expected);
+      double loss = open.model().addTrainingGradient(everything(1, 2, 2), 0, expected);
 
       NetworkSum sum =
           data.trainingGradient(theta, open.buffers(), new Minibatch(ROWS, 1, 0, 0, ROWS));
@@ -280,6 +282,40 @@ class DistributedNetworkTest {
               "batch: the inputs of a minibatch of 134217728 examples are 2048 MiB; at most 1024"
                   + " are allowed, since a partition takes its share at once");
     }
+  }
+
+  /** Two tasks at once draw from the one generator of the process. */
+  @Test
+  void training_dropout_isBitForBitTheSame() {
+    byte[] module =
+        new OwnModule("Dropout")
+            .parameter("weight", new float[4 * CLASSES], 4, CLASSES)
+            .define(
+                """
+                def forward(self, x):
+                  return torch.mm(torch.dropout(x, 0.5, self.training), self.weight)
+                """);
+    double[][] theta = new double[3][];
+    for (int k = 0; k < theta.length; k++) {
+      try (OpenNetwork open = open(NetworkArchitecture.own(), List.of(4), 64, module);
+          DistributedNetwork data = data(open, 4)) {
+        NetworkTraining training =
+            new NetworkTraining(open, data, open.network().description().schedule());
+        training.run(20, () -> true);
+        theta[k] = training.theta();
+      }
+    }
+    assertThat(theta[1]).isEqualTo(theta[0]);
+    assertThat(theta[2]).isEqualTo(theta[0]);
+    Minibatch first = new Minibatch(ROWS, 1, 0, 0, 64);
+    assertThat(
+            Stream.of(
+                    first,
+                    new Minibatch(ROWS, 2, 0, 0, 64),
+                    new Minibatch(ROWS, 1, 1, 0, 64),
+                    new Minibatch(ROWS, 1, 0, 64, 64))
+                .flatMap(batch -> Stream.of(batch.seedOf(0), batch.seedOf(1))))
+        .doesNotHaveDuplicates();
   }
 
   @Test

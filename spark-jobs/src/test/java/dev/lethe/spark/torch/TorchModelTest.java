@@ -22,6 +22,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.function.DoubleUnaryOperator;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.bytedeco.javacpp.Pointer;
 import org.junit.jupiter.api.Test;
@@ -385,7 +386,7 @@ class TorchModelTest {
       double evaluation = model.addGradient(cnn.batch(), new double[model.size()]);
       assertThat(model.buffers()).isEqualTo(before);
 
-      double training = model.addTrainingGradient(cnn.batch(), new double[model.size()]);
+      double training = model.addTrainingGradient(cnn.batch(), 0, new double[model.size()]);
 
       assertThat(training).isNotCloseTo(evaluation, within(1e-6));
       assertThat(model.buffers()).isNotEqualTo(before);
@@ -440,6 +441,61 @@ class TorchModelTest {
             .parameter("w", new float[12], 4, 3)
             .define("def forward(self, x):\n  " + last + "\n");
     refused(module, found);
+  }
+
+  /** As of a network that was traced in training mode. */
+  @Test
+  void requireOutputs_dropoutInEvaluation_isRefused() {
+    refused(
+        new OwnModule("Own")
+            .parameter("w", new float[12], 4, 3)
+            .define(
+                "def forward(self, x):\n  return torch.mm(torch.dropout(x, 0.5, True), self.w)\n"),
+        "forward draws random numbers in evaluation mode");
+  }
+
+  @Test
+  void addTrainingGradient_dropoutOnSeveralThreads_isTheSeeds() throws Exception {
+    byte[] module =
+        new OwnModule("Own")
+            .parameter("w", floats(new SplittableRandom(3), 4 * 3), 4, 3)
+            .define(
+                "def forward(self, x):\n"
+                    + "  return torch.mm(torch.dropout(x, 0.5, self.training), self.w)\n");
+    Batch batch = named("column-major").batch();
+    ExecutorService threads = Executors.newFixedThreadPool(4);
+    try (TorchModel alone = load(module)) {
+      double[] evaluated = gradient(alone, batch);
+      List<Future<List<double[]>>> trained = new ArrayList<>();
+      for (int k = 0; k < 4; k++) {
+        trained.add(
+            threads.submit(
+                () -> {
+                  try (TorchModel model = load(module)) {
+                    return IntStream.range(0, 200)
+                        .mapToObj(seed -> trained(model, batch, seed))
+                        .toList();
+                  }
+                }));
+      }
+      for (Future<List<double[]>> gradients : trained) {
+        for (int seed = 0; seed < 200; seed++) {
+          assertThat(gradients.get().get(seed)).isEqualTo(trained(alone, batch, seed));
+        }
+      }
+      assertThat(trained(alone, batch, 1))
+          .isNotEqualTo(trained(alone, batch, 2))
+          .isNotEqualTo(evaluated);
+      assertThat(gradient(alone, batch)).isEqualTo(evaluated);
+    } finally {
+      threads.shutdownNow();
+    }
+  }
+
+  private static double[] trained(TorchModel model, Batch batch, long seed) {
+    double[] sum = new double[model.size()];
+    model.addTrainingGradient(batch, seed, sum);
+    return sum;
   }
 
   @Test
