@@ -46,10 +46,14 @@ final class FixedFeatures implements FlatMapFunction<Iterator<NetworkBlock>, Net
         if (!hasNext()) {
           throw new NoSuchElementException();
         }
-        NeuralModel model = ModelPool.take(network, () -> loader.value().load());
-        model.setBuffers(buffers);
-        NetworkBlock made = features(model, block, at);
-        ModelPool.giveBack(network, model);
+        NetworkBlock made =
+            ModelPool.lend(
+                network,
+                () -> loader.value().load(),
+                model -> {
+                  model.setBuffers(buffers);
+                  return features(model, block, at);
+                });
         at += made.rows();
         return made;
       }

@@ -79,7 +79,8 @@ public final class NeuralTrainJob {
                   .architecture()
                   .module(description.input(), description.outputs(), options.schedule().seed())
               : own;
-      Network network = new Network(description, module);
+      String name = options.module() == null ? Network.MODULE : "--module " + options.module();
+      Network network = new Network(description, module, name);
       try (OpenNetwork open = new OpenNetwork(spark, network, any -> true, progress::description)) {
         String place = options.table().name();
         JavaRDD<NetworkBlock> blocks =

@@ -17,6 +17,7 @@ import dev.lethe.spark.LocalSpark;
 import dev.lethe.spark.request.Change;
 import dev.lethe.spark.request.Corrections;
 import dev.lethe.spark.request.RequestReader;
+import dev.lethe.spark.torch.OwnModule;
 import dev.lethe.spark.torch.TorchModel;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -66,6 +67,51 @@ class DistributedNetworkTest {
     return new OpenNetwork(LocalSpark.session(), network(), any -> true, () -> "test");
   }
 
+  @Test
+  void open_moduleOfOtherOutputs_isRefusedByName() {
+    byte[] module = NETWORK.architecture().module(NETWORK.input(), CLASSES + 1, 1);
+    Network network = new Network(NETWORK, module, "--module m.pt");
+    assertThatThrownBy(
+            () -> new OpenNetwork(LocalSpark.session(), network, any -> true, () -> "test"))
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessageStartingWith(
+            "--module m.pt: does not fit what is declared: forward gives [1, 4]");
+  }
+
+  /** The same for other networks on the same four numbers. */
+  private static OpenNetwork open(
+      NetworkArchitecture architecture, List<Integer> shape, int batch, byte[] module) {
+    NetworkDescription description =
+        new NetworkDescription(
+            1,
+            architecture,
+            "cross-entropy",
+            NetworkInput.ofColumns(List.of("pixels"), shape, 255),
+            "label",
+            CLASSES,
+            new NetworkSchedule("sgd", 0.01, 0, batch, 3, 0.01, 1),
+            "test");
+    return new OpenNetwork(
+        LocalSpark.session(), new Network(description, module), any -> true, () -> "test");
+  }
+
+  /** With batch norm. */
+  private static OpenNetwork cnn(int batch) {
+    NetworkArchitecture architecture =
+        new NetworkArchitecture("cnn", List.of(5), null, null, List.of(3));
+    List<Integer> shape = List.of(1, 2, 2);
+    NetworkInput input = NetworkInput.ofColumns(List.of("pixels"), shape, 255);
+    return open(architecture, shape, batch, architecture.module(input, CLASSES, 1));
+  }
+
+  private static DistributedNetwork data(OpenNetwork open, int partitions) {
+    return DistributedNetwork.of(
+        open,
+        NetworkTable.blocks(
+            open.network().description(), table(partitions), partitions, "--data test"),
+        "--data test");
+  }
+
   /** In a fixed order, in as many partitions. */
   private static Dataset<Row> table(int partitions) {
     SplittableRandom random = new SplittableRandom(3);
@@ -88,15 +134,12 @@ class DistributedNetworkTest {
             Encoders.row(new StructType().add("pixels", "binary").add("label", "int")));
   }
 
-  private static DistributedNetwork data(OpenNetwork open, int partitions) {
-    return DistributedNetwork.of(
-        open,
-        NetworkTable.blocks(NETWORK, table(partitions), partitions, "--data test"),
-        "--data test");
-  }
-
   /** All examples at once, on this thread, without Spark's part. */
   private static Batch everything() {
+    return everything(4);
+  }
+
+  private static Batch everything(int... shape) {
     float[] values = new float[ROWS * 4];
     long[] labels = new long[ROWS];
     int i = 0;
@@ -106,7 +149,7 @@ class DistributedNetworkTest {
       }
       labels[i++] = row.getInt(1);
     }
-    return Batch.ofValues(new int[] {4}, values, labels);
+    return Batch.ofValues(shape, values, labels);
   }
 
   @ParameterizedTest
@@ -220,6 +263,24 @@ class DistributedNetworkTest {
         .hasMessageContaining("32767 different characters; at most 32766 can have tokens");
   }
 
+  /** Executors never learn that a network is closed. */
+  @Test
+  void evaluate_manyNetworks_noMoreModelsThanTaskSlots() {
+    List<OpenNetwork> networks = new ArrayList<>();
+    try (OpenNetwork open = open();
+        DistributedNetwork data = data(open, 4)) {
+      for (int k = 0; k < 6; k++) {
+        networks.add(open());
+        DistributedNetwork other = data.with(networks.get(k));
+        assertThat(other.evaluate(open.model().parameters()).rows()).isEqualTo(ROWS);
+        assertThat(ModelPool.idle()).isBetween(1, 2); // local[2]
+      }
+    } finally {
+      networks.forEach(OpenNetwork::close);
+    }
+    assertThat(ModelPool.idle()).isZero();
+  }
+
   @Test
   void gradient_filtersAndSamples_splitTheWhole() {
     try (OpenNetwork open = open();
@@ -273,6 +334,77 @@ class DistributedNetworkTest {
     JavaSparkContext context =
         JavaSparkContext.fromSparkContext(LocalSpark.session().sparkContext());
     return DistributedNetwork.of(open, context.parallelize(blocks, partitions), "--data test");
+  }
+
+  @Test
+  void trainingGradient_batchNorm_takesTheStatisticsOfTheWholeShare() {
+    try (OpenNetwork open = cnn(ROWS);
+        DistributedNetwork data = data(open, 1)) {
+      double[] theta = open.model().parameters();
+      double[] expected = new double[theta.length];
+      double loss = open.model().addTrainingGradient(everything(1, 2, 2), 0, expected);
+
+      NetworkSum sum =
+          data.trainingGradient(theta, open.buffers(), new Minibatch(ROWS, 1, 0, 0, ROWS));
+
+      assertThat(sum.rows()).isEqualTo(ROWS);
+      // single precision, sums of 700 terms
+      assertThat(sum.loss()).isCloseTo(loss, within(1e-5 * loss));
+      assertThat(Vectors.distance(sum.vector(), expected))
+          .isLessThan(1e-5 * Vectors.norm(expected));
+      double[] buffers = open.model().buffers();
+      assertThat(Vectors.distance(sum.meanBuffers(), buffers))
+          .isLessThan(1e-5 * Vectors.norm(buffers));
+    }
+  }
+
+  /** 16 bytes an example of the four numbers. */
+  @Test
+  void training_minibatchOfTooManyBytes_isRefused() {
+    try (OpenNetwork open = cnn(Integer.MAX_VALUE);
+        DistributedNetwork data = data(open, 1)) {
+      NetworkSchedule schedule = open.network().description().schedule();
+      new NetworkTraining(open, data, schedule).run(1, () -> true); // all 700 rows there are
+      assertThatThrownBy(() -> NetworkTraining.requireSize(NETWORK.input().example(), 1L << 27))
+          .isInstanceOf(InvalidInputException.class)
+          .hasMessage(
+              "batch: the inputs of a minibatch of 134217728 examples are 2048 MiB; at most 1024"
+                  + " are allowed, since a partition takes its share at once");
+    }
+  }
+
+  /** Two tasks at once draw from the one generator of the process. */
+  @Test
+  void training_dropout_isBitForBitTheSame() {
+    byte[] module =
+        new OwnModule("Dropout")
+            .parameter("weight", new float[4 * CLASSES], 4, CLASSES)
+            .define(
+                """
+                def forward(self, x):
+                  return torch.mm(torch.dropout(x, 0.5, self.training), self.weight)
+                """);
+    double[][] theta = new double[3][];
+    for (int k = 0; k < theta.length; k++) {
+      try (OpenNetwork open = open(NetworkArchitecture.own(), List.of(4), 64, module);
+          DistributedNetwork data = data(open, 4)) {
+        NetworkTraining training =
+            new NetworkTraining(open, data, open.network().description().schedule());
+        training.run(20, () -> true);
+        theta[k] = training.theta();
+      }
+    }
+    assertThat(theta[1]).isEqualTo(theta[0]);
+    assertThat(theta[2]).isEqualTo(theta[0]);
+    Minibatch first = new Minibatch(ROWS, 1, 0, 0, 64);
+    assertThat(
+            Stream.of(
+                    first,
+                    new Minibatch(ROWS, 2, 0, 0, 64),
+                    new Minibatch(ROWS, 1, 1, 0, 64),
+                    new Minibatch(ROWS, 1, 0, 64, 64))
+                .flatMap(batch -> Stream.of(batch.seedOf(0), batch.seedOf(1))))
+        .doesNotHaveDuplicates();
   }
 
   @Test
