@@ -126,10 +126,10 @@ final class NeuralUnlearnCommand implements Callable<Integer> {
   @Option(
       names = "--forget-step",
       paramLabel = "X",
-      defaultValue = "6",
+      defaultValue = "12",
       description =
           "What a step may raise the mean loss of old targets by that were remembered, in nats; a"
-              + " longer one is shortened (default: 6)")
+              + " longer one is shortened (default: 12)")
   private double forgetStep;
 
   @Option(

@@ -1,6 +1,7 @@
 package dev.lethe.spark.torch;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.data.Percentage.withPercentage;
 
 import dev.lethe.core.linalg.Vectors;
 import dev.lethe.core.neural.Batch;
@@ -388,5 +389,74 @@ class NetworkUnlearningTest {
     Result refused = run(hopeless);
     assertThat(refused.outcome()).isEqualTo(Outcome.DIVERGED);
     assertThat(refused.theta()).isEqualTo(start());
+  }
+
+  /** The full step raises them by more. */
+  @Test
+  void run_limitedForgetting_raisesTheLossesOfOldTargetsByNoMore() {
+    double limit = 0.01;
+    Options bold = options(Method.CONJUGATE_GRADIENT, 1, 8, 1e-6);
+    Options limited =
+        new Options(
+            bold.method(),
+            bold.gradient(),
+            bold.curvature(),
+            bold.share(),
+            bold.lossShare(),
+            bold.lossIncrease(),
+            limit,
+            bold.quantile(),
+            1,
+            bold.iterations(),
+            bold.tolerance(),
+            null,
+            bold.damping(),
+            null,
+            LAMBDA,
+            LAMBDA,
+            1);
+    Rows old = new Rows(CHANGED, WRONG);
+    long remembered = old.forgettingGradient(start(), 1).rows();
+    assertThat(remembered).isPositive();
+    double before = old.evaluate(start()).loss();
+
+    NetworkUnlearning.Round free = run(bold).rounds().get(0);
+    Result result = run(limited);
+
+    assertThat(free.length()).isEqualTo(1);
+    assertThat(result.rounds().get(0).length()).isBetween(1e-6, 0.9);
+    assertThat(old.evaluate(result.theta()).loss() - before).isBetween(0.0, limit * remembered);
+    // the same direction, less of it
+    assertThat(result.rounds().get(0).stepNorm())
+        .isCloseTo(result.rounds().get(0).length() * free.stepNorm(), withPercentage(0.01));
+  }
+
+  /** Of a penalty in mean form, lambda falls with the rows that are removed. */
+  @Test
+  void run_smallerPenalty_isPartOfTheGradient() {
+    Options one = options(Method.FIRST_ORDER, 1, 1, 1);
+    double rate = 1e-4;
+    Options changed =
+        new Options(
+            one.method(),
+            one.gradient(),
+            one.curvature(),
+            1,
+            1,
+            1000,
+            1000,
+            1,
+            1,
+            1,
+            0.5,
+            rate,
+            null,
+            null,
+            LAMBDA,
+            2 * LAMBDA,
+            1);
+    double[] g = Vectors.add(difference(), -LAMBDA, start());
+    assertThat(Vectors.distance(run(changed).theta(), Vectors.add(start(), -rate, g)))
+        .isLessThan(1e-12);
   }
 }
