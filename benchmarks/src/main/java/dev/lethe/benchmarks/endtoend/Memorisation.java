@@ -89,13 +89,19 @@ record Memorisation(String study, Config config, List<Trial> trials) implements 
     return measure(
         Files.readString(file),
         paper ? Config.paper(share) : Config.small(share),
+        updates(),
         options,
         sessions,
         paper ? "memorisation-paper" : "memorisation");
   }
 
   static Memorisation measure(
-      String book, Config config, Options options, Sessions sessions, String study)
+      String book,
+      Config config,
+      List<Update> updates,
+      Options options,
+      Sessions sessions,
+      String study)
       throws IOException {
     Networks networks = Networks.in(sessions.session(), options, study);
     List<Trial> trials = new ArrayList<>();
@@ -105,7 +111,7 @@ record Memorisation(String study, Config config, List<Trial> trials) implements 
       tables(networks, paragraphs(book, config.share()), seed, of);
       networks.trainText(
           of + "-train", config.window(), config.architecture(), config.schedule(seed), of);
-      for (Update update : updates()) {
+      for (Update update : updates) {
         trials.add(
             new Trial(
                 seed,

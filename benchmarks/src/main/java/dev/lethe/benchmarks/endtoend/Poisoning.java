@@ -97,7 +97,7 @@ record Poisoning(
       if (Files.isDirectory(folder)) {
         Images all = Images.read(folder);
         int images = (int) Math.min(options.scale() * IMAGES, all.count() - TEST);
-        return measure(name, all, images, TEST, EPOCHS, SHARES, options, sessions);
+        return measure(name, all, images, TEST, EPOCHS, SHARES, updates(), options, sessions);
       }
     }
     throw new IllegalArgumentException(
@@ -113,6 +113,7 @@ record Poisoning(
       int test,
       int epochs,
       double[] shares,
+      List<Update> given,
       Options options,
       Sessions sessions)
       throws IOException {
@@ -131,7 +132,7 @@ record Poisoning(
         networks.trainImages(
             of + "-train", CNN, new NetworkSchedule("adam", 1e-3, 0, 64, epochs, 0, seed), of);
         confusions.add(new Confusion(seed, share, "poisoned", networks.confusion(of, "test")));
-        List<Update> updates = new ArrayList<>(updates());
+        List<Update> updates = new ArrayList<>(given);
         if (retrained == null) { // of the corrected labels, which are the same for every share
           updates.add(0, Update.training(Method.RETRAIN));
         }

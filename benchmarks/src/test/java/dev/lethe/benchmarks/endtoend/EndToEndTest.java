@@ -211,6 +211,16 @@ class EndToEndTest {
     assertThat(new PassCost("pass", List.of(cost)).markdown()).contains("| 100 | 3 |");
   }
 
+  /** One round of a few products each. */
+  private static List<Networks.Update> hasty(List<Networks.Update> updates) {
+    return updates.stream()
+        .map(
+            u ->
+                new Networks.Update(
+                    u.method(), u.layers(), u.corrected(), u.share(), 1, 5, u.tolerance()))
+        .toList();
+  }
+
   /** Paragraphs of words of three letters. */
   private static String book() {
     SplittableRandom random = new SplittableRandom(1);
@@ -229,7 +239,9 @@ class EndToEndTest {
     Memorisation.Config config = new Memorisation.Config("tiny", 8, 4, 8, 1, 1, 64, 0.01, 0, 1);
     Memorisation study;
     try (Sessions sessions = sessions()) {
-      study = Memorisation.measure(book(), config, options(), sessions, "memorisation");
+      study =
+          Memorisation.measure(
+              book(), config, hasty(Memorisation.updates()), options(), sessions, "memorisation");
     }
     assertThat(study.trials())
         .extracting(Memorisation.Trial::method)
@@ -264,6 +276,7 @@ class EndToEndTest {
               100,
               1,
               new double[] {0.1, 0.2},
+              hasty(Poisoning.updates()),
               options(),
               sessions);
     }
