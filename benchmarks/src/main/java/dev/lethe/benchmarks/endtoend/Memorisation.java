@@ -1,7 +1,10 @@
 package dev.lethe.benchmarks.endtoend;
 
 import dev.lethe.benchmarks.endtoend.Networks.Update;
+import dev.lethe.core.neural.Exposure;
+import dev.lethe.spark.neural.Canary;
 import dev.lethe.spark.neural.NetworkArchitecture;
+import dev.lethe.spark.neural.NetworkMeasures;
 import dev.lethe.spark.neural.NetworkSchedule;
 import dev.lethe.spark.neural.NeuralReport;
 import dev.lethe.spark.neural.NeuralUnlearnOptions.Method;
@@ -13,6 +16,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
 import java.util.SplittableRandom;
+import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
@@ -58,7 +62,7 @@ record Memorisation(String study, Config config, List<Trial> trials) implements 
 
     /** The paper's; a cluster's work, of days on two cores. */
     static Config paper(double share) {
-      return new Config("LSTM 2 x 512", 24, 64, 512, 2, 150, 64, 1e-4, 0, share);
+      return new Config("LSTM 2 x 512", 24, 64, 512, 2, 150, 64, 1e-4, 1e-4, share);
     }
 
     NetworkArchitecture architecture() {
@@ -103,7 +107,7 @@ record Memorisation(String study, Config config, List<Trial> trials) implements 
       Sessions sessions,
       String study)
       throws IOException {
-    Networks networks = Networks.in(sessions.session(), options, study);
+    Networks networks = Networks.in(sessions.session(), options, study + "-" + config.share());
     List<Trial> trials = new ArrayList<>();
     for (int run = 0; run < options.runs(); run++) {
       long seed = options.seed() + run;
@@ -132,7 +136,7 @@ record Memorisation(String study, Config config, List<Trial> trials) implements 
 
   static List<Update> updates() {
     return List.of(
-        new Update(Method.SECOND_ORDER, HEAD, false, 0.05, 20, 50, 0.3),
+        new Update(Method.SECOND_ORDER, HEAD, false, 0.1, 20, 50, 0.3),
         new Update(Method.LISSA, HEAD, false, 0.01, 20, 100, 0.01),
         new Update(Method.FIRST_ORDER, HEAD, false, 0.05, 20, 1, 0.5),
         Update.training(Method.FINE_TUNE),
@@ -160,8 +164,8 @@ record Memorisation(String study, Config config, List<Trial> trials) implements 
     for (int i = 0; i < COPIES; i++) {
       train.add(random.nextInt(train.size() + 1), SENTENCE);
     }
-    networks.table(of + "-train", frame(networks, train));
-    networks.table(of + "-test", frame(networks, test));
+    networks.table(of + "-train", () -> frame(networks, train));
+    networks.table(of + "-test", () -> frame(networks, test));
     networks.request(
         "request.yaml",
         "replaceText: {column: text, find: '%s', with: '%s'}".formatted(SECRET, REPLACEMENT));
@@ -171,12 +175,11 @@ record Memorisation(String study, Config config, List<Trial> trials) implements 
             .formatted(CONTEXT, SECRET, SECRET));
   }
 
-  private static org.apache.spark.sql.Dataset<Row> frame(Networks networks, List<String> texts) {
+  private static Dataset<Row> frame(Networks networks, List<String> texts) {
     StructType schema = new StructType().add("text", "string");
     return networks
         .spark()
-        .createDataset(texts.stream().map(RowFactory::create).toList(), Encoders.row(schema))
-        .repartition(2);
+        .createDataset(texts.stream().map(RowFactory::create).toList(), Encoders.row(schema));
   }
 
   /** Median over the seeds, with the least and the greatest. */
@@ -187,8 +190,8 @@ record Memorisation(String study, Config config, List<Trial> trials) implements 
         """
         Memorised text: %s, window %d, embedding %d, %d epochs of Adam %s, minibatches of %d, %s of the book with the sentence %d times; %d seeds.
 
-        | method | exposure before, bits | after | secret completed | held-out perplexity before | after | change | held-out accuracy after | loss of the new text | s | retraining / it |
-        |---|---|---|---|---|---|---|---|---|---|---|
+        | method | exposure before, bits | after | from the other end | characters completed | its completion | held-out perplexity before | after | change | held-out accuracy after | training perplexity after | its accuracy | s | retraining / it |
+        |---|---|---|---|---|---|---|---|---|---|---|---|---|---|
         """
             .formatted(
                 config.title(),
@@ -204,38 +207,32 @@ record Memorisation(String study, Config config, List<Trial> trials) implements 
     for (String method : methods) {
       List<Trial> of = trials.stream().filter(t -> t.method().equals(method)).toList();
       table.append(
-          "| %s | %s | %s | %s | %s | %s | %s %% | %s | %s | %s | %s |%n"
+          "| %s | %s | %s | %s | %s | %s | %s | %s | %s %% | %s | %s | %s | %s | %s |%n"
               .formatted(
                   method,
-                  spread(of, "%.1f", t -> exposure(t.report().before())),
-                  spread(of, "%.1f", t -> exposure(t.report().after())),
-                  spread(
-                      of,
-                      "%.0f",
-                      t ->
-                          Objects.requireNonNull(t.report().after().canary())
-                              .completedCharacters()),
-                  spread(of, "%.3f", t -> perplexity(t.report().before())),
-                  spread(of, "%.3f", t -> perplexity(t.report().after())),
-                  spread(
+                  Spread.text(of, "%.1f", t -> exposure(t.report().before()).bits()),
+                  Spread.text(of, "%.1f", t -> exposure(t.report().after()).bits()),
+                  Spread.text(of, "%.1f", t -> exposure(t.report().after()).avoidance()),
+                  Spread.text(of, "%.0f", t -> canary(t.report().after()).completedCharacters()),
+                  "`" + canary(of.get(0).report().after()).completion().replace("\n", "\\n") + "`",
+                  Spread.text(of, "%.3f", t -> perplexity(t.report().before())),
+                  Spread.text(of, "%.3f", t -> perplexity(t.report().after())),
+                  Spread.text(
                       of,
                       "%+.2f",
                       t ->
                           100
                               * (perplexity(t.report().after()) / perplexity(t.report().before())
                                   - 1)),
-                  spread(
+                  Spread.text(
+                      of, "%.4f", t -> accuracy(Objects.requireNonNull(t.report().after().test()))),
+                  Spread.text(
                       of,
-                      "%.4f",
-                      t ->
-                          Objects.requireNonNull(
-                              Objects.requireNonNull(t.report().after().test()).accuracy())),
-                  spread(
-                      of,
-                      "%.2f",
-                      t -> Objects.requireNonNull(t.report().after().asTheyAre()).meanLoss()),
-                  spread(of, "%.1f", t -> t.report().seconds()),
-                  spread(of, "%.1f", t -> retraining(t.seed()) / t.report().seconds())));
+                      "%.3f",
+                      t -> Objects.requireNonNull(t.report().after().corrected().perplexity())),
+                  Spread.text(of, "%.4f", t -> accuracy(t.report().after().corrected())),
+                  Spread.text(of, "%.1f", t -> t.report().seconds()),
+                  Spread.text(of, "%.1f", t -> retraining(t.seed()) / t.report().seconds())));
     }
     table.append("\nAll as `lethe neural unlearn --model ... --request ... --canary ...` with\n\n");
     for (String method : methods) {
@@ -256,23 +253,19 @@ record Memorisation(String study, Config config, List<Trial> trials) implements 
         .seconds();
   }
 
-  private static double exposure(NeuralReport.Measured measured) {
-    return Objects.requireNonNull(measured.canary()).exposure().bits();
+  private static Canary.Memory canary(NeuralReport.Measured measured) {
+    return Objects.requireNonNull(measured.canary());
+  }
+
+  private static Exposure exposure(NeuralReport.Measured measured) {
+    return canary(measured).exposure();
+  }
+
+  private static double accuracy(NetworkMeasures measures) {
+    return Objects.requireNonNull(measures.accuracy());
   }
 
   private static double perplexity(NeuralReport.Measured measured) {
     return Objects.requireNonNull(Objects.requireNonNull(measured.test()).perplexity());
-  }
-
-  static <T> String spread(
-      List<T> of, String format, java.util.function.ToDoubleFunction<T> piece) {
-    Spread spread = Spread.of(of, piece);
-    return of.size() == 1
-        ? Report.fixed(format, spread.median())
-        : "%s (%s to %s)"
-            .formatted(
-                Report.fixed(format, spread.median()),
-                Report.fixed(format, spread.min()),
-                Report.fixed(format, spread.max()));
   }
 }

@@ -19,6 +19,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.function.Supplier;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -27,10 +28,17 @@ import org.jspecify.annotations.Nullable;
 /**
  * The jobs of {@code lethe neural} on tables of one folder, as whole jobs.
  *
- * @param folder of tables, requests, networks and reports; made anew by each study
+ * @param folder of tables and trained networks, made once and used again, requests, updated
+ *     networks and reports
  */
 record Networks(SparkSession spark, Path folder) {
   private static final int PARTITIONS = 2;
+
+  /** As the command line has them by default. */
+  private static final double LOSS_SHARE = 0.1;
+
+  private static final double LOSS_INCREASE = 0.01;
+  private static final double FORGET_STEP = 12;
 
   /**
    * How a method updates; the commands in {@code docs/neural.md} are these.
@@ -69,12 +77,11 @@ record Networks(SparkSession spark, Path folder) {
     }
   }
 
-  static Networks in(SparkSession spark, Options options, String study) throws IOException {
-    Path folder = Path.of(options.work(), study);
-    if (Files.exists(folder)) {
-      StateCost.delete(folder);
-    }
-    return new Networks(spark, Files.createDirectories(folder));
+  /**
+   * @param variant names what tables and trained networks depend on besides the seed
+   */
+  static Networks in(SparkSession spark, Options options, String variant) throws IOException {
+    return new Networks(spark, Files.createDirectories(Path.of(options.work(), variant)));
   }
 
   private static TableSource source(String option, String path) {
@@ -85,9 +92,11 @@ record Networks(SparkSession spark, Path folder) {
     return folder.resolve(name).toString();
   }
 
-  /** Writes a table. */
-  void table(String name, Dataset<Row> rows) {
-    rows.coalesce(PARTITIONS).write().parquet(path(name));
+  /** Writes a table, unless it is there. */
+  void table(String name, Supplier<Dataset<Row>> rows) {
+    if (!Files.exists(folder.resolve(name).resolve("_SUCCESS"))) {
+      rows.get().repartition(PARTITIONS).write().mode("overwrite").parquet(path(name));
+    }
   }
 
   void file(String name, String content) throws IOException {
@@ -99,13 +108,14 @@ record Networks(SparkSession spark, Path folder) {
     file(name, "id: bench-%s\nchanges:\n  - %s\n".formatted(name.replace(".yaml", ""), change));
   }
 
-  NeuralTrainJob.Result trainText(
+  /** Trains a network, unless it is there. */
+  void trainText(
       String table,
       int window,
       NetworkArchitecture architecture,
       NetworkSchedule schedule,
       String out) {
-    return train(
+    train(
         new NeuralTrainOptions(
             source("--data", path(table)),
             List.of(),
@@ -126,9 +136,10 @@ record Networks(SparkSession spark, Path folder) {
             PARTITIONS));
   }
 
-  NeuralTrainJob.Result trainImages(
+  /** Trains a network, unless it is there. */
+  void trainImages(
       String table, NetworkArchitecture architecture, NetworkSchedule schedule, String out) {
-    return train(
+    train(
         new NeuralTrainOptions(
             source("--data", path(table)),
             List.of("pixels"),
@@ -149,14 +160,16 @@ record Networks(SparkSession spark, Path folder) {
             PARTITIONS));
   }
 
-  private NeuralTrainJob.Result train(NeuralTrainOptions options) {
+  private void train(NeuralTrainOptions options) {
+    if (Files.exists(Path.of(options.out()))) { // whole, as it appears in one piece
+      return;
+    }
     NeuralTrainJob.Result result = new NeuralTrainJob(options, spark).run();
     if (!result.finished()) {
       throw new IllegalStateException("a training ended with what is not a number");
     }
     System.err.printf(
         Locale.ROOT, "bench: trained %s in %.1f s%n", options.out(), result.seconds());
-    return result;
   }
 
   NeuralReport unlearn(
@@ -166,7 +179,11 @@ record Networks(SparkSession spark, Path folder) {
       String test,
       @Nullable String canary,
       Update update,
-      String out) {
+      String out)
+      throws IOException {
+    if (Files.exists(Path.of(path(out)))) {
+      StateCost.delete(Path.of(path(out)));
+    }
     boolean solves = update.method() == Method.SECOND_ORDER || update.method() == Method.LISSA;
     NeuralReport report =
         new NeuralUnlearnJob(
@@ -179,9 +196,9 @@ record Networks(SparkSession spark, Path folder) {
                     update.corrected() ? Gradient.CORRECTED : Gradient.DIFFERENCE,
                     Curvature.GAUSS_NEWTON,
                     update.share(),
-                    0.1,
-                    0.01,
-                    12,
+                    LOSS_SHARE,
+                    LOSS_INCREASE,
+                    FORGET_STEP,
                     null,
                     update.rounds(),
                     solves ? update.iterations() : 1,

@@ -1,7 +1,5 @@
 package dev.lethe.benchmarks.endtoend;
 
-import static org.apache.spark.sql.functions.col;
-
 import dev.lethe.benchmarks.endtoend.Networks.Update;
 import dev.lethe.spark.neural.NetworkArchitecture;
 import dev.lethe.spark.neural.NetworkSchedule;
@@ -18,7 +16,6 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import java.util.SplittableRandom;
-import java.util.function.ToDoubleFunction;
 import java.util.zip.GZIPInputStream;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Encoders;
@@ -36,6 +33,7 @@ record Poisoning(
     String study,
     String data,
     int images,
+    int test,
     int epochs,
     List<Trial> trials,
     List<Confusion> confusions)
@@ -117,9 +115,12 @@ record Poisoning(
       Options options,
       Sessions sessions)
       throws IOException {
-    Networks networks = Networks.in(sessions.session(), options, "poisoning");
+    Networks networks =
+        Networks.in(
+            sessions.session(), options, "poisoning-%s-%d-%d".formatted(data, images, epochs));
     networks.request("request.yaml", "relabel: {to: clean, where: label <> clean}");
-    networks.table("test", frame(networks, all, all.count() - test, all.count(), new boolean[0]));
+    networks.table(
+        "test", () -> frame(networks, all, all.count() - test, all.count(), new boolean[0]));
     List<Trial> trials = new ArrayList<>();
     List<Confusion> confusions = new ArrayList<>();
     for (int run = 0; run < options.runs(); run++) {
@@ -128,7 +129,7 @@ record Poisoning(
       for (double share : shares) {
         String of = "seed-%d-share-%s".formatted(seed, share);
         networks.table(
-            of + "-train", frame(networks, all, 0, images, poisoned(images, share, seed)));
+            of + "-train", () -> frame(networks, all, 0, images, poisoned(images, share, seed)));
         networks.trainImages(
             of + "-train", CNN, new NetworkSchedule("adam", 1e-3, 0, 64, epochs, 0, seed), of);
         confusions.add(new Confusion(seed, share, "poisoned", networks.confusion(of, "test")));
@@ -158,12 +159,12 @@ record Poisoning(
       }
     }
     return new Poisoning(
-        "poisoning", data, images, epochs, List.copyOf(trials), List.copyOf(confusions));
+        "poisoning", data, images, test, epochs, List.copyOf(trials), List.copyOf(confusions));
   }
 
   static List<Update> updates() {
     return List.of(
-        new Update(Method.SECOND_ORDER, HEAD, true, 0.1, 3, 20, 0.05),
+        new Update(Method.SECOND_ORDER, HEAD, true, 0.3, 3, 20, 0.1),
         new Update(Method.LISSA, HEAD, true, 0.02, 3, 100, 0.01),
         new Update(Method.FIRST_ORDER, HEAD, false, 0.1, 20, 1, 0.5),
         Update.training(Method.FINE_TUNE));
@@ -193,11 +194,7 @@ record Poisoning(
     }
     StructType schema =
         new StructType().add("pixels", "binary").add("label", "int").add("clean", "int");
-    return networks
-        .spark()
-        .createDataset(rows, Encoders.row(schema))
-        .select(col("*"))
-        .repartition(2);
+    return networks.spark().createDataset(rows, Encoders.row(schema));
   }
 
   /**
@@ -259,7 +256,7 @@ record Poisoning(
                 images,
                 epochs,
                 trials.stream().mapToLong(Trial::seed).distinct().count(),
-                TEST));
+                test));
     for (double share : trials.stream().mapToDouble(Trial::share).distinct().sorted().toArray()) {
       for (String method : trials.stream().map(Trial::method).distinct().toList()) {
         List<Trial> of =
@@ -282,23 +279,19 @@ record Poisoning(
         .formatted(
             Report.fixed("%.1f", 100 * share),
             method,
-            spread(of, "%.4f", Trial::before),
-            spread(of, "%.4f", Trial::after),
-            spread(of, "%.4f", Trial::clean),
-            spread(of, "%.0f", t -> 100 * t.restored()),
-            spread(
+            Spread.text(of, "%.4f", Trial::before),
+            Spread.text(of, "%.4f", Trial::after),
+            Spread.text(of, "%.4f", Trial::clean),
+            Spread.text(of, "%.0f", t -> 100 * t.restored()),
+            Spread.text(
                 of,
                 "%.1f",
                 t ->
                     100
                         * Objects.requireNonNull(
                             Objects.requireNonNull(t.report().after().asTheyWere()).accuracy())),
-            spread(of, "%.1f", t -> t.report().seconds()),
-            spread(of, "%.1f", t -> t.retraining() / t.report().seconds()));
-  }
-
-  private static String spread(List<Trial> of, String format, ToDoubleFunction<Trial> piece) {
-    return Memorisation.spread(of, format, piece);
+            Spread.text(of, "%.1f", t -> t.report().seconds()),
+            Spread.text(of, "%.1f", t -> t.retraining() / t.report().seconds()));
   }
 
   /** Of the first seed: poisoned by a tenth, what second order makes of that, and retrained. */

@@ -34,10 +34,10 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Where a loss is not convex nothing warrants a step, and softmax saturates: a Newton step
  * against what is remembered is far too long. A step is shortened as long as it raises the mean
- * loss on a sample of the corrected data above the least so far by more than is allowed, or that of
- * the old targets that were remembered by more than is needed to forget some of them. The damping
- * stays: more of it would turn the step away from the directions that the corrected data leaves
- * free, and measured costs four times as much perplexity for the same forgetting.
+ * loss on a sample of the corrected data above the least so far by more than is allowed, or the
+ * losses of the old targets by more than is needed to forget some of them. The damping stays: more
+ * of it would turn the step away from the directions that the corrected data leaves free, and
+ * measured costs four times as much perplexity for the same forgetting.
  */
 public final class NetworkUnlearning {
   /** Lengths of a round's step that are tried, and steps that a solver fails at. */
@@ -53,6 +53,9 @@ public final class NetworkUnlearning {
   private static final double LEAST_SHORTER = 0.5;
 
   private static final double MOST_SHORTER = 0.125;
+
+  /** Rounds that may make no new target right where nothing is remembered. */
+  static final int STALL = 3;
 
   /** What damping grows by where the solver finds no step. */
   private static final double MORE_DAMPING = 8;
@@ -91,8 +94,8 @@ public final class NetworkUnlearning {
    *     same sample for a whole solve, LiSSA another one each step
    * @param lossShare of the corrected data that a step is checked on
    * @param lossIncrease what a step may raise their mean loss by, relative to the least so far
-   * @param forgetting what a step may raise the mean loss of the old targets that were remembered
-   *     by, in nats
+   * @param forgetting what a step may raise the losses of all old targets by, in nats for each that
+   *     was remembered
    * @param quantile an old target is remembered where at least this share of the other classes has
    *     a smaller output; 1 where its own is the largest
    * @param rounds updates at most
@@ -161,11 +164,22 @@ public final class NetworkUnlearning {
 
   /** Why it ended. */
   public enum Outcome {
-    /** No example whose target changes is wrong, and no old target is remembered. */
+    /**
+     * No example whose target changes is wrong, and no old target is remembered; or the gradient is
+     * nought.
+     */
     DONE,
     /** The rounds were spent. */
     ROUNDS,
-    /** In a later round no step was short enough; the ones before were taken. */
+    /**
+     * Nothing is remembered any more, and {@link #STALL} rounds made no new target right: what is
+     * left would cost more than it brings.
+     */
+    STALLED,
+    /**
+     * In a later round no step was short enough, or the solver found none; the ones before were
+     * taken.
+     */
     NO_STEP,
     /** In the first round already, or the solver diverged there. */
     DIVERGED
@@ -216,6 +230,8 @@ public final class NetworkUnlearning {
     double damping = Double.NaN;
     double loss = meanLoss(theta);
     double least = loss;
+    long fewestWrong = Long.MAX_VALUE;
+    int stalled = 0;
     for (int round = 0; round < options.rounds(); round++) {
       products = 0;
       long wrong = changed.targetAfter().rows() - changed.targetAfter().evaluate(theta).correct();
@@ -225,10 +241,18 @@ public final class NetworkUnlearning {
           && wrong + remembered.rows() == 0) {
         return new Result(theta, rounds, Outcome.DONE);
       }
+      stalled = remembered.rows() == 0 && wrong >= fewestWrong ? stalled + 1 : 0;
+      fewestWrong = Math.min(fewestWrong, wrong);
+      if (options.gradient() == Gradient.DIFFERENCE && stalled == STALL) {
+        return new Result(theta, rounds, Outcome.STALLED);
+      }
       double[] g =
           options.gradient() == Gradient.DIFFERENCE
               ? difference(theta, remembered, round == 0)
               : corrected(theta);
+      if (Vectors.maxAbs(g) == 0) {
+        return new Result(theta, rounds, Outcome.DONE);
+      }
       if (Double.isNaN(eigenvalue) && needsEigenvalue()) {
         eigenvalue =
             new Lanczos(EIGENVALUE_TOLERANCE, EIGENVALUE_STEPS)
@@ -296,14 +320,16 @@ public final class NetworkUnlearning {
     double before = allowed > 0 ? changed.targetBefore().evaluate(theta).loss() : 0;
     double length = 1;
     double refused = 1;
-    for (int attempt = 1; attempt <= ATTEMPTS && refused >= shortest; attempt++) {
+    int attempts = 0;
+    while (attempts < ATTEMPTS && refused >= shortest) {
+      attempts++;
       double[] next = Vectors.add(theta, -length, step);
       double forgotten =
           allowed > 0 ? (changed.targetBefore().evaluate(next).loss() - before) / allowed : 0;
       if (forgotten <= 1) {
         double reached = meanLoss(next);
         if (reached <= least * (1 + options.lossIncrease())) {
-          return new Taken(next, attempt, length, reached);
+          return new Taken(next, attempts, length, reached);
         }
         length *= SHORTER;
         refused *= SHORTER;
@@ -315,7 +341,7 @@ public final class NetworkUnlearning {
                 : Math.min(LEAST_SHORTER, Math.max(MOST_SHORTER, 1 / forgotten));
       }
     }
-    return new Taken(theta, ATTEMPTS, 0, Double.NaN);
+    return new Taken(theta, attempts, 0, Double.NaN);
   }
 
   /** Of the first step; of first order 1 / rate. */

@@ -137,10 +137,11 @@ public record NeuralSummary(List<String> lines) {
     Exposure exposure = memory.exposure();
     return String.format(
         Locale.ROOT,
-        "exposure %.2f bits of %.1f (%s), %d characters completed",
+        "exposure %.2f bits of %.1f (%s), %.2f from the other end, %d characters completed",
         exposure.bits(),
         exposure.space(),
         exposure.exact() ? "exact" : "fitted",
+        exposure.avoidance(),
         memory.completedCharacters());
   }
 

@@ -229,7 +229,7 @@ public final class NeuralUnlearnJob {
             ? updated.outcome().name()
             : finite ? null : NetworkUnlearning.Outcome.DIVERGED.name(),
         before,
-        measured(open, examples, test, canary),
+        measured(open, examples, test, finite ? canary : null),
         seconds,
         examples.featureSeconds(),
         BuildInfo.version());

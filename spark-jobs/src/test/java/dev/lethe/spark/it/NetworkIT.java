@@ -96,8 +96,7 @@ class NetworkIT {
   private void run(String name, List<String> options, String... words) throws Exception {
     List<String> all = new ArrayList<>(List.of("neural"));
     all.addAll(List.of(words));
-    all.addAll(
-        List.of("--data", pima.table().toString(), "--format", "csv", "--partitions", "3"));
+    all.addAll(List.of("--data", pima.table().toString(), "--format", "csv", "--partitions", "3"));
     Submission.Result result = pima.spark().lethe(name, options, all);
     assertThat(result.exitCode()).as(result.described()).isZero();
   }

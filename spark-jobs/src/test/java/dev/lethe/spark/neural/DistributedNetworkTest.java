@@ -25,6 +25,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
@@ -686,12 +687,18 @@ class DistributedNetworkTest {
         TorchModel.load(
             module, "lstm", dev.lethe.core.neural.NetworkLoss.CROSS_ENTROPY, any -> true)) {
       double[] bits = new double[64];
+      TreeMap<Double, Double> byPerplexity = new TreeMap<>();
       for (int k = 0; k < bits.length; k++) {
         String secret = "" + k / 16 + k / 4 % 4 + k % 4;
         Canary.Memory memory = new Canary(1, "my pin is ", secret, "0123").memory(model, input, 1);
         assertThat(memory.exposure().exact()).isTrue();
         bits[k] = memory.exposure().bits();
+        byPerplexity.put(memory.logPerplexity(), bits[k]);
       }
+      // the likelier a string, the more it is exposed
+      assertThat(new ArrayList<>(byPerplexity.values()))
+          .isSortedAccordingTo(Comparator.reverseOrder())
+          .hasSize(64);
       double[] expected = new double[64];
       Arrays.setAll(expected, k -> 6 - Math.log(64 - k) / Math.log(2));
       Arrays.sort(bits);

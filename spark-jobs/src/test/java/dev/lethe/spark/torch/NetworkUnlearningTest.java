@@ -19,12 +19,13 @@ import dev.lethe.core.neural.Sample;
 import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
 
 /** The updates on a small network in double precision, against dense linear algebra. */
 class NetworkUnlearningTest {
-  private static final int ROWS = 120;
+  private static final int ROWS = 600;
   private static final int CHANGED = 12;
   private static final double LAMBDA = 0.6;
   private static final TorchModel MODEL =
@@ -206,16 +207,23 @@ class NetworkUnlearningTest {
     return Vectors.add(g, -1, then);
   }
 
-  /** H + shift I, column by column, of the corrected data. */
+  /** H + shift I of the corrected data. */
   private static double[][] dense(double shift) {
+    return dense(Batch.ofValues(new int[] {3}, VALUES, RIGHT), 1, shift);
+  }
+
+  /** factor H + shift I, column by column. */
+  private static double[][] dense(Batch batch, double factor, double shift) {
     MODEL.setParameters(start());
     int p = MODEL.size();
     double[][] h = new double[p][p];
-    Batch all = Batch.ofValues(new int[] {3}, VALUES, RIGHT);
     for (int j = 0; j < p; j++) {
       double[] unit = new double[p];
       unit[j] = 1;
-      MODEL.addProduct(all, unit, Curvature.GAUSS_NEWTON, h[j]);
+      MODEL.addProduct(batch, unit, Curvature.GAUSS_NEWTON, h[j]);
+      for (int i = 0; i < p; i++) {
+        h[j][i] *= factor;
+      }
       h[j][j] += shift;
     }
     return h;
@@ -273,6 +281,48 @@ class NetworkUnlearningTest {
         .isLessThan(0.1 * Vectors.norm(step));
   }
 
+  /** H is that of the round's sample, times n / |sample|. */
+  @Test
+  void run_conjugateGradientOnASample_takesTheStepOfItsHessian() {
+    double damping = 2;
+    Sample sample = new Sample(0.4, 1); // of the first round
+    List<Integer> chosen = IntStream.range(0, ROWS).filter(sample::has).boxed().toList();
+    assertThat(chosen).hasSizeBetween(150, 330);
+    float[] values = new float[3 * chosen.size()];
+    long[] classes = new long[chosen.size()];
+    for (int k = 0; k < classes.length; k++) {
+      System.arraycopy(VALUES, 3 * chosen.get(k), values, 3 * k, 3);
+      classes[k] = RIGHT[chosen.get(k)];
+    }
+    double[][] h =
+        dense(
+            Batch.ofValues(new int[] {3}, values, classes),
+            (double) ROWS / classes.length,
+            LAMBDA + damping);
+    double[] step = solve(h, difference());
+
+    Result result = run(options(Method.CONJUGATE_GRADIENT, 0.4, 1, damping));
+
+    assertThat(Vectors.distance(result.theta(), Vectors.add(start(), -1, step)))
+        .isLessThan(1e-8 * Vectors.norm(step));
+  }
+
+  @Test
+  void run_nothingChanges_isDoneWithoutAStep() {
+    NetworkSums same = new Rows(CHANGED, RIGHT);
+    NetworkSums none = new Rows(0, RIGHT);
+    Result result =
+        new NetworkUnlearning(
+                new NetworkUnlearning.Changed(same, same, none, none),
+                new Rows(ROWS, RIGHT),
+                options(Method.CONJUGATE_GRADIENT, 1, 5, 2),
+                round -> {})
+            .run(start());
+    assertThat(result.outcome()).isEqualTo(Outcome.DONE);
+    assertThat(result.theta()).isEqualTo(start());
+    assertThat(result.rounds()).isEmpty();
+  }
+
   @Test
   void run_firstOrder_stepsByTheRate() {
     Options chosen = options(Method.FIRST_ORDER, 1, 1, 1);
@@ -307,7 +357,7 @@ class NetworkUnlearningTest {
     assertThat(result.rounds().get(0).wrong()).isPositive();
   }
 
-  /** Rounds of Newton's method with less and less damping; kinks of ReLUs are what is left. */
+  /** Rounds of damped Newton steps; kinks of ReLUs are what is left. */
   @Test
   void run_correctedGradient_comesNearAStationaryPoint() {
     Options settings =

@@ -98,8 +98,7 @@ class PythonTest {
     assertThat(found.get("outputs")).hasSameSizeAs(expected);
     for (int k = 0; k < expected.length; k++) {
       // single precision, summed in another order by another version
-      assertThat(found.get("outputs").get(k).doubleValue())
-          .isCloseTo(expected[k], offset(1e-5));
+      assertThat(found.get("outputs").get(k).doubleValue()).isCloseTo(expected[k], offset(1e-5));
     }
     // of a tied parameter Python has each name
     assertThat(JSON.convertValue(found.get("names"), String[].class)).containsAll(names);
