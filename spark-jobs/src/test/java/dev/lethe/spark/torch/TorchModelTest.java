@@ -366,10 +366,24 @@ class TorchModelTest {
   @Test
   void module_sameSeed_sameBits() {
     Architecture architecture = new Architecture.Lstm(11, 5, 6, 1);
+    assertThat(architecture.module(3))
+        .isEqualTo(architecture.module(3))
+        .isNotEqualTo(architecture.module(4));
     try (TorchModel one = load(architecture.module(3));
         TorchModel same = load(architecture.module(3));
         TorchModel other = load(architecture.module(4))) {
       assertThat(one.parameters()).isEqualTo(same.parameters()).isNotEqualTo(other.parameters());
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("cases")
+  void save_twice_sameBytes(Case given) {
+    try (TorchModel model = given.single();
+        TorchModel same = given.single()) {
+      byte[] saved = model.save();
+      assertThat(model.save()).isEqualTo(saved);
+      assertThat(same.save()).isEqualTo(saved);
     }
   }
 
