@@ -58,6 +58,14 @@ public final class TorchModel implements NeuralModel {
   private record Parameter(List<String> names, Tensor tensor) {}
 
   /**
+   * Whether gradients are taken in a parameter.
+   *
+   * @param saved as the module came, and goes
+   * @param here whether it is free
+   */
+  private record Flag(Tensor tensor, boolean saved, boolean here) {}
+
+  /**
    * Where a parameter's numbers are.
    *
    * @param empty name of a parameter without numbers
@@ -75,6 +83,7 @@ public final class TorchModel implements NeuralModel {
   private final String name;
   private final NetworkLoss loss;
   private final torch.ScalarType type;
+  private final List<Flag> flags = new ArrayList<>();
   private final List<Named> free = new ArrayList<>();
   private final List<Named> buffers = new ArrayList<>();
   private final TensorVector inputs = new TensorVector();
@@ -100,6 +109,7 @@ public final class TorchModel implements NeuralModel {
     for (Parameter parameter : parameters(module, name)) {
       Tensor tensor = convert(parameter.tensor(), type);
       boolean chosen = parameter.names().stream().anyMatch(isFree);
+      flags.add(new Flag(tensor, tensor.requires_grad(), chosen));
       tensor.set_requires_grad(chosen);
       if (chosen) {
         int numbers = Math.toIntExact(tensor.numel());
@@ -238,9 +248,14 @@ public final class TorchModel implements NeuralModel {
     }
   }
 
-  /** The module as it stands: a TorchScript archive. */
+  /** The module as it stands: a TorchScript archive. What is not free here is not frozen in it. */
   public byte[] save() {
-    return Torch.archive(module);
+    flags.forEach(flag -> flag.tensor().set_requires_grad(flag.saved()));
+    try {
+      return Torch.archive(module);
+    } finally {
+      flags.forEach(flag -> flag.tensor().set_requires_grad(flag.here()));
+    }
   }
 
   /** Names of the free parameters, in theta's order. */

@@ -11,13 +11,16 @@ import dev.lethe.core.neural.Curvature;
 import dev.lethe.core.neural.NetworkLoss;
 import dev.lethe.core.neural.NeuralModel;
 import dev.lethe.spark.InvalidInputException;
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.TreeMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -25,6 +28,11 @@ import java.util.function.DoubleUnaryOperator;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.NamedTensor;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.named_parameter_iterator;
+import org.bytedeco.pytorch.named_parameter_list;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -385,6 +393,41 @@ class TorchModelTest {
       assertThat(model.save()).isEqualTo(saved);
       assertThat(same.save()).isEqualTo(saved);
     }
+  }
+
+  @Test
+  void save_someParametersFree_gradientFlagsAreThoseThatWereLoaded() throws IOException {
+    Case cnn = named("cnn");
+    try (TorchModel last =
+        TorchModel.load(cnn.module(), "cnn", cnn.loss(), name -> name.startsWith("fc"))) {
+      assertThat(gradientFlags(last.save())).hasSizeGreaterThan(10).doesNotContainValue(false);
+      assertThat(last.hasFixedFeatures(cnn.batch())).isTrue(); // here they are frozen again
+    }
+    // the user's own module had none
+    Case own = named("column-major");
+    try (TorchModel model = own.single()) {
+      assertThat(gradientFlags(own.module())).isEqualTo(Map.of("weight", false));
+      assertThat(gradientFlags(model.save())).isEqualTo(Map.of("weight", false));
+      assertThat(gradient(model, own.batch())).doesNotContain(0);
+    }
+  }
+
+  /** requires_grad of each parameter of an archive. */
+  private static Map<String, Boolean> gradientFlags(byte[] module) throws IOException {
+    Path file = Files.createTempFile("lethe-", ".pt");
+    Files.write(file, module);
+    Map<String, Boolean> flags = new TreeMap<>();
+    try (PointerScope scope = new PointerScope()) {
+      named_parameter_list list = torch.load(file.toString()).named_parameters(true);
+      named_parameter_iterator end = list.end();
+      for (named_parameter_iterator at = list.begin(); at.notEquals(end); at.increment()) {
+        NamedTensor entry = at.access();
+        flags.put(entry.name().getString(), entry.value().requires_grad());
+      }
+    } finally {
+      Files.delete(file);
+    }
+    return flags;
   }
 
   private static TorchModel load(byte[] module) {
