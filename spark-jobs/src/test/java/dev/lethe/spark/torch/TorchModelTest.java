@@ -649,6 +649,34 @@ class TorchModelTest {
     }
   }
 
+  /** Of native objects: those that only the JVM's collector would free count, too. */
+  @Test
+  void close_frozenParametersAndIntegers_leavesNothing() {
+    Batch batch = named("column-major").batch();
+    byte[] module =
+        new OwnModule("Own")
+            .parameter("w", floats(new SplittableRandom(1), 4 * 3), 4, 3)
+            .parameter("frozen", new float[] {2}, 1)
+            .integers("count", 7)
+            .define("def forward(self, x):\n  return torch.mm(x, self.w) * self.frozen\n");
+    Runnable use =
+        () -> {
+          try (TorchModel model =
+              TorchModel.load(module, "m", NetworkLoss.CROSS_ENTROPY, name -> name.equals("w"))) {
+            model.setParameters(model.parameters());
+            model.setBuffers(model.buffers());
+            model.save();
+            gradient(model, batch);
+          }
+        };
+    use.run();
+    long before = Pointer.totalCount();
+    for (int k = 0; k < 20; k++) {
+      use.run();
+    }
+    assertThat(Pointer.totalCount()).isLessThanOrEqualTo(before);
+  }
+
   /**
    * 20 MB are what the collectors and allocators of a JVM move by; a tensor a step would be 1 GB.
    */
