@@ -67,15 +67,17 @@ final class Torch {
     return tensor;
   }
 
-  /** A module as a TorchScript archive. */
+  /** A module as a TorchScript archive; the same module gives the same bytes. */
   static byte[] archive(JitModule module) {
     try {
-      Path file = Files.createTempFile("lethe-", ".pt");
+      Path folder = Files.createTempDirectory("lethe-");
+      Path file = folder.resolve("module.pt"); // all names in the archive begin with its name
       try {
         module.save(file.toString());
         return Files.readAllBytes(file);
       } finally {
-        Files.delete(file);
+        Files.deleteIfExists(file);
+        Files.delete(folder);
       }
     } catch (IOException e) {
       throw new UncheckedIOException("no temporary file can be written", e);

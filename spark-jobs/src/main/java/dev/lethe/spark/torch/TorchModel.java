@@ -16,6 +16,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Predicate;
+import java.util.stream.Stream;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.IValue;
@@ -58,6 +59,14 @@ public final class TorchModel implements NeuralModel {
   private record Parameter(List<String> names, Tensor tensor) {}
 
   /**
+   * Whether gradients are taken in a parameter.
+   *
+   * @param saved as the module came, and goes
+   * @param here whether it is free
+   */
+  private record Flag(Tensor tensor, boolean saved, boolean here) {}
+
+  /**
    * Where a parameter's numbers are.
    *
    * @param empty name of a parameter without numbers
@@ -75,6 +84,7 @@ public final class TorchModel implements NeuralModel {
   private final String name;
   private final NetworkLoss loss;
   private final torch.ScalarType type;
+  private final List<Flag> flags = new ArrayList<>();
   private final List<Named> free = new ArrayList<>();
   private final List<Named> buffers = new ArrayList<>();
   private final TensorVector inputs = new TensorVector();
@@ -95,32 +105,31 @@ public final class TorchModel implements NeuralModel {
     this.loss = loss;
     this.type = type;
     module.eval();
-    int total = 0;
-    int largest = 1;
-    for (Parameter parameter : parameters(module, name)) {
-      Tensor tensor = convert(parameter.tensor(), type);
-      boolean chosen = parameter.names().stream().anyMatch(isFree);
-      tensor.set_requires_grad(chosen);
-      if (chosen) {
-        int numbers = Math.toIntExact(tensor.numel());
-        free.add(new Named(parameter.names().get(0), tensor, numbers));
-        inputs.push_back(tensor);
-        total = Math.addExact(total, numbers);
-        largest = Math.max(largest, numbers);
+    try (PointerScope scope = new PointerScope()) { // iterators and entries end with it
+      for (Parameter parameter : parameters(module, name)) {
+        Tensor tensor = keep(parameter.tensor());
+        boolean chosen = parameter.names().stream().anyMatch(isFree);
+        flags.add(new Flag(tensor, tensor.requires_grad(), chosen));
+        tensor.set_requires_grad(chosen);
+        if (chosen) {
+          free.add(new Named(parameter.names().get(0), tensor, Math.toIntExact(tensor.numel())));
+          inputs.push_back(tensor);
+        }
+      }
+      named_buffer_list all = module.named_buffers(true);
+      named_buffer_iterator last = all.end();
+      for (named_buffer_iterator at = all.begin(); at.notEquals(last); at.increment()) {
+        NamedTensor entry = at.access();
+        Tensor tensor = handle(entry);
+        if (tensor.is_floating_point()) {
+          int numbers = Math.toIntExact(tensor.numel());
+          buffers.add(new Named(entry.name().getString(), keep(tensor), numbers));
+        }
       }
     }
-    size = total;
-    named_buffer_list all = module.named_buffers(true);
-    named_buffer_iterator last = all.end();
-    for (named_buffer_iterator at = all.begin(); at.notEquals(last); at.increment()) {
-      NamedTensor entry = at.access();
-      Tensor tensor = convert(handle(entry), type);
-      if (tensor.is_floating_point()) {
-        int numbers = Math.toIntExact(tensor.numel());
-        buffers.add(new Named(entry.name().getString(), tensor, numbers));
-        largest = Math.max(largest, numbers);
-      }
-    }
+    size = free.stream().mapToInt(Named::size).reduce(0, Math::addExact);
+    int largest =
+        Stream.concat(free.stream(), buffers.stream()).mapToInt(Named::size).max().orElse(0);
     single = new float[type == torch.ScalarType.Float ? largest : 0];
     exact = new double[type == torch.ScalarType.Float ? 0 : largest];
   }
@@ -130,8 +139,12 @@ public final class TorchModel implements NeuralModel {
     return new Tensor(entry.value());
   }
 
-  /** Makes numbers those of our type in the order of their indices, which is how they are set. */
-  private static Tensor convert(Tensor tensor, torch.ScalarType type) {
+  /**
+   * Keeps a handle until this model is closed, and makes numbers those of our type in the order of
+   * their indices, which is how they are set.
+   */
+  private Tensor keep(Tensor tensor) {
+    tensor.retainReference();
     if (tensor.is_floating_point()) { // integers stay what they are
       tensor.set_data(tensor.detach().to(type).contiguous());
     }
@@ -178,7 +191,6 @@ public final class TorchModel implements NeuralModel {
       owner.setattr(path[path.length - 1], new IValue(first.tensor()));
     }
     first.names().add(other);
-    tensor.close();
   }
 
   private static boolean sameLayout(Tensor one, Tensor other) {
@@ -238,9 +250,14 @@ public final class TorchModel implements NeuralModel {
     }
   }
 
-  /** The module as it stands: a TorchScript archive. */
+  /** The module as it stands: a TorchScript archive. What is not free here is not frozen in it. */
   public byte[] save() {
-    return Torch.archive(module);
+    flags.forEach(flag -> flag.tensor().set_requires_grad(flag.saved()));
+    try {
+      return Torch.archive(module);
+    } finally {
+      flags.forEach(flag -> flag.tensor().set_requires_grad(flag.here()));
+    }
   }
 
   /** Names of the free parameters, in theta's order. */
@@ -256,11 +273,7 @@ public final class TorchModel implements NeuralModel {
   @Override
   public double[] parameters() {
     double[] theta = new double[size];
-    int at = 0;
-    for (Named parameter : free) {
-      add(parameter.tensor().detach(), parameter.size(), theta, at);
-      at += parameter.size();
-    }
+    add(free, theta);
     return theta;
   }
 
@@ -273,11 +286,7 @@ public final class TorchModel implements NeuralModel {
   @Override
   public double[] buffers() {
     double[] all = new double[buffers.stream().mapToInt(Named::size).sum()];
-    int at = 0;
-    for (Named buffer : buffers) {
-      add(buffer.tensor(), buffer.size(), all, at);
-      at += buffer.size();
-    }
+    add(buffers, all);
     return all;
   }
 
@@ -600,6 +609,16 @@ public final class TorchModel implements NeuralModel {
     return all;
   }
 
+  private void add(List<Named> from, double[] sum) {
+    try (PointerScope scope = new PointerScope()) {
+      int at = 0;
+      for (Named named : from) {
+        add(named.tensor().detach(), named.size(), sum, at);
+        at += named.size();
+      }
+    }
+  }
+
   /** A parameter that the loss does not depend on has no gradient. */
   private void add(TensorVector from, double[] sum) {
     int at = 0;
@@ -655,7 +674,7 @@ public final class TorchModel implements NeuralModel {
 
   @Override
   public void close() {
-    free.forEach(parameter -> parameter.tensor().close());
+    flags.forEach(flag -> flag.tensor().close()); // all parameters, free or not
     buffers.forEach(buffer -> buffer.tensor().close());
     inputs.close();
     module.close();

@@ -8,6 +8,7 @@ import dev.lethe.core.linalg.Vectors;
 import dev.lethe.core.neural.Batch;
 import dev.lethe.core.neural.Curvature;
 import dev.lethe.core.neural.NetworkBlock;
+import dev.lethe.core.neural.NetworkLoss;
 import dev.lethe.core.neural.NetworkSum;
 import dev.lethe.core.neural.NetworkSums.Filter;
 import dev.lethe.core.neural.Sample;
@@ -406,6 +407,43 @@ class DistributedNetworkTest {
                     new Minibatch(ROWS, 1, 0, 64, 64))
                 .flatMap(batch -> Stream.of(batch.seedOf(0), batch.seedOf(1))))
         .doesNotHaveDuplicates();
+  }
+
+  /** By losses alone: those of the module in double precision, either side of theta. */
+  @Test
+  void training_oneStep_isThatOfTheMeanLossAndThePenalty() {
+    NetworkSchedule schedule = new NetworkSchedule("sgd", 0.5, 0, ROWS, 1, 0.2, 1);
+    double[] stepped;
+    try (OpenNetwork open = open();
+        DistributedNetwork data = data(open, 3)) {
+      NetworkTraining training = new NetworkTraining(open, data, schedule);
+      assertThat(training.run(1, () -> true)).isTrue();
+      stepped = training.theta();
+    }
+    Batch all = everything();
+    byte[] module = NETWORK.architecture().module(NETWORK.input(), CLASSES, 1);
+    try (TorchModel model =
+        TorchModel.loadExact(module, "exact", NetworkLoss.CROSS_ENTROPY, any -> true)) {
+      double[] theta = model.parameters();
+      assertThat(stepped).hasSameSizeAs(theta);
+      for (int j = 0; j < theta.length; j++) {
+        double gradient = (meanLoss(model, all, j, 1e-5) - meanLoss(model, all, j, -1e-5)) / 2e-5;
+        double expected = theta[j] - 0.5 * (gradient + 0.2 * theta[j]);
+        // gradients are sums in single precision
+        assertThat(stepped[j]).as("%d of theta", j).isCloseTo(expected, within(1e-5));
+      }
+    }
+  }
+
+  /** With one of theta moved. */
+  private static double meanLoss(TorchModel model, Batch all, int moved, double by) {
+    double[] theta = model.parameters();
+    double[] other = theta.clone();
+    other[moved] += by;
+    model.setParameters(other);
+    double loss = model.addGradient(all, new double[theta.length]) / all.rows();
+    model.setParameters(theta);
+    return loss;
   }
 
   @Test

@@ -27,6 +27,12 @@ public final class OwnModule {
     return register(name, Torch.tensor(values, shape));
   }
 
+  /** Integers that are no parameter, such as a count. */
+  OwnModule integers(String name, long... values) {
+    module.register_buffer(name, Torch.tensor(values, values.length));
+    return this;
+  }
+
   /** The same matrix, stored column by column. */
   OwnModule columnMajor(String name, float[] values, int rows, int columns) {
     float[] byColumn = new float[values.length];

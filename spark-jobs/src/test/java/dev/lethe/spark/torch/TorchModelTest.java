@@ -11,13 +11,16 @@ import dev.lethe.core.neural.Curvature;
 import dev.lethe.core.neural.NetworkLoss;
 import dev.lethe.core.neural.NeuralModel;
 import dev.lethe.spark.InvalidInputException;
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.TreeMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -25,6 +28,11 @@ import java.util.function.DoubleUnaryOperator;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.NamedTensor;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.named_parameter_iterator;
+import org.bytedeco.pytorch.named_parameter_list;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -366,11 +374,60 @@ class TorchModelTest {
   @Test
   void module_sameSeed_sameBits() {
     Architecture architecture = new Architecture.Lstm(11, 5, 6, 1);
+    assertThat(architecture.module(3))
+        .isEqualTo(architecture.module(3))
+        .isNotEqualTo(architecture.module(4));
     try (TorchModel one = load(architecture.module(3));
         TorchModel same = load(architecture.module(3));
         TorchModel other = load(architecture.module(4))) {
       assertThat(one.parameters()).isEqualTo(same.parameters()).isNotEqualTo(other.parameters());
     }
+  }
+
+  @ParameterizedTest
+  @MethodSource("cases")
+  void save_twice_sameBytes(Case given) {
+    try (TorchModel model = given.single();
+        TorchModel same = given.single()) {
+      byte[] saved = model.save();
+      assertThat(model.save()).isEqualTo(saved);
+      assertThat(same.save()).isEqualTo(saved);
+    }
+  }
+
+  @Test
+  void save_someParametersFree_gradientFlagsAreThoseThatWereLoaded() throws IOException {
+    Case cnn = named("cnn");
+    try (TorchModel last =
+        TorchModel.load(cnn.module(), "cnn", cnn.loss(), name -> name.startsWith("fc"))) {
+      assertThat(gradientFlags(last.save())).hasSizeGreaterThan(10).doesNotContainValue(false);
+      assertThat(last.hasFixedFeatures(cnn.batch())).isTrue(); // here they are frozen again
+    }
+    // the user's own module had none
+    Case own = named("column-major");
+    try (TorchModel model = own.single()) {
+      assertThat(gradientFlags(own.module())).isEqualTo(Map.of("weight", false));
+      assertThat(gradientFlags(model.save())).isEqualTo(Map.of("weight", false));
+      assertThat(gradient(model, own.batch())).doesNotContain(0);
+    }
+  }
+
+  /** requires_grad of each parameter of an archive. */
+  private static Map<String, Boolean> gradientFlags(byte[] module) throws IOException {
+    Path file = Files.createTempFile("lethe-", ".pt");
+    Files.write(file, module);
+    Map<String, Boolean> flags = new TreeMap<>();
+    try (PointerScope scope = new PointerScope()) {
+      named_parameter_list list = torch.load(file.toString()).named_parameters(true);
+      named_parameter_iterator end = list.end();
+      for (named_parameter_iterator at = list.begin(); at.notEquals(end); at.increment()) {
+        NamedTensor entry = at.access();
+        flags.put(entry.name().getString(), entry.value().requires_grad());
+      }
+    } finally {
+      Files.delete(file);
+    }
+    return flags;
   }
 
   private static TorchModel load(byte[] module) {
@@ -592,6 +649,34 @@ class TorchModelTest {
     }
   }
 
+  /** Of native objects: those that only the JVM's collector would free count, too. */
+  @Test
+  void close_frozenParametersAndIntegers_leavesNothing() {
+    Batch batch = named("column-major").batch();
+    byte[] module =
+        new OwnModule("Own")
+            .parameter("w", floats(new SplittableRandom(1), 4 * 3), 4, 3)
+            .parameter("frozen", new float[] {2}, 1)
+            .integers("count", 7)
+            .define("def forward(self, x):\n  return torch.mm(x, self.w) * self.frozen\n");
+    Runnable use =
+        () -> {
+          try (TorchModel model =
+              TorchModel.load(module, "m", NetworkLoss.CROSS_ENTROPY, name -> name.equals("w"))) {
+            model.setParameters(model.parameters());
+            model.setBuffers(model.buffers());
+            model.save();
+            gradient(model, batch);
+          }
+        };
+    use.run();
+    long before = Pointer.totalCount();
+    for (int k = 0; k < 20; k++) {
+      use.run();
+    }
+    assertThat(Pointer.totalCount()).isLessThanOrEqualTo(before);
+  }
+
   /**
    * 20 MB are what the collectors and allocators of a JVM move by; a tensor a step would be 1 GB.
    */
@@ -615,6 +700,71 @@ class TorchModelTest {
     for (int k = 0; k < count; k++) {
       model.addProduct(batch, v, k % 2 == 0 ? Curvature.HESSIAN : Curvature.GAUSS_NEWTON, sum);
     }
+  }
+
+  static Stream<Case> small() {
+    SplittableRandom random = new SplittableRandom(6);
+    return Stream.of(
+        new Case(
+            "lstm",
+            new Architecture.Lstm(5, 3, 4, 1).module(1),
+            NetworkLoss.CROSS_ENTROPY,
+            Batch.ofTokens(3, tokens(random, ROWS * 3, 5), classes(random, 5))),
+        new Case(
+            "cnn",
+            new Architecture.Cnn(1, 4, 4, List.of(3), 4, 3).module(2),
+            NetworkLoss.CROSS_ENTROPY,
+            Batch.ofValues(new int[] {1, 4, 4}, floats(random, ROWS * 16), classes(random, 3))));
+  }
+
+  /** 2 KB a step are too many: what a leak adds, it adds in every stretch, and the JVM does not. */
+  @ParameterizedTest
+  @MethodSource("small")
+  void everyPass_manySteps_memoryIsFlat(Case given) throws Exception {
+    assumeThat(Files.exists(Path.of("/proc/self/smaps"))).isTrue();
+    int steps = 400;
+    try (TorchModel model = given.single()) {
+      double[] v = direction(model.size(), 8);
+      everyPass(model, given.batch(), v, 2 * steps);
+      long objects = Pointer.totalCount();
+      everyPass(model, given.batch(), v, 10);
+      assertThat(Pointer.totalCount()).isLessThanOrEqualTo(objects); // none for a collector
+      long[] added = new long[5];
+      for (int k = 0; k < added.length; k++) {
+        long before = nativeBytes();
+        everyPass(model, given.batch(), v, steps);
+        added[k] = nativeBytes() - before;
+      }
+      assertThat(Arrays.stream(added).sorted().toArray()[2])
+          .as("median of %s", Arrays.toString(added))
+          .isLessThan(steps * 2048L);
+    }
+  }
+
+  private static void everyPass(NeuralModel model, Batch batch, double[] v, int steps) {
+    double[] sum = new double[model.size()];
+    for (int k = 0; k < steps; k++) {
+      model.addProduct(batch, v, k % 2 == 0 ? Curvature.HESSIAN : Curvature.GAUSS_NEWTON, sum);
+      model.addGradient(batch, sum);
+      model.addTrainingGradient(batch, k, sum);
+      model.addForgettingGradient(batch, sum);
+      model.evaluate(batch);
+    }
+  }
+
+  /** Resident, but for the Java heap: pointers to it are compressed, so it lies below 32 GB. */
+  private static long nativeBytes() throws Exception {
+    System.gc();
+    boolean above = false;
+    long bytes = 0;
+    for (String line : Files.readAllLines(Path.of("/proc/self/smaps"))) {
+      if (line.matches("[0-9a-f]+-[0-9a-f]+ .*")) {
+        above = Long.parseUnsignedLong(line.substring(0, line.indexOf('-')), 16) >= 32L << 30;
+      } else if (above && line.startsWith("Rss:")) {
+        bytes += Long.parseLong(line.replaceAll("\\D", "")) << 10;
+      }
+    }
+    return bytes;
   }
 
   private static long residentBytes() throws Exception {
