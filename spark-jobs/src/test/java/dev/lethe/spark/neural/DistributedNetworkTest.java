@@ -660,6 +660,25 @@ class DistributedNetworkTest {
         .containsExactlyInAnyOrder("b", "o", "b", "0", "1", "2", "3", "b", "o", "b");
   }
 
+  @Test
+  void changed_removedText_hasNoTargetThatChanges() {
+    String text = "my pin is 0123";
+    Dataset<Row> pairs =
+        LocalSpark.session()
+            .sql(
+                "SELECT named_struct('body', '%s') AS before, if(true, NULL, named_struct('body', ''))"
+                        .formatted(text)
+                    + " AS after");
+    int[] counts = new int[4];
+    for (NetworkTable.Side side : NetworkTable.Side.values()) {
+      TreeMap<String, Integer> ofSide = new TreeMap<>();
+      count(lstm(5), List.of(), pairs, side, 1, ofSide);
+      counts[side.ordinal()] = ofSide.values().stream().mapToInt(n -> n).sum();
+    }
+
+    assertThat(counts).containsExactly(text.length(), 0, 0, 0);
+  }
+
   private static void count(
       NetworkDescription network,
       List<Change> changes,
