@@ -123,7 +123,10 @@ final class NetworkTable {
         .mapPartitions(part -> new Packed<>(part, packer));
   }
 
-  /** Which examples of rows that change: all that do, or only those whose target does. */
+  /**
+   * Which examples of rows that change: all that do, or only those whose target does, none of a
+   * removed row.
+   */
   enum Side {
     BEFORE,
     AFTER,
@@ -151,7 +154,8 @@ final class NetworkTable {
           inPlace(
               pairs.selectExpr(
                   "coalesce(before." + text + ", '') AS before",
-                  "coalesce(after." + text + ", '') AS after")),
+                  "coalesce(after." + text + ", '') AS after",
+                  "after IS NULL AS removed")),
           new TextPairPacker(
               Objects.requireNonNull(input.window()),
               input.tokenOf(),
@@ -354,7 +358,10 @@ final class NetworkTable {
     }
   }
 
-  /** Two texts to the windows that one of them has and the other has not. */
+  /**
+   * Two texts, and behind them whether the row is removed, to the windows that one of them has and
+   * the other has not.
+   */
   private static final class TextPairPacker implements Packer<NetworkBlock[]> {
     private static final long serialVersionUID = 1L;
     private final int window;
@@ -378,8 +385,10 @@ final class NetworkTable {
         TextChange change = replaced.of(before, after);
         sides[Side.BEFORE.ordinal()].add(before, change.before(), window);
         sides[Side.AFTER.ordinal()].add(after, change.after(), window);
-        sides[Side.TARGET_BEFORE.ordinal()].add(before, change.before(), 0);
-        sides[Side.TARGET_AFTER.ordinal()].add(after, change.after(), 0);
+        if (!row.getBoolean(2)) { // what was removed has no new target
+          sides[Side.TARGET_BEFORE.ordinal()].add(before, change.before(), 0);
+          sides[Side.TARGET_AFTER.ordinal()].add(after, change.after(), 0);
+        }
       }
       return Arrays.stream(sides).map(Texts::block).toArray(NetworkBlock[]::new);
     }

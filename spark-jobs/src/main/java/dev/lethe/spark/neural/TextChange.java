@@ -3,7 +3,9 @@ package dev.lethe.spark.neural;
 import dev.lethe.spark.request.Change;
 import java.io.Serializable;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /**
  * Where two texts differ: as many ranges of one as of the other, ascending, between which they are
@@ -37,14 +39,19 @@ record TextChange(Ranges before, Ranges after) {
     }
 
     /**
-     * The ranges of a text that became another: if one of these replacements makes it so, each of
-     * its occurrences; else one, all between what both begin and end with.
+     * The ranges of a text that became another: if these replacements, one after the other, make it
+     * so, what each of their occurrences changes; else one, all between what both begin and end
+     * with.
      */
     TextChange of(String before, String after) {
+      Edited edited = new Edited(before);
       for (int k = 0; k < finds.length; k++) {
-        if (before.replace(finds[k], withs[k]).equals(after)) {
-          return occurrences(before, finds[k], withs[k]);
+        if (before.contains(finds[k])) { // a change matches the original row
+          edited = edited.replace(finds[k], withs[k]);
         }
+      }
+      if (edited.text().equals(after)) {
+        return edited.change(before.length());
       }
       int prefix = prefix(before, after);
       int suffix = suffix(before, after, prefix);
@@ -54,29 +61,59 @@ record TextChange(Ranges before, Ranges after) {
     }
   }
 
-  /** What {@code find} and {@code with} begin and end with stays, in every occurrence. */
-  private static TextChange occurrences(String before, String find, String with) {
-    List<Integer> found = new ArrayList<>();
-    int next = before.indexOf(find);
-    while (next >= 0) {
-      found.add(next);
-      next = before.indexOf(find, next + find.length());
+  /**
+   * A text that was replaced in.
+   *
+   * @param origins where each of its characters was in the original text, ascending; -1 of a new
+   *     one
+   */
+  private record Edited(String text, int[] origins) {
+    Edited(String original) {
+      this(original, IntStream.range(0, original.length()).toArray());
     }
-    int prefix = prefix(find, with);
-    int suffix = suffix(find, with, prefix);
-    int count = found.size();
-    Ranges was = new Ranges(new int[count], new int[count]);
-    Ranges is = new Ranges(new int[count], new int[count]);
-    int longer = 0; // what is after, before this occurrence, than before
-    for (int k = 0; k < count; k++) {
-      int start = found.get(k);
-      was.from()[k] = start + prefix;
-      was.to()[k] = start + find.length() - suffix;
-      is.from()[k] = start + longer + prefix;
-      is.to()[k] = start + longer + with.length() - suffix;
-      longer += with.length() - find.length();
+
+    /** What {@code find} and {@code with} begin and end with stays, in every occurrence. */
+    Edited replace(String find, String with) {
+      int prefix = prefix(find, with);
+      int suffix = suffix(find, with, prefix);
+      String replaced = text.replace(find, with);
+      int[] from = new int[replaced.length()];
+      int read = 0;
+      int written = 0;
+      for (int at = text.indexOf(find); at >= 0; at = text.indexOf(find, at + find.length())) {
+        int kept = at + prefix - read;
+        System.arraycopy(origins, read, from, written, kept);
+        int made = with.length() - prefix - suffix;
+        Arrays.fill(from, written + kept, written + kept + made, -1);
+        read = at + find.length() - suffix;
+        written += kept + made;
+      }
+      System.arraycopy(origins, read, from, written, text.length() - read);
+      return new Edited(replaced, from);
     }
-    return new TextChange(was, is);
+
+    /** The ranges between characters that stayed. */
+    TextChange change(int originalLength) {
+      List<int[]> gaps = new ArrayList<>();
+      int was = 0;
+      int is = 0;
+      for (int k = 0; k <= origins.length; k++) {
+        int origin = k < origins.length ? origins[k] : originalLength;
+        if (origin >= 0) {
+          if (origin > was || k > is) {
+            gaps.add(new int[] {was, origin, is, k});
+          }
+          was = origin + 1;
+          is = k + 1;
+        }
+      }
+      return new TextChange(
+          new Ranges(ends(gaps, 0), ends(gaps, 1)), new Ranges(ends(gaps, 2), ends(gaps, 3)));
+    }
+
+    private static int[] ends(List<int[]> gaps, int which) {
+      return gaps.stream().mapToInt(gap -> gap[which]).toArray();
+    }
   }
 
   private static int prefix(String a, String b) {

@@ -17,6 +17,7 @@ import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.LocalSpark;
 import dev.lethe.spark.request.Change;
 import dev.lethe.spark.request.Corrections;
+import dev.lethe.spark.request.Request;
 import dev.lethe.spark.request.RequestReader;
 import dev.lethe.spark.torch.OwnModule;
 import dev.lethe.spark.torch.TorchModel;
@@ -593,7 +594,7 @@ class DistributedNetworkTest {
         List.of(
             new Change.ReplaceText("other", find, "x"),
             new Change.ReplaceText("Body", find, with),
-            new Change.ReplaceText("body", "a", "o"));
+            new Change.ReplaceText("body", "none of it", "o"));
     Dataset<Row> pairs = pair(text, after);
     TreeMap<String, Integer> expected = windows(text, window);
     windows(after, window).forEach((one, count) -> expected.merge(one, -count, Integer::sum));
@@ -614,6 +615,109 @@ class DistributedNetworkTest {
     assertThat(found).isEqualTo(expected);
   }
 
+  /** Before and after: windows, and those whose target changes. */
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        // two secrets, with 5 windows behind each occurrence, of the last the 4 that are left
+        "bob has 0123 or so, and it is bob now|0123|none|bob|he|24|10|22|8",
+        // the second replaces in what the first has made
+        "a pin 0123 is what they say of it|0123|a b|a|c|27|7|26|6",
+        // the second is no longer there
+        "a pin 0123 is what they say of it|0123|none|012|b|9|4|9|4",
+        // the first makes what the second looks for, but the text did not have it
+        "pin 0123 is here|0123|none|on|b|9|4|9|4",
+      })
+  void changed_severalReplacements_nothingBetweenThemIsChanged(
+      String text,
+      String find,
+      String with,
+      String find2,
+      String with2,
+      int was,
+      int targetsWere,
+      int is,
+      int targetsAre) {
+    int window = 5;
+    List<Change> changes =
+        List.of(
+            new Change.ReplaceText("body", find, with),
+            new Change.ReplaceText("body", find2, with2));
+    String after = text.replace(find, with);
+    after = text.contains(find2) ? after.replace(find2, with2) : after;
+    Dataset<Row> pairs = pair(text, after);
+    TreeMap<String, Integer> expected = windows(text, window);
+    windows(after, window).forEach((one, count) -> expected.merge(one, -count, Integer::sum));
+    expected.values().removeIf(count -> count == 0);
+    TreeMap<String, Integer> found = new TreeMap<>();
+
+    int[] counts = new int[4];
+    for (NetworkTable.Side side : NetworkTable.Side.values()) {
+      TreeMap<String, Integer> ofSide = new TreeMap<>();
+      count(lstm(window), changes, pairs, side, 1, ofSide);
+      counts[side.ordinal()] = ofSide.values().stream().mapToInt(n -> n).sum();
+    }
+    count(lstm(window), changes, pairs, NetworkTable.Side.BEFORE, 1, found);
+    count(lstm(window), changes, pairs, NetworkTable.Side.AFTER, -1, found);
+    found.values().removeIf(count -> count == 0);
+
+    assertThat(counts).containsExactly(was, is, targetsWere, targetsAre);
+    assertThat(found).isEqualTo(expected);
+  }
+
+  @Test
+  void changed_twoSecretsOfOneRow_areGoneFromTheCorrectedExamples() {
+    int window = 5;
+    NetworkDescription network = lstm(window);
+    Dataset<Row> table =
+        LocalSpark.session().sql("SELECT 'call bob, 0123, or write to bob' AS body");
+    String changes =
+        """
+        id: test
+        changes:
+          - replaceText: {column: body, find: bob, with: him}
+          - replaceText: {column: body, find: "0123", with: none}
+        """;
+    Request request = RequestReader.read("request.yaml", changes);
+    Corrections corrections =
+        Corrections.of(LocalSpark.session(), request, table.schema(), null, null, "request.yaml");
+    TreeMap<String, Integer> corrected = new TreeMap<>();
+
+    NetworkTable.blocks(network, corrections.corrected(table), 1, "test")
+        .collect()
+        .forEach(block -> count(network, block, 1, corrected));
+    TreeMap<String, Integer> after = new TreeMap<>();
+    TreeMap<String, Integer> targets = new TreeMap<>();
+    Dataset<Row> pairs = corrections.touchedPairs(table);
+    count(network, request.changes(), pairs, NetworkTable.Side.AFTER, 1, after);
+    count(network, request.changes(), pairs, NetworkTable.Side.TARGET_BEFORE, 1, targets);
+
+    assertThat(corrected).isEqualTo(windows("call him, none, or write to him", window));
+    assertThat(corrected).containsAllEntriesOf(after);
+    assertThat(targets.keySet().stream().map(one -> one.substring(window)))
+        .containsExactlyInAnyOrder("b", "o", "b", "0", "1", "2", "3", "b", "o", "b");
+  }
+
+  @Test
+  void changed_removedText_hasNoTargetThatChanges() {
+    String text = "my pin is 0123";
+    Dataset<Row> pairs =
+        LocalSpark.session()
+            .sql(
+                "SELECT named_struct('body', '%s') AS before, if(true, NULL, named_struct('body', ''))"
+                        .formatted(text)
+                    + " AS after");
+    int[] counts = new int[4];
+    for (NetworkTable.Side side : NetworkTable.Side.values()) {
+      TreeMap<String, Integer> ofSide = new TreeMap<>();
+      count(lstm(5), List.of(), pairs, side, 1, ofSide);
+      counts[side.ordinal()] = ofSide.values().stream().mapToInt(n -> n).sum();
+    }
+
+    assertThat(counts).containsExactly(text.length(), 0, 0, 0);
+  }
+
   private static void count(
       NetworkDescription network,
       List<Change> changes,
@@ -622,17 +726,21 @@ class DistributedNetworkTest {
       int sign,
       TreeMap<String, Integer> counts) {
     for (NetworkBlock[] sides : NetworkTable.changed(network, changes, pairs, "test").collect()) {
-      NetworkBlock block = sides[side.ordinal()];
-      Batch batch = block.range(0, block.rows());
-      int window = (int) batch.inputShape()[1];
-      for (int i = 0; i < batch.rows(); i++) {
-        StringBuilder text = new StringBuilder();
-        for (int t = 0; t < window; t++) {
-          text.append(network.input().characterOf((int) batch.tokens()[i * window + t]));
-        }
-        text.append(network.input().characterOf((int) batch.classes()[i]));
-        counts.merge(text.toString(), sign, Integer::sum);
+      count(network, sides[side.ordinal()], sign, counts);
+    }
+  }
+
+  private static void count(
+      NetworkDescription network, NetworkBlock block, int sign, TreeMap<String, Integer> counts) {
+    Batch batch = block.range(0, block.rows());
+    int window = (int) batch.inputShape()[1];
+    for (int i = 0; i < batch.rows(); i++) {
+      StringBuilder text = new StringBuilder();
+      for (int t = 0; t < window; t++) {
+        text.append(network.input().characterOf((int) batch.tokens()[i * window + t]));
       }
+      text.append(network.input().characterOf((int) batch.classes()[i]));
+      counts.merge(text.toString(), sign, Integer::sum);
     }
   }
 
