@@ -48,7 +48,8 @@ public record Canary(int schemaVersion, String context, String secret, String al
    * @param logPerplexity -log2 P(secret | context)
    * @param completedCharacters of the secret, from its first on, that the model's own most likely
    *     continuation of the context has
-   * @param completion that continuation, as long as the secret; U+FFFD for what is no character
+   * @param completion that continuation, as long as the secret; an asterisk for each character that
+   *     is the secret's at that place, which is not to be repeated, U+FFFD for what is none
    */
   public record Memory(
       Exposure exposure, double logPerplexity, int completedCharacters, String completion) {}
@@ -87,7 +88,17 @@ public record Canary(int schemaVersion, String context, String secret, String al
         && completion.charAt(completed) == secret.charAt(completed)) {
       completed++;
     }
-    return new Memory(exposure, perplexity, completed, completion);
+    return new Memory(exposure, perplexity, completed, masked(completion));
+  }
+
+  private String masked(String completion) {
+    StringBuilder text = new StringBuilder(completion);
+    for (int j = 0; j < secret.length(); j++) {
+      if (text.charAt(j) == secret.charAt(j)) {
+        text.setCharAt(j, '*');
+      }
+    }
+    return text.toString();
   }
 
   private String[] sample(long seed) {

@@ -296,7 +296,10 @@ class NeuralJobsTest {
 
     JsonNode report = report("forgotten");
     assertThat(report.at("/before/canary/completedCharacters").asInt()).isEqualTo(SECRET.length());
+    assertThat(report.at("/before/canary/completion").asText())
+        .isEqualTo("*".repeat(SECRET.length()));
     assertThat(report.at("/after/canary/completedCharacters").asInt()).isLessThan(2);
+    assertThat(report.at("/after/canary/completion").asText()).hasSameSizeAs(SECRET);
     assertThat(report.at("/after/canary/logPerplexity").asDouble())
         .isGreaterThan(report.at("/before/canary/logPerplexity").asDouble() + 10);
     assertThat(Files.readString(folder.resolve("forgotten/report.json"))).doesNotContain(SECRET);
