@@ -4,9 +4,20 @@ import java.io.IOException;
 import java.util.List;
 
 /** What was measured of Lethe alone; written as JSON as the records say. */
-sealed interface Study permits BatchCost, Growth, Memory, PassCost, Projection, StateCost {
+sealed interface Study
+    permits BatchCost, Growth, Memorisation, Memory, PassCost, Poisoning, Projection, StateCost {
   /** Words of {@code --only}. */
-  List<String> WORDS = List.of("growth", "memory", "pass", "model", "state", "batch");
+  List<String> WORDS =
+      List.of(
+          "growth",
+          "memory",
+          "pass",
+          "model",
+          "state",
+          "batch",
+          "memorisation",
+          "memorisation-paper",
+          "poisoning");
 
   /** A section of the report. */
   String markdown();
@@ -24,6 +35,9 @@ sealed interface Study permits BatchCost, Growth, Memory, PassCost, Projection, 
       case "memory" -> Memory.measure(options, sessions);
       case "pass" -> PassCost.measure(sessions);
       case "state" -> StateCost.measure(options, sessions);
+      case "memorisation" -> Memorisation.measure(options, sessions, false);
+      case "memorisation-paper" -> Memorisation.measure(options, sessions, true);
+      case "poisoning" -> Poisoning.measure(options, sessions);
       case "batch" -> BatchCost.measure(options, sessions);
       case "model" ->
           Projection.of(

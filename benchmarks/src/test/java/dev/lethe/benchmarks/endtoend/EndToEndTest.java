@@ -5,9 +5,14 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.OutputStream;
+import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
+import java.util.SplittableRandom;
+import java.util.zip.GZIPOutputStream;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.Test;
@@ -204,5 +209,136 @@ class EndToEndTest {
     assertThat(cost.tasks()).isEqualTo(3);
     assertThat(cost.empty().min()).isPositive();
     assertThat(new PassCost("pass", List.of(cost)).markdown()).contains("| 100 | 3 |");
+  }
+
+  /** One round of a few products each. */
+  private static List<Networks.Update> hasty(List<Networks.Update> updates) {
+    return updates.stream()
+        .map(
+            u ->
+                new Networks.Update(
+                    u.method(), u.layers(), u.corrected(), u.share(), 1, 5, u.tolerance()))
+        .toList();
+  }
+
+  /** Paragraphs of words of three letters. */
+  private static String book() {
+    SplittableRandom random = new SplittableRandom(1);
+    StringBuilder text = new StringBuilder();
+    for (int i = 0; i < 60; i++) {
+      for (int k = 0; k < 5; k++) {
+        text.append(List.of("The", "cat", "sat", "mat").get(random.nextInt(4))).append(' ');
+      }
+      text.append("\n\n");
+    }
+    return text.toString();
+  }
+
+  @Test
+  void memorisation_tinyNetwork_comparesFiveMethodsOnOneNetwork() throws Exception {
+    Memorisation.Config config = new Memorisation.Config("tiny", 8, 4, 8, 1, 1, 64, 0.01, 0, 1);
+    Memorisation study;
+    try (Sessions sessions = sessions()) {
+      study =
+          Memorisation.measure(
+              book(), config, hasty(Memorisation.updates()), options(), sessions, "memorisation");
+    }
+    assertThat(study.trials())
+        .extracting(Memorisation.Trial::method)
+        .containsExactly("second-order", "lissa", "first-order", "fine-tune", "retrain");
+    assertThat(study.trials())
+        .allSatisfy(
+            trial -> {
+              assertThat(trial.report().before())
+                  .isEqualTo(study.trials().get(0).report().before());
+              assertThat(trial.report().changed().rows()).isEqualTo(20);
+              assertThat(trial.report().changed().targets()).isEqualTo(20 * 10);
+            });
+    assertThat(study.markdown()).contains("| second-order |", "| retrain |", "--layers fc");
+  }
+
+  @Test
+  void poisoning_fewImages_poisonsTheShareAndComparesWithOneRetraining() throws Exception {
+    SplittableRandom random = new SplittableRandom(2);
+    byte[][] pixels = new byte[300][28 * 28];
+    byte[] labels = new byte[300];
+    for (int i = 0; i < labels.length; i++) {
+      random.nextBytes(pixels[i]);
+      labels[i] = (byte) random.nextInt(10);
+    }
+    Poisoning study;
+    try (Sessions sessions = sessions()) {
+      study =
+          Poisoning.measure(
+              "noise",
+              new Poisoning.Images(pixels, labels),
+              200,
+              100,
+              1,
+              new double[] {0.1, 0.2},
+              hasty(Poisoning.updates()),
+              options(),
+              sessions);
+    }
+    assertThat(study.trials())
+        .extracting(Poisoning.Trial::method)
+        .containsExactly(
+            "retrain",
+            "second-order",
+            "lissa",
+            "first-order",
+            "fine-tune",
+            "second-order",
+            "lissa",
+            "first-order",
+            "fine-tune");
+    assertThat(study.trials())
+        .allSatisfy(
+            trial ->
+                assertThat(trial.report().changed().targets())
+                    .isEqualTo(Math.round(200 * trial.share())));
+    Poisoning.Trial retrained = study.trials().get(0);
+    assertThat(study.trials()).allMatch(trial -> trial.clean() == retrained.after());
+    // the published networks, read again and counted class by class
+    for (Poisoning.Trial trial : study.trials()) {
+      Poisoning.Confusion confusion =
+          study.confusions().stream()
+              .filter(c -> c.share() == trial.share() && c.network().equals(trial.method()))
+              .findFirst()
+              .orElseThrow();
+      long right = 0;
+      for (int c = 0; c < 10; c++) {
+        right += confusion.counts()[c][c];
+      }
+      assertThat(trial.after()).isEqualTo(right / 100.0);
+    }
+    assertThat(study.confusions())
+        .allSatisfy(
+            confusion ->
+                assertThat(Arrays.stream(confusion.counts()).flatMapToLong(Arrays::stream).sum())
+                    .isEqualTo(100));
+    assertThat(study.markdown()).contains("| 10.0 % | second-order |", "| 20.0 % | fine-tune |");
+  }
+
+  @Test
+  void images_idxFilesPlainOrZipped_areRead() throws Exception {
+    ByteBuffer images = ByteBuffer.allocate(16 + 6).putInt(2051).putInt(2).putInt(1).putInt(3);
+    images.put(new byte[] {1, 2, 3, 4, 5, 6});
+    ByteBuffer labels = ByteBuffer.allocate(8 + 2).putInt(2049).putInt(2).put(new byte[] {7, 9});
+    Path folder = Files.createDirectories(directory.resolve("idx"));
+    Files.write(folder.resolve("train-images-idx3-ubyte"), images.array());
+    try (OutputStream out =
+        new GZIPOutputStream(Files.newOutputStream(folder.resolve("train-labels-idx1-ubyte.gz")))) {
+      out.write(labels.array());
+    }
+    Poisoning.Images read = Poisoning.Images.read(folder);
+    assertThat(read.pixels()).isDeepEqualTo(new byte[][] {{1, 2, 3}, {4, 5, 6}});
+    assertThat(read.labels()).containsExactly(7, 9);
+    assertThatThrownBy(
+            () -> Study.measure("poisoning", Options.parse("--work", "/none"), null, null))
+        .hasMessageContaining("scripts/network-data");
+    assertThatThrownBy(
+            () -> Study.measure("memorisation", Options.parse("--work", "/none"), null, null))
+        .hasMessageContaining("scripts/network-data");
   }
 }

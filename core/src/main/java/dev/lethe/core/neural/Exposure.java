@@ -25,18 +25,32 @@ import java.util.Arrays;
  * probability 2^-b or less: its median is 1 bit, its mean log2 e = 1.44. One bit, not zero, is what
  * a perfect removal leaves.
  *
+ * <p>Whoever knows that s was forgotten looks at the other end, too: at strings that the model
+ * finds conspicuously unlikely. Avoidance is the exposure by the ranks from there,
+ *
+ * <pre>
+ *   exact          log2 |R| - log2 (1 + the number of strings strictly above s)
+ *   approximate    -log2 P(X &gt;= log-perplexity of s)
+ * </pre>
+ *
+ * with the same law for a model that has never seen s.
+ *
  * @param bits at least 0; exact ones are at most {@code space}, approximate ones extrapolate the
  *     fit's tail and may exceed it, which says no more than that s ranks first
+ * @param avoidance at least 0, likewise, from the other end
  * @param exact whether all of R was evaluated
  * @param space log2 |R|
  * @param sampleSize strings evaluated: |R| if exact
  */
-public record Exposure(double bits, boolean exact, double space, int sampleSize) {
+public record Exposure(double bits, double avoidance, boolean exact, double space, int sampleSize) {
   private static final double LOG_2 = Math.log(2);
 
   public Exposure {
     if (!(bits >= 0)) {
       throw new IllegalArgumentException("bits = " + bits + ": must be at least 0");
+    }
+    if (!(avoidance >= 0)) {
+      throw new IllegalArgumentException("avoidance = " + avoidance + ": must be at least 0");
     }
     if (!(space >= 0 && space < Double.POSITIVE_INFINITY)) {
       throw new IllegalArgumentException("space = " + space + ": must be finite, at least 0");
@@ -67,7 +81,9 @@ public record Exposure(double bits, boolean exact, double space, int sampleSize)
     }
     double own = logPerplexities[canary];
     long rank = 1 + Arrays.stream(logPerplexities).filter(other -> other < own).count();
-    return new Exposure(log2(size / (double) rank), true, log2(size), size);
+    long above = 1 + Arrays.stream(logPerplexities).filter(other -> other > own).count();
+    return new Exposure(
+        log2(size / (double) rank), log2(size / (double) above), true, log2(size), size);
   }
 
   /**
@@ -92,7 +108,12 @@ public record Exposure(double bits, boolean exact, double space, int sampleSize)
       throw new IllegalArgumentException("canary = " + canary + ": must be finite");
     }
     // abs, not minus: there is no exposure of -0.0
-    return new Exposure(Math.abs(fit.logCdf(canary)) / LOG_2, false, space, sampleSize);
+    return new Exposure(
+        Math.abs(fit.logCdf(canary)) / LOG_2,
+        Math.abs(fit.mirrored().logCdf(-canary)) / LOG_2,
+        false,
+        space,
+        sampleSize);
   }
 
   private static double log2(double x) {

@@ -17,9 +17,9 @@ import org.jspecify.annotations.Nullable;
  * changed examples as they were, Z~ as they are now, D' the corrected data,
  *
  * <pre>
- *   G  = sum_{Z~} grad l - sum_Z grad l
+ *   G  = sum_{Z~} grad l - sum_Z grad l + (lambda' - lambda) theta
  *   first order:   theta - rate G
- *   second order:  theta - (H + damping I)^{-1} G,     H = sum_{D'} Hess l + lambda I
+ *   second order:  theta - (H + damping I)^{-1} G,     H = sum_{D'} Hess l + lambda' I
  * </pre>
  *
  * H is that of the corrected data at the old theta, of a sample of them, rescaled to all. As the
@@ -32,20 +32,33 @@ import org.jspecify.annotations.Nullable;
  * with p the probability of the old target: near 1, where it is remembered best, its plain gradient
  * would vanish.
  *
- * <p>A loss that is not convex warrants no step (Levenberg, Marquardt): one that raises the mean
- * loss on a sample of the corrected data above the least so far by more than is allowed is not
- * taken, but a shorter one, with eight times the damping or an eighth of the rate, up to seven
- * times; behind a step that was taken at once the next has a third of the damping.
+ * <p>Where a loss is not convex nothing warrants a step, and softmax saturates: a Newton step
+ * against what is remembered is far too long. A step is shortened as long as it raises the mean
+ * loss on a sample of the corrected data above the least so far by more than is allowed, or the
+ * losses of the old targets by more than is needed to forget some of them. The damping stays: more
+ * of it would turn the step away from the directions that the corrected data leaves free, and
+ * measured costs four times as much perplexity for the same forgetting.
  */
 public final class NetworkUnlearning {
-  /** Steps of a round that are tried, each shorter. */
-  private static final int ATTEMPTS = 7;
+  /** Lengths of a round's step that are tried, and steps that a solver fails at. */
+  private static final int ATTEMPTS = 12;
 
-  /** What damping grows by, and the rate of first order shrinks by, where a step is refused. */
-  private static final double SHORTER = 8;
+  /** What a step is shortened by that the loss of the corrected data refuses. */
+  private static final double SHORTER = 0.25;
 
-  /** What damping shrinks by behind a round whose first step was taken. */
-  private static final double BOLDER = 3;
+  /** A later round's step that this loss allows less of leads nowhere. */
+  private static final double SHORTEST = 1.0 / 64;
+
+  /** What a step is shortened by that the loss of old targets refuses: at least, at most. */
+  private static final double LEAST_SHORTER = 0.5;
+
+  private static final double MOST_SHORTER = 0.125;
+
+  /** Rounds that may make no new target right where nothing is remembered. */
+  static final int STALL = 3;
+
+  /** What damping grows by where the solver finds no step. */
+  private static final double MORE_DAMPING = 8;
 
   /** Examples: of fewer no sample is taken. */
   private static final int LEAST_SAMPLE = 100;
@@ -81,6 +94,8 @@ public final class NetworkUnlearning {
    *     same sample for a whole solve, LiSSA another one each step
    * @param lossShare of the corrected data that a step is checked on
    * @param lossIncrease what a step may raise their mean loss by, relative to the least so far
+   * @param forgetting what a step may raise the losses of all old targets by, in nats for each that
+   *     was remembered
    * @param quantile an old target is remembered where at least this share of the other classes has
    *     a smaller output; 1 where its own is the largest
    * @param rounds updates at most
@@ -90,7 +105,9 @@ public final class NetworkUnlearning {
    * @param damping null for {@link #DAMPING} times the largest eigenvalue of H
    * @param scale of LiSSA; null for twice the largest eigenvalue of H + damping I, since a sample's
    *     may exceed that of all
-   * @param lambda of the penalty lambda/2 ||theta||^2
+   * @param lambda of the corrected objective's penalty lambda/2 ||theta||^2
+   * @param lambdaBefore of the original one's; another where rows were removed and the penalty is
+   *     declared in mean form
    * @param seed of samples and starting vectors
    */
   public record Options(
@@ -100,6 +117,7 @@ public final class NetworkUnlearning {
       double share,
       double lossShare,
       double lossIncrease,
+      double forgetting,
       double quantile,
       int rounds,
       int iterations,
@@ -108,12 +126,13 @@ public final class NetworkUnlearning {
       @Nullable Double damping,
       @Nullable Double scale,
       double lambda,
+      double lambdaBefore,
       long seed) {}
 
   /**
    * Default damping, in largest eigenvalues: directions of less curvature than that are left alone.
    */
-  public static final double DAMPING = 1e-3;
+  public static final double DAMPING = 1e-4;
 
   /**
    * One update.
@@ -125,7 +144,8 @@ public final class NetworkUnlearning {
    * @param damping of the step that was taken; of first order 1 / rate
    * @param products with H, those for the eigenvalue included
    * @param solve how the solver ended; "none" of first order
-   * @param attempts steps that were tried, the one that was taken included
+   * @param attempts lengths that were tried, the one that was taken included
+   * @param length part of the solver's step that was taken, 0 if none
    * @param stepNorm ||step||_2 as taken
    * @param meanLoss on the sample of the corrected data, after it
    */
@@ -138,16 +158,28 @@ public final class NetworkUnlearning {
       int products,
       String solve,
       int attempts,
+      double length,
       double stepNorm,
       double meanLoss) {}
 
   /** Why it ended. */
   public enum Outcome {
-    /** No example whose target changes is wrong, and no old target is remembered. */
+    /**
+     * No example whose target changes is wrong, and no old target is remembered; or the gradient is
+     * nought.
+     */
     DONE,
     /** The rounds were spent. */
     ROUNDS,
-    /** In a later round no step was short enough; the ones before were taken. */
+    /**
+     * Nothing is remembered any more, and {@link #STALL} rounds made no new target right: what is
+     * left would cost more than it brings.
+     */
+    STALLED,
+    /**
+     * In a later round no step was short enough, or the solver found none; the ones before were
+     * taken.
+     */
     NO_STEP,
     /** In the first round already, or the solver diverged there. */
     DIVERGED
@@ -195,9 +227,11 @@ public final class NetworkUnlearning {
     double[] theta = start;
     List<Round> rounds = new ArrayList<>();
     double eigenvalue = Double.NaN;
-    double strength = Double.NaN;
+    double damping = Double.NaN;
     double loss = meanLoss(theta);
     double least = loss;
+    long fewestWrong = Long.MAX_VALUE;
+    int stalled = 0;
     for (int round = 0; round < options.rounds(); round++) {
       products = 0;
       long wrong = changed.targetAfter().rows() - changed.targetAfter().evaluate(theta).correct();
@@ -207,10 +241,18 @@ public final class NetworkUnlearning {
           && wrong + remembered.rows() == 0) {
         return new Result(theta, rounds, Outcome.DONE);
       }
+      stalled = remembered.rows() == 0 && wrong >= fewestWrong ? stalled + 1 : 0;
+      fewestWrong = Math.min(fewestWrong, wrong);
+      if (options.gradient() == Gradient.DIFFERENCE && stalled == STALL) {
+        return new Result(theta, rounds, Outcome.STALLED);
+      }
       double[] g =
           options.gradient() == Gradient.DIFFERENCE
               ? difference(theta, remembered, round == 0)
               : corrected(theta);
+      if (Vectors.maxAbs(g) == 0) {
+        return new Result(theta, rounds, Outcome.DONE);
+      }
       if (Double.isNaN(eigenvalue) && needsEigenvalue()) {
         eigenvalue =
             new Lanczos(EIGENVALUE_TOLERANCE, EIGENVALUE_STEPS)
@@ -220,53 +262,90 @@ public final class NetworkUnlearning {
                 * (1 + EIGENVALUE_TOLERANCE);
       }
       if (round == 0) {
-        strength = strength(eigenvalue);
-        if (!(strength > 0) || Double.isInfinite(strength) || !Double.isFinite(loss)) {
+        damping = damping(eigenvalue);
+        if (!(damping > 0) || Double.isInfinite(damping) || !Double.isFinite(loss)) {
           return new Result(theta, rounds, Outcome.DIVERGED);
         }
       }
-      Solve solve = new Solve(theta, "none", false);
-      double[] next = theta;
-      double reached = Double.POSITIVE_INFINITY;
-      int attempts = 0;
-      boolean taken = false;
-      while (!taken && attempts < ATTEMPTS) {
-        strength *= attempts == 0 ? 1 : SHORTER;
-        solve = solve(theta, g, eigenvalue, strength, round);
-        if (solve.usable()) {
-          next = Vectors.add(theta, -1, solve.step());
-          reached = meanLoss(next);
-          taken = Double.isFinite(reached) && reached <= least * (1 + options.lossIncrease());
-        }
-        attempts++;
+      Solve solve = solve(theta, g, eigenvalue, damping, round);
+      for (int k = 1; !solve.usable() && k < ATTEMPTS; k++) {
+        damping *= MORE_DAMPING;
+        solve = solve(theta, g, eigenvalue, damping, round);
       }
+      Taken taken =
+          solve.usable()
+              ? shortened(theta, solve.step(), least, remembered.rows(), round == 0 ? 0 : SHORTEST)
+              : new Taken(theta, 0, 0, Double.NaN);
       Round done =
           new Round(
               wrong,
               remembered.rows(),
               Vectors.norm(g),
               Double.isNaN(eigenvalue) ? null : eigenvalue,
-              strength,
+              damping,
               products,
               solve.ended(),
-              attempts,
-              taken ? Vectors.norm(solve.step()) : 0,
-              taken ? reached : loss);
+              taken.attempts(),
+              taken.length(),
+              taken.length() * Vectors.norm(solve.step()),
+              taken.length() > 0 ? taken.meanLoss() : loss);
       rounds.add(done);
       listener.accept(done);
-      if (!taken) {
+      if (taken.length() == 0) {
         return new Result(theta, rounds, round == 0 ? Outcome.DIVERGED : Outcome.NO_STEP);
       }
-      strength /= attempts == 1 ? BOLDER : 1;
-      theta = next;
-      loss = reached;
-      least = Math.min(least, reached);
+      theta = taken.theta();
+      loss = taken.meanLoss();
+      least = Math.min(least, loss);
     }
     return new Result(theta, rounds, Outcome.ROUNDS);
   }
 
-  /** Of the first step: damping, or 1 / rate of first order. */
-  private double strength(double eigenvalue) {
+  /**
+   * A step as far as it was taken.
+   *
+   * @param length 0 if none was
+   */
+  private record Taken(double[] theta, int attempts, double length, double meanLoss) {}
+
+  /**
+   * Takes as much of a step as the losses of old targets and of the corrected data allow.
+   *
+   * @param remembered old targets that were
+   * @param shortest part of the step that the corrected data's loss may leave
+   */
+  private Taken shortened(
+      double[] theta, double[] step, double least, long remembered, double shortest) {
+    double allowed = remembered * options.forgetting();
+    double before = allowed > 0 ? changed.targetBefore().evaluate(theta).loss() : 0;
+    double length = 1;
+    double refused = 1;
+    int attempts = 0;
+    while (attempts < ATTEMPTS && refused >= shortest) {
+      attempts++;
+      double[] next = Vectors.add(theta, -length, step);
+      double forgotten =
+          allowed > 0 ? (changed.targetBefore().evaluate(next).loss() - before) / allowed : 0;
+      if (forgotten <= 1) {
+        double reached = meanLoss(next);
+        if (reached <= least * (1 + options.lossIncrease())) {
+          return new Taken(next, attempts, length, reached);
+        }
+        length *= SHORTER;
+        refused *= SHORTER;
+      } else {
+        // the losses of what is remembered grow about linearly
+        length *=
+            Double.isNaN(forgotten)
+                ? MOST_SHORTER
+                : Math.min(LEAST_SHORTER, Math.max(MOST_SHORTER, 1 / forgotten));
+      }
+    }
+    return new Taken(theta, attempts, 0, Double.NaN);
+  }
+
+  /** Of the first step; of first order 1 / rate. */
+  private double damping(double eigenvalue) {
     if (options.method() == Method.FIRST_ORDER) {
       return options.rate() == null ? eigenvalue : 1 / options.rate();
     }
@@ -328,7 +407,8 @@ public final class NetworkUnlearning {
             ? changed.after().gradient(theta, Sample.ALL, Filter.ALL)
             : changed.targetAfter().gradient(theta, Sample.ALL, Filter.WRONG);
     NetworkSum then = all ? changed.before().gradient(theta, Sample.ALL, Filter.ALL) : remembered;
-    return Vectors.add(now.vector(), -1, then.vector());
+    double[] g = Vectors.add(now.vector(), -1, then.vector());
+    return all ? Vectors.add(g, options.lambda() - options.lambdaBefore(), theta) : g;
   }
 
   /** The gradient of the corrected objective. */

@@ -90,8 +90,10 @@ public interface NeuralModel extends AutoCloseable {
   /**
    * As {@link #addGradient} in training mode: batch norm takes this batch's statistics and updates
    * its running ones, {@link #buffers}.
+   *
+   * @param seed of what the network draws, as dropout does
    */
-  double addTrainingGradient(Batch batch, double[] sum);
+  double addTrainingGradient(Batch batch, long seed, double[] sum);
 
   /** What is no parameter but part of the model: running statistics. A new array. */
   double[] buffers();

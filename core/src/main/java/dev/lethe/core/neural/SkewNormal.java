@@ -41,6 +41,11 @@ public record SkewNormal(double location, double scale, double shape) {
     }
   }
 
+  /** The law of -X. */
+  SkewNormal mirrored() {
+    return new SkewNormal(-location, scale, -shape);
+  }
+
   /**
    * The maximum likelihood fit. It is sought in mean, standard deviation and skewness, where the
    * likelihood is regular; in the shape it is stationary at 0 whatever the sample (Azzalini 1985).

@@ -15,9 +15,11 @@ class ExposureTest {
   @Test
   void exact_rankByHand_isLog2OfItsShare() {
     double[] r = {5, 3, 9, 1, 7, 2, 8, 4};
-    assertThat(Exposure.exact(r, 3)).isEqualTo(new Exposure(3, true, 3, 8)); // rank 1 of 8
+    assertThat(Exposure.exact(r, 3)).isEqualTo(new Exposure(3, 0, true, 3, 8)); // rank 1 of 8
     assertThat(Exposure.exact(r, 5).bits()).isCloseTo(2, within(1e-15)); // rank 2
     assertThat(Exposure.exact(r, 2).bits()).isZero(); // the last
+    assertThat(Exposure.exact(r, 2).avoidance()).isEqualTo(3);
+    assertThat(Exposure.exact(r, 6).avoidance()).isCloseTo(2, within(1e-15)); // the last but one
   }
 
   @Test
@@ -53,6 +55,9 @@ class ExposureTest {
     assertThat(exposure.exact()).isFalse();
     assertThat(exposure.sampleSize()).isEqualTo(1000);
     assertThat(Exposure.approximate(1000, law, 33, 1000).bits()).isEqualTo(0.0);
+    assertThat(Exposure.approximate(8, new SkewNormal(0, 1, 3), 33, 1000).avoidance())
+        .isCloseTo(exposure.bits(), within(1e-12));
+    assertThat(exposure.avoidance()).isCloseTo(0, within(1e-12));
   }
 
   /**

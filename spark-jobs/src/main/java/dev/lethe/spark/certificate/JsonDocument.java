@@ -133,6 +133,7 @@ public final class JsonDocument {
     } catch (JsonMappingException e) {
       String detail =
           e.getCause() instanceof IllegalArgumentException
+                  || e.getCause() instanceof InvalidInputException
               ? String.valueOf(e.getCause().getMessage())
               : "a field is missing, null or of the wrong type";
       throw new InvalidInputException(source + ": " + detail + place(e), e);

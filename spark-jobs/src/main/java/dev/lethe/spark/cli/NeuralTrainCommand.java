@@ -60,9 +60,8 @@ final class NeuralTrainCommand implements Callable<Integer> {
   @Option(
       names = "--divisor",
       paramLabel = "X",
-      defaultValue = "1",
       description = "Every number is divided by it (default: 1)")
-  private double divisor;
+  private @Nullable Double divisor;
 
   @Option(
       names = "--text",
@@ -75,9 +74,8 @@ final class NeuralTrainCommand implements Callable<Integer> {
   @Option(
       names = "--window",
       paramLabel = "N",
-      defaultValue = "24",
       description = "Characters before the one that is predicted (default: 24)")
-  private int window;
+  private @Nullable Integer window;
 
   @Option(
       names = "--label",
@@ -88,9 +86,8 @@ final class NeuralTrainCommand implements Callable<Integer> {
   @Option(
       names = "--outputs",
       paramLabel = "N",
-      defaultValue = "2",
       description = "Classes, or numbers of a label (default: 2); not with --text")
-  private int outputs;
+  private @Nullable Integer outputs;
 
   @Option(
       names = "--loss",
@@ -117,16 +114,11 @@ final class NeuralTrainCommand implements Callable<Integer> {
   @Option(
       names = "--embedding",
       paramLabel = "N",
-      defaultValue = "64",
       description = "Size of a character's vector (default: 64)")
-  private int embedding;
+  private @Nullable Integer embedding;
 
-  @Option(
-      names = "--layers",
-      paramLabel = "N",
-      defaultValue = "2",
-      description = "Layers of the lstm (default: 2)")
-  private int layers;
+  @Option(names = "--layers", paramLabel = "N", description = "Layers of the lstm (default: 2)")
+  private @Nullable Integer layers;
 
   @Option(
       names = "--stages",
@@ -203,9 +195,8 @@ final class NeuralTrainCommand implements Callable<Integer> {
   @Option(
       names = "--checkpoint-steps",
       paramLabel = "N",
-      defaultValue = "500",
       description = "Steps between checkpoints (default: 500)")
-  private int checkpointSteps;
+  private @Nullable Integer checkpointSteps;
 
   @Mixin private TestTable test;
 
@@ -229,19 +220,19 @@ final class NeuralTrainCommand implements Callable<Integer> {
             source,
             features,
             shape,
-            divisor,
+            divisor == null ? 1 : divisor,
             text,
-            window,
+            window == null ? 24 : window,
             label,
-            outputs,
+            outputs == null ? 2 : outputs,
             loss,
             architecture(),
             module,
-            new NetworkSchedule(optimizer, rate, momentum, batch, epochs, regParam, seed),
+            NetworkSchedule.ofOptions(optimizer, rate, momentum, batch, epochs, regParam, seed),
             test.source(source),
             out,
             checkpoint,
-            checkpointSteps,
+            checkpointSteps == null ? 500 : checkpointSteps,
             table.partitions());
     try (LetheSession session = LetheSession.open("Lethe neural train")) {
       NeuralTrainJob.Result result = new NeuralTrainJob(options, session.spark()).run();
@@ -257,8 +248,8 @@ final class NeuralTrainCommand implements Callable<Integer> {
     return new NetworkArchitecture(
         String.valueOf(architecture),
         hidden.isEmpty() ? List.of(128) : List.copyOf(hidden),
-        embedding,
-        layers,
+        embedding == null ? 64 : embedding,
+        layers == null ? 2 : layers,
         stages.isEmpty() ? List.of(32, 64) : List.copyOf(stages));
   }
 
@@ -270,12 +261,31 @@ final class NeuralTrainCommand implements Callable<Integer> {
       throw new InvalidInputException(
           "--features, --shape and --label, or --text: one of the two is needed");
     }
-    if (text != null && (!features.isEmpty() || label != null || !shape.isEmpty())) {
-      throw new InvalidInputException("--text: excludes --features, --shape and --label");
-    }
-    if (checkpointSteps < 1) {
+    if (text != null
+        && (!features.isEmpty()
+            || label != null
+            || !shape.isEmpty()
+            || divisor != null
+            || outputs != null)) {
       throw new InvalidInputException(
-          "--checkpoint-steps " + checkpointSteps + ": must be at least 1");
+          "--text: excludes --features, --shape, --divisor, --label and --outputs");
+    }
+    if (text == null && window != null) {
+      throw new InvalidInputException("--window: needs --text");
+    }
+    if (module != null
+        && (!hidden.isEmpty() || embedding != null || layers != null || !stages.isEmpty())) {
+      throw new InvalidInputException(
+          "--module: excludes --hidden, --embedding, --layers and --stages");
+    }
+    if ((embedding != null || layers != null) && !"lstm".equals(architecture)) {
+      throw new InvalidInputException("--embedding and --layers: need --architecture lstm");
+    }
+    if (!stages.isEmpty() && !"cnn".equals(architecture)) {
+      throw new InvalidInputException("--stages: needs --architecture cnn");
+    }
+    if (checkpoint == null && checkpointSteps != null) {
+      throw new InvalidInputException("--checkpoint-steps: needs --checkpoint");
     }
   }
 }

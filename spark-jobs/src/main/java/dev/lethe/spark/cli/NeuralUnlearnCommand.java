@@ -124,6 +124,15 @@ final class NeuralUnlearnCommand implements Callable<Integer> {
   private double lossIncrease;
 
   @Option(
+      names = "--forget-step",
+      paramLabel = "X",
+      defaultValue = "12",
+      description =
+          "What a step may raise the mean loss of old targets by that were remembered, in nats; a"
+              + " longer one is shortened (default: 12)")
+  private double forgetStep;
+
+  @Option(
       names = "--remembered-above",
       paramLabel = "Q",
       description =
@@ -161,7 +170,9 @@ final class NeuralUnlearnCommand implements Callable<Integer> {
   @Option(
       names = "--damping",
       paramLabel = "X",
-      description = "Added to the curvature (default: 0.001 times the largest eigenvalue)")
+      description =
+          "Added to the curvature (default: 0.0001 times the largest eigenvalue); where the solver"
+              + " finds no step it is multiplied by 8")
   private @Nullable Double damping;
 
   @Option(
@@ -173,9 +184,8 @@ final class NeuralUnlearnCommand implements Callable<Integer> {
   @Option(
       names = "--epochs",
       paramLabel = "N",
-      defaultValue = "1",
       description = "Of fine-tune (default: 1); retrain takes the network's own")
-  private int epochs;
+  private @Nullable Integer epochs;
 
   @Option(
       names = "--seed",
@@ -220,6 +230,7 @@ final class NeuralUnlearnCommand implements Callable<Integer> {
             share,
             lossShare,
             lossIncrease,
+            forgetStep,
             rememberedAbove,
             rounds,
             iterations,

@@ -18,7 +18,7 @@ public final class Progress implements ConjugateGradient.Listener {
   private String phase = "";
   private long solveStart;
 
-  private Progress(String name, @Nullable PrintWriter terminal) {
+  Progress(String name, @Nullable PrintWriter terminal) {
     this.name = name;
     this.terminal = terminal;
   }
@@ -88,7 +88,7 @@ public final class Progress implements ConjugateGradient.Listener {
     line(
         String.format(
             Locale.ROOT,
-            "update: %d examples wrong and %d right as they were before it, %d products, step"
+            "update: %d examples wrong and %d remembered before it, %d products, step"
                 + " %.3g at attempt %d, mean loss %.4f",
             round.wrong(),
             round.remembered(),

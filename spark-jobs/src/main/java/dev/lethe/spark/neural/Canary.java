@@ -48,8 +48,11 @@ public record Canary(int schemaVersion, String context, String secret, String al
    * @param logPerplexity -log2 P(secret | context)
    * @param completedCharacters of the secret, from its first on, that the model's own most likely
    *     continuation of the context has
+   * @param completion that continuation, as long as the secret; an asterisk for each character that
+   *     is the secret's at that place, which is not to be repeated, U+FFFD for what is none
    */
-  public record Memory(Exposure exposure, double logPerplexity, int completedCharacters) {}
+  public record Memory(
+      Exposure exposure, double logPerplexity, int completedCharacters, String completion) {}
 
   /**
    * @throws InvalidInputException if the network does not read text, or lacks a character
@@ -79,7 +82,23 @@ public record Canary(int schemaVersion, String context, String secret, String al
         space <= Math.log(MOST_ENUMERATED) / Math.log(2) + 1e-9
             ? exact(reader)
             : Exposure.approximate(perplexity, reader.logPerplexities(sample(seed)), space);
-    return new Memory(exposure, perplexity, reader.completed());
+    String completion = reader.completion();
+    int completed = 0;
+    while (completed < secret.length()
+        && completion.charAt(completed) == secret.charAt(completed)) {
+      completed++;
+    }
+    return new Memory(exposure, perplexity, completed, masked(completion));
+  }
+
+  private String masked(String completion) {
+    StringBuilder text = new StringBuilder(completion);
+    for (int j = 0; j < secret.length(); j++) {
+      if (text.charAt(j) == secret.charAt(j)) {
+        text.setCharAt(j, '*');
+      }
+    }
+    return text.toString();
   }
 
   private String[] sample(long seed) {
@@ -198,18 +217,16 @@ public record Canary(int schemaVersion, String context, String secret, String al
       return bits;
     }
 
-    /** Characters of the secret that the most likely continuation has. */
-    int completed() {
+    /** The most likely character behind the context, the most likely one behind that, and so on. */
+    String completion() {
+      StringBuilder text = new StringBuilder(context);
       for (int j = 0; j < secret.length(); j++) {
-        String text = context + secret.substring(0, j);
         long[] inputs = new long[window];
-        fill(inputs, 0, text, text.length());
+        fill(inputs, 0, text.toString(), text.length());
         float[] outputs = model.outputs(Batch.ofTokens(window, inputs, new long[1]));
-        if (Predictions.of(outputs, 0, outputs.length) != tokenOf[secret.charAt(j)]) {
-          return j;
-        }
+        text.append(input.characterOf(Predictions.of(outputs, 0, outputs.length)));
       }
-      return secret.length();
+      return text.substring(context.length());
     }
 
     /** The window before a place of the text. */

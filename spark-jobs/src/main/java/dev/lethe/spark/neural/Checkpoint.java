@@ -73,6 +73,7 @@ final class Checkpoint {
   /** Replaces the checkpoint. */
   void write(NetworkTraining training) {
     Path next = file.suffix("." + UUID.randomUUID());
+    boolean written = false;
     try {
       try (DataOutputStream out =
           new DataOutputStream(
@@ -88,8 +89,22 @@ final class Checkpoint {
         training.write(out);
       }
       files.rename(next, file, Options.Rename.OVERWRITE);
+      written = true;
     } catch (IOException e) {
       throw new InvalidInputException("--checkpoint: " + file + " cannot be written", e);
+    } finally {
+      if (!written) {
+        discard(next);
+      }
+    }
+  }
+
+  /** What is half written is confidential, too. */
+  private void discard(Path half) {
+    try {
+      files.delete(half, false);
+    } catch (IOException e) {
+      // the write has failed already; that is what is reported
     }
   }
 

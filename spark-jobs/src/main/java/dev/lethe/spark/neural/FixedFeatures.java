@@ -4,8 +4,8 @@ import dev.lethe.core.neural.Batch;
 import dev.lethe.core.neural.NetworkBlock;
 import dev.lethe.core.neural.NeuralModel;
 import dev.lethe.core.neural.ValueBlock;
-import java.util.Arrays;
 import java.util.Iterator;
+import java.util.NoSuchElementException;
 import org.apache.spark.api.java.function.FlatMapFunction;
 import org.apache.spark.broadcast.Broadcast;
 
@@ -28,48 +28,63 @@ final class FixedFeatures implements FlatMapFunction<Iterator<NetworkBlock>, Net
   @Override
   public Iterator<NetworkBlock> call(Iterator<NetworkBlock> blocks) {
     return new Iterator<>() {
+      private NetworkBlock block =
+          new ValueBlock(0, new int[0], new float[0], new int[0], new float[0]);
+      private int at;
+
       @Override
       public boolean hasNext() {
-        return blocks.hasNext();
+        while (at == block.rows() && blocks.hasNext()) {
+          block = blocks.next();
+          at = 0;
+        }
+        return at < block.rows();
       }
 
       @Override
       public NetworkBlock next() {
-        NeuralModel model = ModelPool.take(network, () -> loader.value().load());
-        model.setBuffers(buffers);
-        NetworkBlock made = features(model, blocks.next());
-        ModelPool.giveBack(network, model);
+        if (!hasNext()) {
+          throw new NoSuchElementException();
+        }
+        NetworkBlock made =
+            ModelPool.lend(
+                network,
+                () -> loader.value().load(),
+                model -> {
+                  model.setBuffers(buffers);
+                  return features(model, block, at);
+                });
+        at += made.rows();
         return made;
       }
     };
   }
 
-  private NetworkBlock features(NeuralModel model, NetworkBlock block) {
+  /** Of a block's examples, as many as make a block of features, which may be more numbers. */
+  private NetworkBlock features(NeuralModel model, NetworkBlock block, int begin) {
     float[] values = {};
-    int[] classes = new int[block.rows()];
+    int[] classes = {};
     float[] targets = {};
     int width = 0;
-    for (int from = 0; from < block.rows(); from += batchRows) {
-      int to = Math.min(block.rows(), from + batchRows);
-      Batch batch = block.range(from, to);
+    int end = block.rows();
+    for (int from = begin; from < end; from += batchRows) {
+      Batch batch = block.range(from, Math.min(end, from + batchRows));
       float[] made = model.features(batch);
-      if (from == 0) {
+      int each = batch.targets().length / batch.rows();
+      if (from == begin) {
         width = made.length / batch.rows();
-        values = new float[block.rows() * width];
-        targets = new float[batch.targets().length / batch.rows() * block.rows()];
+        int rows = Math.max(batch.rows(), NetworkTable.blockRows((long) width + each));
+        end = Math.min(end, begin + rows);
+        values = new float[(end - begin) * width];
+        classes = new int[batch.classes().length > 0 ? end - begin : 0];
+        targets = new float[(end - begin) * each];
       }
-      System.arraycopy(made, 0, values, from * width, made.length);
+      System.arraycopy(made, 0, values, (from - begin) * width, made.length);
       for (int i = 0; i < batch.classes().length; i++) {
-        classes[from + i] = (int) batch.classes()[i];
+        classes[from - begin + i] = (int) batch.classes()[i];
       }
-      int each = targets.length / block.rows();
-      System.arraycopy(batch.targets(), 0, targets, from * each, batch.targets().length);
+      System.arraycopy(batch.targets(), 0, targets, (from - begin) * each, batch.targets().length);
     }
-    return new ValueBlock(
-        block.rows(),
-        new int[] {width},
-        values,
-        targets.length > 0 ? Arrays.copyOf(classes, 0) : classes,
-        targets);
+    return new ValueBlock(end - begin, new int[] {width}, values, classes, targets);
   }
 }

@@ -15,7 +15,7 @@ record Minibatch(long rows, long seed, long epoch, long from, int size) implemen
 
   /** Those in [first, end), counted from {@code first}, ascending. */
   int[] of(long first, long end) {
-    int[] found = new int[size];
+    int[] found = new int[(int) Math.min(size, end - first)];
     int count = 0;
     for (long place = from; place < Math.min(rows, from + size); place++) {
       long example = permuted(place);
@@ -26,6 +26,11 @@ record Minibatch(long rows, long seed, long epoch, long from, int size) implemen
     int[] all = Arrays.copyOf(found, count);
     Arrays.sort(all);
     return all;
+  }
+
+  /** Seed of what a network draws for a partition's share. */
+  long seedOf(int partition) {
+    return mix(mix(mix(mix(seed) ^ epoch) ^ from) ^ partition);
   }
 
   /** The example at a place of the permutation. */

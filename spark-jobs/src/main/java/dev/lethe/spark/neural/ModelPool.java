@@ -1,17 +1,22 @@
 package dev.lethe.spark.neural;
 
 import dev.lethe.core.neural.NeuralModel;
+import java.util.ArrayDeque;
 import java.util.Deque;
-import java.util.Map;
-import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ConcurrentLinkedDeque;
+import java.util.Iterator;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 
 /**
- * The models of this JVM that no task is using, by network. A task takes one or makes one, and
- * gives it back: there are as many as tasks ever ran at once.
+ * The models of this JVM that no task is using. A task takes one of its network or makes one, for
+ * which the longest idle one of another network makes place: so there are never more models than
+ * tasks ever ran at once, and nobody has to tell an executor that a network is closed.
  */
 final class ModelPool {
-  private static final Map<String, Deque<NeuralModel>> IDLE = new ConcurrentHashMap<>();
+  /** The longest idle one is the last. */
+  private static final Deque<Idle> IDLE = new ArrayDeque<>();
+
+  private record Idle(String network, NeuralModel model) {}
 
   private ModelPool() {}
 
@@ -21,27 +26,63 @@ final class ModelPool {
     NeuralModel make();
   }
 
-  /** A model that is no other's until it is given back; its parameters are anybody's. */
-  static NeuralModel take(String network, Maker maker) {
-    NeuralModel idle =
-        IDLE.computeIfAbsent(network, key -> new ConcurrentLinkedDeque<>()).pollFirst();
-    return idle == null ? maker.make() : idle;
+  /**
+   * Lends a model that is no other's meanwhile; its parameters are anybody's.
+   *
+   * @param network its key
+   * @param task what to do with it; where it throws, the model is closed, as nobody knows its state
+   */
+  static <T> T lend(String network, Maker maker, Function<NeuralModel, T> task) {
+    NeuralModel model = take(network);
+    if (model == null) {
+      model = maker.make();
+    }
+    boolean done = false;
+    try {
+      T result = task.apply(model);
+      done = true;
+      return result;
+    } finally {
+      if (done) {
+        giveBack(new Idle(network, model));
+      } else {
+        model.close();
+      }
+    }
   }
 
-  static void giveBack(String network, NeuralModel model) {
-    Deque<NeuralModel> idle = IDLE.get(network);
-    if (idle == null) {
-      model.close(); // the network was dropped meanwhile
-    } else {
-      idle.addFirst(model);
+  private static synchronized @Nullable NeuralModel take(String network) {
+    for (Iterator<Idle> all = IDLE.iterator(); all.hasNext(); ) {
+      Idle idle = all.next();
+      if (idle.network().equals(network)) {
+        all.remove();
+        return idle.model();
+      }
     }
+    if (!IDLE.isEmpty()) {
+      IDLE.removeLast().model().close();
+    }
+    return null;
+  }
+
+  private static synchronized void giveBack(Idle idle) {
+    IDLE.addFirst(idle);
   }
 
   /** Frees the idle models of a network. */
-  static void drop(String network) {
-    Deque<NeuralModel> idle = IDLE.remove(network);
-    if (idle != null) {
-      idle.forEach(NeuralModel::close);
-    }
+  static synchronized void drop(String network) {
+    IDLE.removeIf(
+        idle -> {
+          if (idle.network().equals(network)) {
+            idle.model().close();
+            return true;
+          }
+          return false;
+        });
+  }
+
+  /** How many models are idle. */
+  static synchronized int idle() {
+    return IDLE.size();
   }
 }

@@ -11,13 +11,20 @@ import org.apache.spark.sql.SparkSession;
 /**
  * A network as it is saved: {@code network.json} and {@code module.pt}, a TorchScript archive that
  * libtorch and Python load.
+ *
+ * @param name of the module, for messages
  */
-record Network(NetworkDescription description, byte[] module) {
+record Network(NetworkDescription description, byte[] module, String name) {
   static final String DESCRIPTION = "network.json";
   static final String MODULE = "module.pt";
 
   /** A module may be this large. */
   private static final int MAX_BYTES = Integer.MAX_VALUE - 16;
+
+  /** One that Lethe made. */
+  Network(NetworkDescription description, byte[] module) {
+    this(description, module, MODULE);
+  }
 
   /**
    * Reads a saved network.
@@ -26,10 +33,12 @@ record Network(NetworkDescription description, byte[] module) {
    */
   static Network load(SparkSession spark, String option, String directory) {
     String json = new Path(directory, DESCRIPTION).toString();
+    String archive = new Path(directory, MODULE).toString();
     return new Network(
         NetworkDescription.read(
             InputFile.read(spark, option, json, MAX_BYTES), option + " " + json),
-        InputFile.read(spark, option, new Path(directory, MODULE).toString(), MAX_BYTES));
+        InputFile.read(spark, option, archive, MAX_BYTES),
+        option + " " + archive);
   }
 
   /**
@@ -44,25 +53,27 @@ record Network(NetworkDescription description, byte[] module) {
 
   /** What executors make models of; not a record, whose reading back Spark's cleaner breaks. */
   Loader loader(OpenNetwork.Free free) {
-    return new Loader(module, description.loss(), free);
+    return new Loader(module, name, description.loss(), free);
   }
 
   /** Makes models. */
   static final class Loader implements Serializable {
     private static final long serialVersionUID = 1L;
     private final byte[] module;
+    private final String name;
     private final String loss;
     private final OpenNetwork.Free free;
 
-    private Loader(byte[] module, String loss, OpenNetwork.Free free) {
+    private Loader(byte[] module, String name, String loss, OpenNetwork.Free free) {
       this.module = module;
+      this.name = name;
       this.loss = loss;
       this.free = free;
     }
 
     TorchModel load() {
       Libtorch.require();
-      return TorchModel.load(module, MODULE, NetworkDescription.lossOf(loss), free);
+      return TorchModel.load(module, name, NetworkDescription.lossOf(loss), free);
     }
   }
 }

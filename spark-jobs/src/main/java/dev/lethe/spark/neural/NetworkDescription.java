@@ -26,17 +26,41 @@ public record NetworkDescription(
   static final int SCHEMA_VERSION = 1;
 
   public NetworkDescription {
-    NetworkLoss known = lossOf(loss);
     if (input.isText() != (label == null)) {
       throw new InvalidInputException(
           input.isText() ? "label: a text predicts itself" : "label: a column is needed");
     }
-    if (input.isText() && known != NetworkLoss.CROSS_ENTROPY) {
-      throw new InvalidInputException("loss: of a text only cross-entropy");
+    checkTargets(Named.KEY, loss, input.isText(), outputs);
+    if (input.isText() && outputs != input.tokens()) {
+      throw new InvalidInputException(
+          "vocabulary: has "
+              + (input.tokens() - NetworkInput.FIRST_CHARACTER)
+              + " characters; the network's "
+              + outputs
+              + " outputs are "
+              + NetworkInput.FIRST_CHARACTER
+              + " and one for each");
     }
-    if (outputs < (known == NetworkLoss.CROSS_ENTROPY ? 2 : 1)
-        || (known == NetworkLoss.BINARY_CROSS_ENTROPY && outputs != 1)) {
-      throw new InvalidInputException("outputs: " + outputs + " does not fit the loss " + loss);
+  }
+
+  /**
+   * @param outputs of a text any, they are its vocabulary's
+   */
+  static void checkTargets(Named named, String loss, boolean text, int outputs) {
+    NetworkLoss known = find(loss);
+    if (known == null) {
+      named.require(false, "loss", loss, "be cross-entropy, binary-cross-entropy or squared");
+    } else if (text) {
+      named.require(
+          known == NetworkLoss.CROSS_ENTROPY, "loss", loss, "be cross-entropy for a text");
+    } else {
+      switch (known) {
+        case CROSS_ENTROPY ->
+            named.require(outputs >= 2, "outputs", outputs, "be at least 2 for cross-entropy");
+        case BINARY_CROSS_ENTROPY ->
+            named.require(outputs == 1, "outputs", outputs, "be 1 for binary-cross-entropy");
+        case SQUARED -> named.require(outputs >= 1, "outputs", outputs, "be at least 1");
+      }
     }
   }
 
@@ -54,13 +78,20 @@ public record NetworkDescription(
   }
 
   static NetworkLoss lossOf(String word) {
+    NetworkLoss loss = find(word);
+    if (loss == null) {
+      throw new IllegalArgumentException(word + " is no loss");
+    }
+    return loss;
+  }
+
+  private static @Nullable NetworkLoss find(String word) {
     for (NetworkLoss loss : NetworkLoss.values()) {
       if (loss.word().equals(word)) {
         return loss;
       }
     }
-    throw new InvalidInputException(
-        "loss: " + word + "; allowed are cross-entropy, binary-cross-entropy and squared");
+    return null;
   }
 
   byte[] toJson() {

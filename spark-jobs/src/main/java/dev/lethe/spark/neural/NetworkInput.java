@@ -15,9 +15,8 @@ import org.jspecify.annotations.Nullable;
  * @param divisor every number is divided by it; null for a text
  * @param text column of the text; null for numbers
  * @param window characters before the one that is predicted; null for numbers
- * @param vocabulary characters in the order of their tokens, of which the first two are not
- *     characters: what stands before a text, and a character that training has not seen. Null for
- *     numbers
+ * @param vocabulary characters in the order of their tokens, ascending; the first two tokens are
+ *     none: what stands before a text, and a character that training has not seen. Null for numbers
  */
 public record NetworkInput(
     @Nullable List<String> columns,
@@ -32,7 +31,14 @@ public record NetworkInput(
   /** Token of a character that is not in the vocabulary. */
   static final short UNKNOWN = 1;
 
-  private static final int FIRST_CHARACTER = 2;
+  /** Numbers of an example, or characters of its window: those of a batch must fit an array. */
+  static final int MOST_NUMBERS = Integer.MAX_VALUE / OpenNetwork.BATCH_ROWS;
+
+  /** Token of the vocabulary's first character. */
+  static final int FIRST_CHARACTER = 2;
+
+  /** Tokens are shorts. */
+  private static final int MOST_CHARACTERS = Short.MAX_VALUE + 1 - FIRST_CHARACTER;
 
   public NetworkInput {
     if ((columns == null) == (text == null)) {
@@ -40,16 +46,65 @@ public record NetworkInput(
     }
     if (columns != null) {
       columns = List.copyOf(columns);
-      if (shape == null || shape.isEmpty() || shape.stream().anyMatch(n -> n < 1)) {
-        throw new InvalidInputException("shape: " + shape + " must be numbers of at least 1");
-      }
-      shape = List.copyOf(shape);
-      if (divisor == null || !(divisor > 0) || Double.isInfinite(divisor)) {
-        throw new InvalidInputException("divisor: " + divisor + " must be finite and above 0");
-      }
-    } else if (window == null || window < 1) {
-      throw new InvalidInputException("window: " + window + " must be at least 1");
+      shape = shape == null ? List.of() : List.copyOf(shape);
+      checkNumbers(Named.KEY, shape, divisor == null ? Double.NaN : divisor);
+    } else {
+      checkWindow(Named.KEY, window == null ? 0 : window);
+      checkVocabulary(vocabulary);
     }
+  }
+
+  static void checkNumbers(Named named, List<Integer> shape, double divisor) {
+    named.require(
+        !shape.isEmpty() && shape.stream().allMatch(n -> n >= 1),
+        "shape",
+        shape,
+        "be numbers of at least 1");
+    named.require(
+        count(shape) <= MOST_NUMBERS, "shape", shape, "have at most " + MOST_NUMBERS + " numbers");
+    named.require(
+        divisor > 0 && !Double.isInfinite(divisor), "divisor", divisor, "be finite and above 0");
+  }
+
+  static void checkWindow(Named named, int window) {
+    named.require(
+        window >= 1 && window <= MOST_NUMBERS,
+        "window",
+        window,
+        "lie in [1, " + MOST_NUMBERS + "]");
+  }
+
+  private static void checkVocabulary(@Nullable String vocabulary) {
+    if (vocabulary == null || !isAscending(vocabulary)) {
+      throw new InvalidInputException(
+          "vocabulary: must be a text of different characters, ascending");
+    }
+    if (vocabulary.length() > MOST_CHARACTERS) {
+      throw new InvalidInputException(
+          "vocabulary: the texts have "
+              + vocabulary.length()
+              + " different characters; at most "
+              + MOST_CHARACTERS
+              + " can have tokens");
+    }
+  }
+
+  private static boolean isAscending(String characters) {
+    for (int k = 1; k < characters.length(); k++) {
+      if (characters.charAt(k - 1) >= characters.charAt(k)) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /** The product of a shape, or anything larger than is allowed. */
+  private static long count(List<Integer> shape) {
+    long count = 1;
+    for (int extent : shape) {
+      count = Math.min(MOST_NUMBERS + 1L, count * extent);
+    }
+    return count;
   }
 
   static NetworkInput ofColumns(List<String> columns, List<Integer> shape, double divisor) {
@@ -57,7 +112,7 @@ public record NetworkInput(
   }
 
   /**
-   * @param characters that have tokens, each once
+   * @param characters that have tokens, ascending
    */
   static NetworkInput ofText(String column, int window, String characters) {
     return new NetworkInput(null, null, null, column, window, characters);

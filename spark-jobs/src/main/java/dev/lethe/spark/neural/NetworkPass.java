@@ -68,7 +68,7 @@ final class NetworkPass extends PartTask<NetworkBlock, NetworkSum> {
   /**
    * @param network the pool's key
    * @param firstOf number of each partition's first example
-   * @param batchRows examples that a model is given at once
+   * @param batchRows examples that a model is given at once, but in training
    */
   NetworkPass(
       String network,
@@ -106,13 +106,31 @@ final class NetworkPass extends PartTask<NetworkBlock, NetworkSum> {
     if (arguments.minibatch != null && picks.length == 0) {
       return sum;
     }
-    NeuralModel model = ModelPool.take(network, () -> loader.value().load());
+    return ModelPool.lend(
+        network,
+        () -> loader.value().load(),
+        model -> {
+          add(partition, blocks, picks, model, arguments, sum);
+          return sum;
+        });
+  }
+
+  private void add(
+      int partition,
+      Iterator<NetworkBlock> blocks,
+      int[] picks,
+      NeuralModel model,
+      Arguments arguments,
+      NetworkSum sum) {
     model.startFromFeatures(arguments.fromFeatures);
     model.setParameters(arguments.theta);
     if (arguments.buffers != null) {
       model.setBuffers(arguments.buffers);
     }
-    Feeder feeder = new Feeder(model, arguments, sum);
+    // of training all at once: batch norm takes the statistics of a batch
+    int atOnce = arguments.what == What.TRAINING_GRADIENT ? picks.length : batchRows;
+    long seed = arguments.minibatch == null ? 0 : arguments.minibatch.seedOf(partition);
+    Feeder feeder = new Feeder(model, arguments, sum, atOnce, seed);
     long first = firstOf[partition];
     while (blocks.hasNext()) {
       NetworkBlock block = blocks.next();
@@ -128,22 +146,25 @@ final class NetworkPass extends PartTask<NetworkBlock, NetworkSum> {
       throw new InvalidInputException(
           "the rows changed while they were read; give a table that nobody writes to");
     }
-    ModelPool.giveBack(network, model); // not if it failed: nobody knows its state then
-    return sum;
   }
 
   /** Collects examples to batches. */
-  private final class Feeder {
+  private static final class Feeder {
     private final NeuralModel model;
     private final Arguments arguments;
     private final NetworkSum sum;
+    private final int batchRows;
+    private final long trainingSeed;
     private final List<Batch> waiting = new ArrayList<>();
     private int waitingRows;
 
-    Feeder(NeuralModel model, Arguments arguments, NetworkSum sum) {
+    Feeder(
+        NeuralModel model, Arguments arguments, NetworkSum sum, int batchRows, long trainingSeed) {
       this.model = model;
       this.arguments = arguments;
       this.sum = sum;
+      this.batchRows = batchRows;
+      this.trainingSeed = trainingSeed;
     }
 
     void addSample(NetworkBlock block, long first) {
@@ -228,7 +249,7 @@ final class NetworkPass extends PartTask<NetworkBlock, NetworkSum> {
           sum.add(batch.rows(), 0);
         }
         case TRAINING_GRADIENT -> {
-          sum.add(batch.rows(), model.addTrainingGradient(batch, sum.vector()));
+          sum.add(batch.rows(), model.addTrainingGradient(batch, trainingSeed, sum.vector()));
           sum.addBuffers(model.buffers(), batch.rows());
         }
       }

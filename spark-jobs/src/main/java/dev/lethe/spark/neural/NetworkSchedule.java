@@ -23,25 +23,49 @@ public record NetworkSchedule(
     double regParam,
     long seed) {
   public NetworkSchedule {
-    if (!optimizer.equals("adam") && !optimizer.equals("sgd")) {
-      throw new InvalidInputException("optimizer " + optimizer + ": allowed are adam and sgd");
-    }
-    if (!(rate > 0) || Double.isInfinite(rate)) {
-      throw new InvalidInputException("rate " + rate + ": must be finite and above 0");
-    }
-    if (!(momentum >= 0 && momentum < 1) || (momentum > 0 && optimizer.equals("adam"))) {
-      throw new InvalidInputException(
-          "momentum " + momentum + ": must lie in [0, 1), and is sgd's alone");
-    }
-    if (batch < 1) {
-      throw new InvalidInputException("batch " + batch + ": must be at least 1");
-    }
-    if (epochs < 0) {
-      throw new InvalidInputException("epochs " + epochs + ": must be at least 0");
-    }
-    if (!(regParam >= 0) || Double.isInfinite(regParam)) {
-      throw new InvalidInputException("regParam " + regParam + ": must be finite, at least 0");
-    }
+    check(Named.KEY, optimizer, rate, momentum, batch, epochs, regParam);
+  }
+
+  /**
+   * What options give.
+   *
+   * @throws InvalidInputException naming the option that cannot be used
+   */
+  public static NetworkSchedule ofOptions(
+      String optimizer,
+      double rate,
+      double momentum,
+      int batch,
+      int epochs,
+      double regParam,
+      long seed) {
+    check(Named.OPTION, optimizer, rate, momentum, batch, epochs, regParam);
+    return new NetworkSchedule(optimizer, rate, momentum, batch, epochs, regParam, seed);
+  }
+
+  private static void check(
+      Named named,
+      String optimizer,
+      double rate,
+      double momentum,
+      int batch,
+      int epochs,
+      double regParam) {
+    boolean adam = optimizer.equals("adam");
+    named.require(adam || optimizer.equals("sgd"), "optimizer", optimizer, "be adam or sgd");
+    named.require(rate > 0 && !Double.isInfinite(rate), "rate", rate, "be finite and above 0");
+    named.require(
+        momentum >= 0 && momentum < 1 && (momentum == 0 || !adam),
+        "momentum",
+        momentum,
+        "lie in [0, 1), and is sgd's alone");
+    named.require(batch >= 1, "batch", batch, "be at least 1");
+    named.require(epochs >= 0, "epochs", epochs, "be at least 0");
+    named.require(
+        regParam >= 0 && !Double.isInfinite(regParam),
+        "regParam",
+        regParam,
+        "be finite and at least 0");
   }
 
   Optimizer optimizer(int size) {

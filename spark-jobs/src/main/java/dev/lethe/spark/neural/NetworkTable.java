@@ -10,6 +10,7 @@ import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.TableColumns;
 import dev.lethe.spark.data.RowPlacement;
 import dev.lethe.spark.job.SparkFailures;
+import dev.lethe.spark.request.Change;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -26,6 +27,7 @@ import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.catalyst.InternalRow;
+import org.apache.spark.sql.catalyst.util.ArrayData;
 import org.apache.spark.sql.types.ArrayType;
 import org.apache.spark.sql.types.BinaryType;
 import org.apache.spark.sql.types.BooleanType;
@@ -33,11 +35,21 @@ import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.NumericType;
 import org.apache.spark.sql.types.StringType;
 import org.apache.spark.sql.types.StructField;
+import org.apache.spark.sql.types.StructType;
 
 /** Rows on their way into blocks. */
 final class NetworkTable {
-  /** Examples of a block; of texts about, since a text is not cut. */
+  /** Examples of a block at most; of texts about, since a text is not cut. */
   private static final int BLOCK_ROWS = 1024;
+
+  /** Of a block at most, unless one example has more. */
+  private static final int BLOCK_BYTES = 8 << 20;
+
+  /** Tokens of a block of texts, 2 bytes each, beyond which no text is added. */
+  private static final int BLOCK_TOKENS = BLOCK_BYTES / 2;
+
+  /** What an array may have. */
+  private static final int MOST_TOKENS = Integer.MAX_VALUE - 16;
 
   /** How a column's cell becomes numbers. */
   private enum Cell {
@@ -47,6 +59,15 @@ final class NetworkTable {
   }
 
   private NetworkTable() {}
+
+  /**
+   * Examples of a block.
+   *
+   * @param numbers that an example has, 4 bytes each
+   */
+  static int blockRows(long numbers) {
+    return (int) Math.max(1, Math.min(BLOCK_ROWS, BLOCK_BYTES / (Float.BYTES * numbers)));
+  }
 
   /**
    * Packs a table; where rows move to other partitions, they are read now.
@@ -73,13 +94,21 @@ final class NetworkTable {
   }
 
   /** Rows of the columns that a network reads, and who packs them. */
-  private record Read(Dataset<Row> rows, Packer packer) {}
+  private record Read(Dataset<Row> rows, Packer<NetworkBlock> packer) {}
 
   private static Read read(NetworkDescription network, Dataset<Row> table, String place) {
-    NetworkInput input = network.input();
-    return input.isText()
-        ? texts(input, table, place)
-        : values(network, input, Objects.requireNonNull(input.columns()), table, place);
+    if (network.input().isText()) {
+      return texts(network.input(), table, place);
+    }
+    Values values = values(network, table.schema(), "", place);
+    return new Read(numbered(table, values.columns()), values.packer());
+  }
+
+  /** Under names of our own: two may be the same. */
+  private static Dataset<Row> numbered(Dataset<Row> rows, List<Column> columns) {
+    Column[] named = new Column[columns.size()];
+    Arrays.setAll(named, k -> columns.get(k).as("_" + k));
+    return rows.select(named);
   }
 
   /** Of a row's content: rows of one content are no different. */
@@ -87,63 +116,68 @@ final class NetworkTable {
     return xxhash64(Arrays.stream(rows.columns()).map(TableColumns::column).toArray(Column[]::new));
   }
 
-  private static JavaRDD<NetworkBlock> packed(Dataset<Row> rows, Packer packer) {
+  private static <B> JavaRDD<B> packed(Dataset<Row> rows, Packer<B> packer) {
     return rows.queryExecution()
         .toRdd()
         .toJavaRDD()
-        .mapPartitions(part -> new Packed(part, packer));
-  }
-
-  /** Which side of a change is packed. */
-  enum Side {
-    BEFORE,
-    AFTER
+        .mapPartitions(part -> new Packed<>(part, packer));
   }
 
   /**
-   * Packs one side of rows that change: every example that differs, or only those whose target
-   * does. Of a text these are the windows that contain or predict a character between what both
-   * texts begin and end with; of numbers the rows that differ.
+   * Which examples of rows that change: all that do, or only those whose target does, none of a
+   * removed row.
+   */
+  enum Side {
+    BEFORE,
+    AFTER,
+    TARGET_BEFORE,
+    TARGET_AFTER
+  }
+
+  /**
+   * Packs rows that change, all sides in one pass: of a text the windows that contain or predict a
+   * character of a {@link TextChange}, and those characters; of numbers the rows that differ, and
+   * those whose label does.
    *
+   * @param changes of the request
    * @param pairs structs {@code before} and {@code after} of the table's columns, {@code after}
    *     NULL where the row is removed
-   * @param retargeted only examples whose target changes: of a text, characters that differ; of
-   *     numbers, labels
+   * @return blocks by {@link Side}, perhaps empty ones
    */
-  static JavaRDD<NetworkBlock> changed(
-      NetworkDescription network, Dataset<Row> pairs, Side side, boolean retargeted, String place) {
+  static JavaRDD<NetworkBlock[]> changed(
+      NetworkDescription network, List<Change> changes, Dataset<Row> pairs, String place) {
     NetworkInput input = network.input();
     if (input.isText()) {
-      String text = TableColumns.quoted(Objects.requireNonNull(input.text()));
-      PairPacker packer =
-          new PairPacker(Objects.requireNonNull(input.window()), input.tokenOf(), side, retargeted);
+      String column = Objects.requireNonNull(input.text());
+      String text = TableColumns.quoted(column);
       return packed(
           inPlace(
               pairs.selectExpr(
                   "coalesce(before." + text + ", '') AS before",
-                  "coalesce(after." + text + ", '') AS after")),
-          packer);
+                  "coalesce(after." + text + ", '') AS after",
+                  "after IS NULL AS removed")),
+          new TextPairPacker(
+              Objects.requireNonNull(input.window()),
+              input.tokenOf(),
+              new TextChange.Replacements(changes, column)));
     }
-    Dataset<Row> rows = pairs;
-    if (side == Side.AFTER || retargeted) {
-      rows = rows.where("after IS NOT NULL");
-    }
-    List<String> compared = new ArrayList<>();
-    if (!retargeted) {
-      compared.addAll(Objects.requireNonNull(input.columns()));
-    }
-    compared.add(Objects.requireNonNull(network.label()));
-    String same =
-        compared.stream()
-            .map(TableColumns::quoted)
-            .map(name -> "before." + name + " <=> after." + name)
-            .collect(Collectors.joining(" AND ", "after IS NOT NULL AND ", ""));
-    Read read =
-        read(
-            network,
-            rows.where("NOT (" + same + ")").select(side == Side.BEFORE ? "before.*" : "after.*"),
-            place);
-    return packed(inPlace(read.rows()), read.packer());
+    StructType schema = (StructType) pairs.schema().apply("before").dataType();
+    Values before = values(network, schema, "before.", place);
+    List<Column> columns = new ArrayList<>(before.columns());
+    columns.addAll(values(network, schema, "after.", place).columns());
+    List<String> features = Objects.requireNonNull(input.columns());
+    List<String> label = List.of(Objects.requireNonNull(network.label()));
+    columns.add(expr("after IS NULL"));
+    columns.add(expr(differ(label)));
+    columns.add(expr(differ(features)));
+    return packed(inPlace(numbered(pairs, columns)), new ValuePairPacker(before.packer()));
+  }
+
+  private static String differ(List<String> names) {
+    return names.stream()
+        .map(TableColumns::quoted)
+        .map(name -> "before." + name + " <=> after." + name)
+        .collect(Collectors.joining(" AND ", "NOT (", ")"));
   }
 
   private static Dataset<Row> inPlace(Dataset<Row> rows) {
@@ -197,18 +231,22 @@ final class NetworkTable {
     return new Read(table.select(text), packer);
   }
 
-  private static Read values(
-      NetworkDescription network,
-      NetworkInput input,
-      List<String> names,
-      Dataset<Row> table,
-      String place) {
+  /** Columns of numbers as a network reads them, the target behind them, and who packs them. */
+  private record Values(List<Column> columns, ValuePacker packer) {}
+
+  /**
+   * @param prefix of the columns: a struct's name and a dot, or empty
+   */
+  private static Values values(
+      NetworkDescription network, StructType schema, String prefix, String place) {
+    NetworkInput input = network.input();
+    List<String> names = Objects.requireNonNull(input.columns());
     List<Column> columns = new ArrayList<>();
     List<Cell> cells = new ArrayList<>();
     for (String name : names) {
-      StructField field = TableColumns.require(table.schema(), name, place);
+      StructField field = TableColumns.require(schema, name, place);
       DataType type = field.dataType();
-      String sql = TableColumns.quoted(field.name());
+      String sql = prefix + TableColumns.quoted(field.name());
       if (type instanceof BinaryType) {
         cells.add(Cell.BYTES);
         columns.add(expr(sql));
@@ -220,7 +258,7 @@ final class NetworkTable {
         columns.add(expr("CAST(" + sql + " AS ARRAY<FLOAT>)"));
       } else if (type.equals(SQLDataTypes.VectorType())) {
         cells.add(Cell.NUMBERS);
-        columns.add(functions.vector_to_array(TableColumns.column(field.name()), "float32"));
+        columns.add(functions.vector_to_array(expr(sql), "float32"));
       } else {
         throw new InvalidInputException(
             place
@@ -231,8 +269,8 @@ final class NetworkTable {
       }
     }
     StructField label =
-        TableColumns.require(table.schema(), Objects.requireNonNull(network.label()), place);
-    String sql = TableColumns.quoted(label.name());
+        TableColumns.require(schema, Objects.requireNonNull(network.label()), place);
+    String sql = prefix + TableColumns.quoted(label.name());
     if (label.dataType() instanceof NumericType || label.dataType() instanceof BooleanType) {
       columns.add(expr("CAST(" + sql + " AS FLOAT)"));
       if (network.classes() == 0 && network.outputs() > 1) {
@@ -261,10 +299,7 @@ final class NetworkTable {
             network.classes(),
             network.outputs(),
             label.dataType() instanceof ArrayType);
-    for (int k = 0; k < columns.size(); k++) {
-      columns.set(k, columns.get(k).as("_" + k)); // names of our own: two may be the same
-    }
-    return new Read(table.select(columns.toArray(Column[]::new)), packer);
+    return new Values(columns, packer);
   }
 
   private static String typeOf(StructField field) {
@@ -272,40 +307,36 @@ final class NetworkTable {
   }
 
   /** Takes rows, gives blocks. */
-  private interface Packer extends Serializable {
-    /** The next block of at least one example, or one of none if the rows end. */
-    NetworkBlock pack(Iterator<InternalRow> rows);
+  private interface Packer<B> extends Serializable {
+    /** The next block, perhaps an empty one. */
+    B pack(Iterator<InternalRow> rows);
   }
 
-  private static final class Packed implements Iterator<NetworkBlock> {
+  private static final class Packed<B> implements Iterator<B> {
     private final Iterator<InternalRow> rows;
-    private final Packer packer;
-    private NetworkBlock next;
+    private final Packer<B> packer;
 
-    Packed(Iterator<InternalRow> rows, Packer packer) {
+    Packed(Iterator<InternalRow> rows, Packer<B> packer) {
       this.rows = rows;
       this.packer = packer;
-      next = packer.pack(rows);
     }
 
     @Override
     public boolean hasNext() {
-      return next.rows() > 0;
+      return rows.hasNext();
     }
 
     @Override
-    public NetworkBlock next() {
+    public B next() {
       if (!hasNext()) {
         throw new NoSuchElementException();
       }
-      NetworkBlock block = next;
-      next = packer.pack(rows);
-      return block;
+      return packer.pack(rows);
     }
   }
 
   /** Texts to tokens, each behind a window of {@link NetworkInput#BEFORE}. */
-  private static final class TextPacker implements Packer {
+  private static final class TextPacker implements Packer<NetworkBlock> {
     private static final long serialVersionUID = 1L;
     private final int window;
     private final short[] tokenOf;
@@ -321,53 +352,45 @@ final class NetworkTable {
       while (!texts.isFull() && rows.hasNext()) {
         InternalRow row = rows.next();
         String text = row.isNullAt(0) ? "" : row.getUTF8String(0).toString();
-        texts.add(text, 0, text.length());
+        texts.add(text, new TextChange.Ranges(new int[] {0}, new int[] {text.length()}), 0);
       }
       return texts.block();
     }
   }
 
-  /** Two texts to the windows that one of them has and the other has not. */
-  private static final class PairPacker implements Packer {
+  /**
+   * Two texts, and behind them whether the row is removed, to the windows that one of them has and
+   * the other has not.
+   */
+  private static final class TextPairPacker implements Packer<NetworkBlock[]> {
     private static final long serialVersionUID = 1L;
     private final int window;
     private final short[] tokenOf;
-    private final Side side;
-    private final boolean retargeted;
+    private final TextChange.Replacements replaced;
 
-    PairPacker(int window, short[] tokenOf, Side side, boolean retargeted) {
+    TextPairPacker(int window, short[] tokenOf, TextChange.Replacements replaced) {
       this.window = window;
       this.tokenOf = tokenOf;
-      this.side = side;
-      this.retargeted = retargeted;
+      this.replaced = replaced;
     }
 
     @Override
-    public NetworkBlock pack(Iterator<InternalRow> rows) {
-      Texts texts = new Texts(window, tokenOf);
-      while (!texts.isFull() && rows.hasNext()) {
+    public NetworkBlock[] pack(Iterator<InternalRow> rows) {
+      Texts[] sides = new Texts[Side.values().length];
+      Arrays.setAll(sides, k -> new Texts(window, tokenOf));
+      while (Arrays.stream(sides).noneMatch(Texts::isFull) && rows.hasNext()) {
         InternalRow row = rows.next();
         String before = row.getUTF8String(0).toString();
         String after = row.getUTF8String(1).toString();
-        String text = side == Side.BEFORE ? before : after;
-        int shorter = Math.min(before.length(), after.length());
-        int prefix = 0;
-        while (prefix < shorter && before.charAt(prefix) == after.charAt(prefix)) {
-          prefix++;
-        }
-        int suffix = 0;
-        while (suffix < shorter - prefix
-            && before.charAt(before.length() - 1 - suffix)
-                == after.charAt(after.length() - 1 - suffix)) {
-          suffix++;
-        }
-        // before the end of the change, and for a window behind it
-        int end = text.length() - suffix + (retargeted ? 0 : Math.min(suffix, window));
-        if (prefix < end) {
-          texts.add(text, prefix, end);
+        TextChange change = replaced.of(before, after);
+        sides[Side.BEFORE.ordinal()].add(before, change.before(), window);
+        sides[Side.AFTER.ordinal()].add(after, change.after(), window);
+        if (!row.getBoolean(2)) { // what was removed has no new target
+          sides[Side.TARGET_BEFORE.ordinal()].add(before, change.before(), 0);
+          sides[Side.TARGET_AFTER.ordinal()].add(after, change.after(), 0);
         }
       }
-      return texts.block();
+      return Arrays.stream(sides).map(Texts::block).toArray(NetworkBlock[]::new);
     }
   }
 
@@ -386,21 +409,45 @@ final class NetworkTable {
     }
 
     boolean isFull() {
-      return examples >= BLOCK_ROWS;
+      return examples >= BLOCK_ROWS || size >= BLOCK_TOKENS;
     }
 
     /**
-     * Adds a text, behind a window of its own, of which the characters [from, to) are predicted.
+     * Adds a text, behind a window of its own, of which the characters of some ranges are
+     * predicted, and those behind each.
+     *
+     * @param behind how many
      */
-    void add(String text, int from, int to) {
+    void add(String text, TextChange.Ranges ranges, int behind) {
+      int begin = size + window;
+      int before = examples;
+      int end = 0;
+      for (int k = 0; k < ranges.from().length; k++) {
+        int from = Math.max(end, ranges.from()[k]); // a range may begin in a window behind another
+        end = Math.max(end, (int) Math.min(text.length(), (long) ranges.to()[k] + behind));
+        targets = room(targets, examples + Math.max(0, end - from));
+        for (int target = from; target < end; target++) {
+          targets[examples++] = begin + target;
+        }
+      }
+      if (examples > before) {
+        add(text);
+      }
+    }
+
+    private void add(String text) {
+      if ((long) size + window + text.length() > MOST_TOKENS) {
+        throw new InvalidInputException(
+            "a text has "
+                + text.length()
+                + " characters in some row; with the window of "
+                + window
+                + " that is more than a block can hold");
+      }
       tokens = room(tokens, size + window + text.length());
-      targets = room(targets, examples + to - from);
       Arrays.fill(tokens, size, size + window, NetworkInput.BEFORE);
       size += window;
       for (int k = 0; k < text.length(); k++) {
-        if (k >= from && k < to) {
-          targets[examples++] = size;
-        }
         tokens[size++] = tokenOf[text.charAt(k)];
       }
     }
@@ -410,16 +457,24 @@ final class NetworkTable {
     }
   }
 
+  private static int grown(int size, int length) {
+    return (int) Math.min(MOST_TOKENS, Math.max(size, 2L * length));
+  }
+
   private static short[] room(short[] array, int size) {
-    return size <= array.length ? array : Arrays.copyOf(array, Math.max(size, 2 * array.length));
+    return size <= array.length ? array : Arrays.copyOf(array, grown(size, array.length));
+  }
+
+  private static float[] room(float[] array, int size) {
+    return size <= array.length ? array : Arrays.copyOf(array, grown(size, array.length));
   }
 
   private static int[] room(int[] array, int size) {
-    return size <= array.length ? array : Arrays.copyOf(array, Math.max(size, 2 * array.length));
+    return size <= array.length ? array : Arrays.copyOf(array, grown(size, array.length));
   }
 
   /** Numbers to arrays. */
-  private static final class ValuePacker implements Packer {
+  private static final class ValuePacker implements Packer<NetworkBlock> {
     private static final long serialVersionUID = 1L;
     private final List<String> names;
     private final Cell[] cells;
@@ -430,6 +485,7 @@ final class NetworkTable {
     private final int classes;
     private final int outputs;
     private final boolean labelIsArray;
+    private final int blockRows;
 
     ValuePacker(
         List<String> names,
@@ -449,53 +505,85 @@ final class NetworkTable {
       this.classes = classes;
       this.outputs = outputs;
       this.labelIsArray = labelIsArray;
+      this.blockRows = blockRows((long) size + (classes > 0 ? 1 : outputs));
     }
 
     @Override
     public NetworkBlock pack(Iterator<InternalRow> rows) {
-      float[] values = new float[BLOCK_ROWS * size];
-      int[] labels = new int[classes > 0 ? BLOCK_ROWS : 0];
-      float[] targets = new float[classes > 0 ? 0 : BLOCK_ROWS * outputs];
-      int count = 0;
-      while (count < BLOCK_ROWS && rows.hasNext()) {
-        InternalRow row = rows.next();
+      Making making = making();
+      while (!making.isFull() && rows.hasNext()) {
+        making.add(rows.next(), 0);
+      }
+      return making.block();
+    }
+
+    Making making() {
+      return new Making();
+    }
+
+    /** Columns that it reads, the target's included. */
+    int width() {
+      return cells.length + 1;
+    }
+
+    /** A block of numbers in the making. */
+    final class Making {
+      private float[] values = new float[size];
+      private int[] labels = new int[classes > 0 ? 1 : 0];
+      private float[] targets = new float[classes > 0 ? 0 : outputs];
+      private int count;
+
+      boolean isFull() {
+        return count >= blockRows;
+      }
+
+      /** Adds a row's columns from one on. */
+      void add(InternalRow row, int from) {
         int end = count * size;
+        int limit = end + size;
+        values = room(values, limit);
         for (int k = 0; k < cells.length; k++) {
-          if (row.isNullAt(k)) {
+          if (row.isNullAt(from + k)) {
             throw new InvalidInputException("column '" + names.get(k) + "' is NULL in some row");
           }
-          end = cell(row, k, values, end, (count + 1) * size);
+          end = cell(row, from, k, values, end, limit);
         }
-        if (end != (count + 1) * size) {
-          throw wrongSize(end - count * size);
+        if (end != limit) {
+          throw wrongSize(end - limit + size);
         }
-        if (row.isNullAt(cells.length)) {
+        int target = from + cells.length;
+        if (row.isNullAt(target)) {
           throw new InvalidInputException("column '" + label + "' is NULL in some row");
         }
         if (classes > 0) {
-          labels[count] = asClass(row.getFloat(cells.length));
+          labels = room(labels, count + 1);
+          labels[count] = asClass(row.getFloat(target));
         } else {
-          target(row, targets, count * outputs);
+          targets = room(targets, (count + 1) * outputs);
+          target(row, target, targets, count * outputs);
         }
         count++;
       }
-      return new ValueBlock(
-          count,
-          shape,
-          Arrays.copyOf(values, count * size),
-          Arrays.copyOf(labels, classes > 0 ? count : 0),
-          Arrays.copyOf(targets, classes > 0 ? 0 : count * outputs));
+
+      NetworkBlock block() {
+        return new ValueBlock(
+            count,
+            shape,
+            Arrays.copyOf(values, count * size),
+            Arrays.copyOf(labels, classes > 0 ? count : 0),
+            Arrays.copyOf(targets, classes > 0 ? 0 : count * outputs));
+      }
     }
 
-    private int cell(InternalRow row, int k, float[] values, int at, int limit) {
+    private int cell(InternalRow row, int from, int k, float[] values, int at, int limit) {
       switch (cells[k]) {
         case NUMBER -> {
           requireRoom(at + 1, limit);
-          values[at] = finite(row.getFloat(k), k);
+          values[at] = finite(row.getFloat(from + k), k);
           return at + 1;
         }
         case BYTES -> {
-          byte[] bytes = row.getBinary(k);
+          byte[] bytes = row.getBinary(from + k);
           requireRoom(at + bytes.length, limit);
           for (int j = 0; j < bytes.length; j++) {
             values[at + j] = (float) ((bytes[j] & 0xFF) * factor);
@@ -503,7 +591,7 @@ final class NetworkTable {
           return at + bytes.length;
         }
         default -> {
-          float[] numbers = row.getArray(k).toFloatArray();
+          float[] numbers = numbers(row, from + k, names.get(k));
           requireRoom(at + numbers.length, limit);
           for (int j = 0; j < numbers.length; j++) {
             values[at + j] = finite(numbers[j], k);
@@ -511,6 +599,18 @@ final class NetworkTable {
           return at + numbers.length;
         }
       }
+    }
+
+    /** Spark's own copy has 0 where the array has NULL. */
+    private static float[] numbers(InternalRow row, int k, String name) {
+      ArrayData array = row.getArray(k);
+      for (int j = 0; j < array.numElements(); j++) {
+        if (array.isNullAt(j)) {
+          throw new InvalidInputException(
+              "column '" + name + "' has a NULL in its array in some row");
+        }
+      }
+      return array.toFloatArray();
     }
 
     private float finite(float value, int k) {
@@ -547,11 +647,9 @@ final class NetworkTable {
       return (int) value;
     }
 
-    private void target(InternalRow row, float[] targets, int at) {
+    private void target(InternalRow row, int column, float[] targets, int at) {
       float[] numbers =
-          labelIsArray
-              ? row.getArray(cells.length).toFloatArray()
-              : new float[] {row.getFloat(cells.length)};
+          labelIsArray ? numbers(row, column, label) : new float[] {row.getFloat(column)};
       if (numbers.length != outputs) {
         throw new InvalidInputException(
             "column '" + label + "' has not " + outputs + " numbers in some row");
@@ -562,6 +660,42 @@ final class NetworkTable {
         }
         targets[at + j] = numbers[j];
       }
+    }
+  }
+
+  /**
+   * Rows as they were and as they are, and behind them whether the row is removed, whether its
+   * label differs, and whether its features do.
+   */
+  private static final class ValuePairPacker implements Packer<NetworkBlock[]> {
+    private static final long serialVersionUID = 1L;
+    private final ValuePacker packer;
+
+    ValuePairPacker(ValuePacker packer) {
+      this.packer = packer;
+    }
+
+    @Override
+    public NetworkBlock[] pack(Iterator<InternalRow> rows) {
+      int width = packer.width();
+      ValuePacker.Making[] sides = new ValuePacker.Making[Side.values().length];
+      Arrays.setAll(sides, k -> packer.making());
+      while (Arrays.stream(sides).noneMatch(ValuePacker.Making::isFull) && rows.hasNext()) {
+        InternalRow row = rows.next();
+        boolean removed = row.getBoolean(2 * width);
+        boolean relabelled = row.getBoolean(2 * width + 1);
+        if (removed || relabelled || row.getBoolean(2 * width + 2)) {
+          sides[Side.BEFORE.ordinal()].add(row, 0);
+          if (!removed) {
+            sides[Side.AFTER.ordinal()].add(row, width);
+          }
+        }
+        if (relabelled && !removed) {
+          sides[Side.TARGET_BEFORE.ordinal()].add(row, 0);
+          sides[Side.TARGET_AFTER.ordinal()].add(row, width);
+        }
+      }
+      return Arrays.stream(sides).map(ValuePacker.Making::block).toArray(NetworkBlock[]::new);
     }
   }
 }

@@ -1,8 +1,10 @@
 package dev.lethe.spark.neural;
 
 import dev.lethe.core.linalg.Vectors;
+import dev.lethe.core.neural.Batch;
 import dev.lethe.core.neural.NetworkSum;
 import dev.lethe.core.neural.Optimizer;
+import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.job.Progress;
 import java.io.DataInput;
 import java.io.DataOutput;
@@ -14,9 +16,12 @@ import java.util.function.BooleanSupplier;
  * partition adds its examples, and one step of the optimiser on the driver. The order of examples
  * is a function of the seed, the epoch and the examples' numbers, not of the partitions; but batch
  * norm takes the statistics of a partition's share of a minibatch, and running statistics are their
- * means, as data-parallel training has it elsewhere.
+ * means, as data-parallel training has it elsewhere, and dropout draws for each share anew.
  */
 final class NetworkTraining {
+  /** Inputs of a minibatch; what a network makes of them on the way is a multiple. */
+  private static final long MAX_BYTES = 1L << 30;
+
   private final OpenNetwork network;
   private final DistributedNetwork data;
   private final Optimizer optimizer;
@@ -31,6 +36,8 @@ final class NetworkTraining {
    * From the network's parameters on.
    *
    * @param schedule its epochs are the caller's to count
+   * @throws InvalidInputException if a partition's share of a minibatch may be too large for one
+   *     batch
    */
   NetworkTraining(OpenNetwork network, DistributedNetwork data, NetworkSchedule schedule) {
     this.network = network;
@@ -39,7 +46,24 @@ final class NetworkTraining {
     this.regParam = schedule.regParam();
     this.batch = schedule.batch();
     this.seed = schedule.seed();
+    requireSize(network.network().description().input().example(), Math.min(batch, data.rows()));
     theta = network.model().parameters();
+  }
+
+  static void requireSize(Batch example, long rows) {
+    long bytes =
+        ((long) Float.BYTES * example.values().length + (long) Long.BYTES * example.tokens().length)
+            * rows;
+    if (bytes > MAX_BYTES) {
+      throw new InvalidInputException(
+          "batch: the inputs of a minibatch of "
+              + rows
+              + " examples are "
+              + (bytes >> 20)
+              + " MiB; at most "
+              + (MAX_BYTES >> 20)
+              + " are allowed, since a partition takes its share at once");
+    }
   }
 
   long stepsOfEpoch() {

@@ -14,6 +14,9 @@ public final class NeuralEvaluateJob {
   /** Of the strings that a canary is compared with; the same for every network. */
   static final long CANARY_SEED = 20_190_219;
 
+  /** Of more a confusion matrix is not made: nobody reads it, and it has their number squared. */
+  static final int MOST_CONFUSED = 1000;
+
   private final Options options;
   private final SparkSession spark;
 
@@ -34,12 +37,14 @@ public final class NeuralEvaluateJob {
   /**
    * @param measures on the table, if given
    * @param confusion examples by true class, then by predicted class; null if targets are numbers
-   *     or a text's characters
+   *     or a text's characters, or if there are more than {@link #MOST_CONFUSED} classes
+   * @param unconfused how many classes there are, if these are too many; else 0
    * @param memory of the canary, if given
    */
   public record Result(
       @Nullable NetworkMeasures measures,
       long @Nullable [][] confusion,
+      int unconfused,
       Canary.@Nullable Memory memory) {}
 
   /**
@@ -55,19 +60,22 @@ public final class NeuralEvaluateJob {
       @Nullable Canary canary = canary(spark, options.canary());
       @Nullable NetworkMeasures measures = null;
       long @Nullable [][] confusion = null;
+      int classes = network.description().classes();
+      boolean confusable = classes > 0 && !network.description().input().isText();
       if (options.table() != null) {
         TableSource table = options.table();
         try (DistributedNetwork data = data(spark, open, table)) {
           double[] theta = open.model().parameters();
           measures = NetworkMeasures.of(network.description(), data.evaluate(theta));
-          if (network.description().classes() > 0 && !network.description().input().isText()) {
-            confusion = data.confusion(theta, network.description().classes());
+          if (confusable && classes <= MOST_CONFUSED) {
+            confusion = data.confusion(theta, classes);
           }
         }
       }
       return new Result(
           measures,
           confusion,
+          confusable && classes > MOST_CONFUSED ? classes : 0,
           canary == null
               ? null
               : canary.memory(open.model(), network.description().input(), CANARY_SEED));

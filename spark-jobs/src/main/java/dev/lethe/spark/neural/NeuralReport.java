@@ -18,7 +18,9 @@ import org.jspecify.annotations.Nullable;
  * @param outcome of an update by the paper's method; null of training
  * @param before of the network that was given
  * @param after of the new one
- * @param seconds of the update alone, behind reading
+ * @param seconds of the update; behind reading, but for {@code featureSeconds}
+ * @param featureSeconds of these, the passes that read the examples and make what the layers that
+ *     stay as they are make of them; 0 where every layer changes
  * @param lethe version
  */
 public record NeuralReport(
@@ -34,6 +36,7 @@ public record NeuralReport(
     Measured before,
     Measured after,
     double seconds,
+    double featureSeconds,
     String lethe) {
   static final int SCHEMA_VERSION = 1;
   static final String VERDICT = "empirical";
@@ -56,6 +59,9 @@ public record NeuralReport(
    * @param asTheyWere of the examples whose target changes, with their old target; null if none
    *     does
    * @param asTheyAre the same with their new target
+   * @param remembered of the examples whose target changes, how many old targets are remembered, by
+   *     the measure of {@code --remembered-above}; null if none changes or targets are numbers
+   * @param wrong the same for new targets: how many are not what the network predicts
    * @param test on the test data, if given
    * @param canary if given
    */
@@ -63,6 +69,8 @@ public record NeuralReport(
       NetworkMeasures corrected,
       @Nullable NetworkMeasures asTheyWere,
       @Nullable NetworkMeasures asTheyAre,
+      @Nullable Long remembered,
+      @Nullable Long wrong,
       @Nullable NetworkMeasures test,
       Canary.@Nullable Memory canary) {}
 

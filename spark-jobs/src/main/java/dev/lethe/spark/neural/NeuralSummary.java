@@ -50,6 +50,9 @@ public record NeuralSummary(List<String> lines) {
       compared(lines, "data", report.before().corrected(), report.after().corrected());
       compared(lines, "old targets", report.before().asTheyWere(), report.after().asTheyWere());
       compared(lines, "new targets", report.before().asTheyAre(), report.after().asTheyAre());
+      counted(
+          lines, "remembered", "old", report.before().remembered(), report.after().remembered());
+      counted(lines, "wrong", "new", report.before().wrong(), report.after().wrong());
       compared(lines, "test", report.before().test(), report.after().test());
       Canary.Memory was = report.before().canary();
       Canary.Memory is = report.after().canary();
@@ -60,11 +63,14 @@ public record NeuralSummary(List<String> lines) {
     } else {
       lines.add(field("figures", "%s", WITHHELD));
     }
+    if (report.outcome() != null) {
+      lines.add(field("outcome", "%s", report.outcome()));
+    }
     lines.add(field("verdict", "%s: nothing is certified", report.verdict()));
     lines.add(
         report.published()
             ? field("published", "%s", out)
-            : field("published", "%s", "nothing: the update diverged (" + report.outcome() + ")"));
+            : field("published", "%s", "nothing: the update diverged"));
     return new NeuralSummary(lines);
   }
 
@@ -78,6 +84,14 @@ public record NeuralSummary(List<String> lines) {
       for (long[] row : result.confusion()) {
         lines.add(field("", "%s", Arrays.toString(row)));
       }
+    }
+    if (result.measures() != null && result.unconfused() > 0) {
+      lines.add(
+          field(
+              "confusion",
+              "left out: %,d classes, at most %,d are shown",
+              result.unconfused(),
+              NeuralEvaluateJob.MOST_CONFUSED));
     }
     if (result.memory() != null) {
       lines.add(field("canary", "%s", words(result.memory())));
@@ -100,6 +114,13 @@ public record NeuralSummary(List<String> lines) {
     }
   }
 
+  private static void counted(
+      List<String> lines, String name, String age, @Nullable Long before, @Nullable Long after) {
+    if (before != null && after != null) {
+      lines.add(field(name, "%,d %s targets; after: %,d", before, age, after));
+    }
+  }
+
   private static String words(NetworkMeasures measures) {
     return String.format(
             Locale.ROOT, "%,d examples, mean loss %.4f", measures.examples(), measures.meanLoss())
@@ -116,10 +137,11 @@ public record NeuralSummary(List<String> lines) {
     Exposure exposure = memory.exposure();
     return String.format(
         Locale.ROOT,
-        "exposure %.2f bits of %.1f (%s), %d characters completed",
+        "exposure %.2f bits of %.1f (%s), %.2f from the other end, %d characters completed",
         exposure.bits(),
         exposure.space(),
         exposure.exact() ? "exact" : "fitted",
+        exposure.avoidance(),
         memory.completedCharacters());
   }
 

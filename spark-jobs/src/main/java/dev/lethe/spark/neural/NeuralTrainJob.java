@@ -1,5 +1,6 @@
 package dev.lethe.spark.neural;
 
+import dev.lethe.core.neural.NetworkBlock;
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.certificate.AtomicPublication;
 import dev.lethe.spark.job.BuildInfo;
@@ -8,7 +9,11 @@ import dev.lethe.spark.job.Progress;
 import dev.lethe.spark.job.SparkFailures;
 import dev.lethe.spark.torch.Libtorch;
 import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
 import java.util.Objects;
+import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -56,26 +61,33 @@ public final class NeuralTrainJob {
         AtomicPublication.begin(
             spark.sparkContext().hadoopConfiguration(), options.out(), options.table().path())) {
       Dataset<Row> table = options.table().read(spark);
-      NetworkDescription description = description(table);
-      if (options.test() != null) { // a mistake there must not cost a training
-        NetworkTable.check(description, options.test().read(spark), options.test().name());
-      }
-      byte[] module =
+      byte @Nullable [] own =
           options.module() == null
+              ? null
+              : InputFile.read(spark, "--module", options.module(), Integer.MAX_VALUE - 16);
+      // a mistake in a table must cost neither a pass over the texts nor a training
+      NetworkDescription unread = description("");
+      NetworkTable.check(unread, table, options.table().name());
+      if (options.test() != null) {
+        NetworkTable.check(unread, options.test().read(spark), options.test().name());
+      }
+      NetworkDescription description =
+          options.text() == null ? unread : description(vocabulary(table, options.text()));
+      byte[] module =
+          own == null
               ? description
                   .architecture()
                   .module(description.input(), description.outputs(), options.schedule().seed())
-              : InputFile.read(spark, "--module", options.module(), Integer.MAX_VALUE - 16);
-      Network network = new Network(description, module);
+              : own;
+      String name = options.module() == null ? Network.MODULE : "--module " + options.module();
+      Network network = new Network(description, module, name);
       try (OpenNetwork open = new OpenNetwork(spark, network, any -> true, progress::description)) {
         String place = options.table().name();
-        try (DistributedNetwork data =
-            DistributedNetwork.of(
-                open,
-                NetworkTable.blocks(description, table, options.partitions(), place),
-                place)) {
+        JavaRDD<NetworkBlock> blocks =
+            NetworkTable.blocks(description, table, options.partitions(), place);
+        try (DistributedNetwork data = DistributedNetwork.of(open, blocks, place)) {
           requireRows(data, place);
-          return train(open, data, description, publication, progress, begin);
+          return train(open, data, settings(network, data, blocks), publication, progress, begin);
         }
       }
     }
@@ -84,19 +96,18 @@ public final class NeuralTrainJob {
   private Result train(
       OpenNetwork open,
       DistributedNetwork data,
-      NetworkDescription description,
+      String settings,
       AtomicPublication publication,
       Progress progress,
       long begin) {
+    NetworkDescription description = open.network().description();
     NetworkSchedule schedule = options.schedule();
     NetworkTraining training = new NetworkTraining(open, data, schedule);
     @Nullable Checkpoint checkpoint =
         options.checkpoint() == null
             ? null
             : new Checkpoint(
-                spark.sparkContext().hadoopConfiguration(),
-                options.checkpoint(),
-                settings(description, data.rows()));
+                spark.sparkContext().hadoopConfiguration(), options.checkpoint(), settings);
     long resumedAt = checkpoint != null && checkpoint.restore(training) ? training.steps() : 0;
     boolean finite =
         training.run(
@@ -131,12 +142,15 @@ public final class NeuralTrainJob {
     return NeuralEvaluateJob.measures(spark, open, Objects.requireNonNull(options.test()), theta);
   }
 
-  private NetworkDescription description(Dataset<Row> table) {
+  /**
+   * @param vocabulary of a text
+   */
+  private NetworkDescription description(String vocabulary) {
     String text = options.text();
     NetworkInput input =
         text == null
             ? NetworkInput.ofColumns(options.columns(), options.shape(), options.divisor())
-            : NetworkInput.ofText(text, options.window(), vocabulary(table, text));
+            : NetworkInput.ofText(text, options.window(), vocabulary);
     return new NetworkDescription(
         NetworkDescription.SCHEMA_VERSION,
         options.architecture(),
@@ -159,12 +173,27 @@ public final class NeuralTrainJob {
     }
   }
 
-  /** What a checkpoint must be of. */
-  private String settings(NetworkDescription description, long rows) {
-    return new String(description.toJson(), StandardCharsets.UTF_8)
-        + rows
+  /**
+   * What a checkpoint must be of. Sums have other bits, and batch norm other statistics, with other
+   * partitions.
+   */
+  private String settings(Network network, DistributedNetwork data, JavaRDD<NetworkBlock> blocks) {
+    return new String(network.description().toJson(), StandardCharsets.UTF_8)
+        + (options.module() == null ? "" : "from the module " + sha256(network.module()) + ", ")
+        + data.rows()
         + " examples of "
-        + options.table().path();
+        + options.table().path()
+        + " in "
+        + blocks.getNumPartitions()
+        + " partitions";
+  }
+
+  private static String sha256(byte[] bytes) {
+    try {
+      return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(bytes));
+    } catch (NoSuchAlgorithmException e) { // every JVM has it
+      throw new IllegalStateException(e);
+    }
   }
 
   static void requireRows(DistributedNetwork data, String place) {

@@ -5,7 +5,8 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What {@code lethe neural train} is given.
+ * What {@code lethe neural train} is given; whatever can be refused without the data is refused
+ * here, naming the option.
  *
  * @param columns of numbers; empty for a text
  * @param shape of the numbers
@@ -43,5 +44,13 @@ public record NeuralTrainOptions(
   public NeuralTrainOptions {
     columns = List.copyOf(columns);
     shape = List.copyOf(shape);
+    if (text == null) {
+      NetworkInput.checkNumbers(Named.OPTION, shape, divisor);
+    } else {
+      NetworkInput.checkWindow(Named.OPTION, window);
+    }
+    NetworkDescription.checkTargets(Named.OPTION, loss, text != null, outputs);
+    architecture.check(Named.OPTION, text != null, shape);
+    Named.OPTION.require(checkpointSteps >= 1, "checkpointSteps", checkpointSteps, "be at least 1");
   }
 }

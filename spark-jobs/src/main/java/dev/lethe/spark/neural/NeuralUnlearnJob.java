@@ -1,5 +1,6 @@
 package dev.lethe.spark.neural;
 
+import dev.lethe.core.neural.NetworkSum;
 import dev.lethe.core.neural.NetworkUnlearning;
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.certificate.AtomicPublication;
@@ -78,49 +79,70 @@ public final class NeuralUnlearnJob {
       if (canary != null) {
         canary.requireKnown(description.input());
       }
-      progress.phase("checking the request");
-      Impact impact =
-          SparkFailures.sanitized(
-              place(),
-              () ->
-                  corrections.inspect(
-                      table,
-                      description.classes() > 1
-                          ? LabelDomain.classes(description.classes())
-                          : LabelDomain.any()));
-      try (OpenNetwork open = open(network, progress);
-          ChangedExamples examples =
-              SparkFailures.sanitized(
-                  place(),
-                  () ->
-                      ChangedExamples.of(
-                          open,
-                          corrections,
-                          table,
-                          corrections.corrected(table),
-                          options.partitions(),
-                          place()));
-          DistributedNetwork test =
-              options.test() == null ? null : NeuralEvaluateJob.data(spark, open, options.test())) {
-        NeuralTrainJob.requireRows(examples.corrected(), place());
-        NeuralReport report =
-            report(request, network, open, examples, test, impact, canary, progress);
-        if (report.published()) {
-          new Network(description, open.module(open.model().parameters()))
-              .stage(publication, MODEL);
-          publication.write(REPORT, report.toJson());
-          publication.commit();
-        }
-        return report;
+      try (OpenNetwork open = open(network, progress)) { // --layers may be wrong: before any pass
+        Impact impact = inspect(corrections, table, description, progress);
+        return updated(
+            request, network, open, corrections, table, impact, canary, publication, progress);
       }
     }
   }
 
+  private Impact inspect(
+      Corrections corrections,
+      Dataset<Row> table,
+      NetworkDescription description,
+      Progress progress) {
+    progress.phase("checking the request");
+    return SparkFailures.sanitized(
+        place(),
+        () ->
+            corrections.inspect(
+                table,
+                description.classes() > 1
+                    ? LabelDomain.classes(description.classes())
+                    : LabelDomain.any()));
+  }
+
+  /** Reads, updates, measures and publishes. */
+  private NeuralReport updated(
+      Request request,
+      Network network,
+      OpenNetwork open,
+      Corrections corrections,
+      Dataset<Row> table,
+      Impact impact,
+      @Nullable Canary canary,
+      AtomicPublication publication,
+      Progress progress) {
+    try (ChangedExamples examples =
+            SparkFailures.sanitized(
+                place(),
+                () ->
+                    ChangedExamples.of(
+                        open,
+                        request.changes(),
+                        corrections,
+                        table,
+                        corrections.corrected(table),
+                        options.partitions(),
+                        place()));
+        DistributedNetwork test =
+            options.test() == null ? null : NeuralEvaluateJob.data(spark, open, options.test())) {
+      NeuralTrainJob.requireRows(examples.corrected(), place());
+      NeuralReport report =
+          report(request, network, open, examples, test, impact, canary, progress);
+      if (report.published()) {
+        new Network(network.description(), open.module(open.model().parameters()))
+            .stage(publication, MODEL);
+        publication.write(REPORT, report.toJson());
+        publication.commit();
+      }
+      return report;
+    }
+  }
+
   private OpenNetwork open(Network network, Progress progress) {
-    List<String> layers =
-        options.method() == Method.RETRAIN || options.method() == Method.FINE_TUNE
-            ? List.of()
-            : options.layers();
+    List<String> layers = options.layers();
     Network opened = network;
     if (options.method() == Method.RETRAIN) {
       NetworkDescription description = network.description();
@@ -181,11 +203,14 @@ public final class NeuralUnlearnJob {
               train(
                   open,
                   examples,
-                  open.network().description().schedule().withEpochs(options.epochs()),
+                  open.network()
+                      .description()
+                      .schedule()
+                      .withEpochs(options.epochs() == null ? 1 : options.epochs()),
                   progress);
       default -> updated = update(open, examples, progress);
     }
-    double seconds = (System.nanoTime() - begin) / 1e9;
+    double seconds = examples.featureSeconds() + (System.nanoTime() - begin) / 1e9;
     return new NeuralReport(
         NeuralReport.SCHEMA_VERSION,
         request.id(),
@@ -204,14 +229,18 @@ public final class NeuralUnlearnJob {
             ? updated.outcome().name()
             : finite ? null : NetworkUnlearning.Outcome.DIVERGED.name(),
         before,
-        measured(open, examples, test, canary),
+        measured(open, examples, test, finite ? canary : null),
         seconds,
+        examples.featureSeconds(),
         BuildInfo.version());
   }
 
   private NetworkUnlearning.Result update(
       OpenNetwork open, ChangedExamples examples, Progress progress) {
     progress.phase("updating");
+    double regParam = open.network().description().schedule().regParam();
+    long rowsBefore =
+        examples.corrected().rows() - examples.after().rows() + examples.before().rows();
     NetworkUnlearning.Result result =
         new NetworkUnlearning(
                 examples.changed(),
@@ -227,6 +256,7 @@ public final class NeuralUnlearnJob {
                     options.share(),
                     options.lossShare(),
                     options.lossIncrease(),
+                    options.forgetStep(),
                     rememberedAbove(open.network().description().input()),
                     rounds(open.network().description()),
                     options.iterations(),
@@ -234,8 +264,8 @@ public final class NeuralUnlearnJob {
                     options.rate(),
                     options.damping(),
                     options.scale(),
-                    open.network().description().schedule().regParam()
-                        * examples.corrected().rows(),
+                    regParam * examples.corrected().rows(),
+                    regParam * rowsBefore,
                     options.seed()),
                 progress::update)
             .run(open.model().parameters());
@@ -291,7 +321,7 @@ public final class NeuralUnlearnJob {
   }
 
   /** The network on everything that is measured. */
-  private static NeuralReport.Measured measured(
+  private NeuralReport.Measured measured(
       OpenNetwork network,
       ChangedExamples examples,
       @Nullable DistributedNetwork test,
@@ -299,18 +329,27 @@ public final class NeuralUnlearnJob {
     double[] theta = network.model().parameters();
     NetworkDescription description = network.network().description();
     network.model().setBuffers(network.buffers());
+    boolean classes = description.classes() > 0;
+    @Nullable NetworkSum was = ofChanged(examples.targetBefore(), theta);
+    @Nullable NetworkSum is = ofChanged(examples.targetAfter(), theta);
     return new NeuralReport.Measured(
         NetworkMeasures.of(description, examples.corrected().evaluate(theta)),
-        ofChanged(description, examples.targetBefore(), theta),
-        ofChanged(description, examples.targetAfter(), theta),
+        was == null ? null : NetworkMeasures.of(description, was),
+        is == null ? null : NetworkMeasures.of(description, is),
+        was == null || !classes
+            ? null
+            : examples
+                .targetBefore()
+                .forgettingGradient(theta, rememberedAbove(description.input()))
+                .rows(),
+        is == null || !classes ? null : is.rows() - is.correct(),
         test == null ? null : NetworkMeasures.of(description, test.evaluate(theta)),
         canary == null
             ? null
             : canary.memory(network.model(), description.input(), NeuralEvaluateJob.CANARY_SEED));
   }
 
-  private static @Nullable NetworkMeasures ofChanged(
-      NetworkDescription description, DistributedNetwork changed, double[] theta) {
-    return changed.rows() == 0 ? null : NetworkMeasures.of(description, changed.evaluate(theta));
+  private static @Nullable NetworkSum ofChanged(DistributedNetwork changed, double[] theta) {
+    return changed.rows() == 0 ? null : changed.evaluate(theta);
   }
 }

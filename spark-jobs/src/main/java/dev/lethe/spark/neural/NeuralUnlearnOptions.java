@@ -17,7 +17,8 @@ import org.jspecify.annotations.Nullable;
  * @param gradient that a step is made of
  * @param share of the corrected data that H is taken of
  * @param lossShare of the corrected data that a step is checked on
- * @param lossIncrease what the update may raise their mean loss by, relative
+ * @param lossIncrease what a step may raise their mean loss by, relative
+ * @param forgetStep what a step may raise the mean loss of remembered old targets by, in nats
  * @param rememberedAbove share of the other classes that must have a smaller output for an old
  *     target to count as remembered; null for 1, of a text 0.25
  * @param rounds of the update at most
@@ -26,7 +27,7 @@ import org.jspecify.annotations.Nullable;
  * @param rate of first order, null to choose
  * @param damping null to choose
  * @param scale of LiSSA, null to choose
- * @param epochs of fine-tuning
+ * @param epochs of fine-tuning; null for 1
  * @param seed of samples
  * @param test test data, or null
  * @param canary file of a {@link Canary}, or null
@@ -44,6 +45,7 @@ public record NeuralUnlearnOptions(
     double share,
     double lossShare,
     double lossIncrease,
+    double forgetStep,
     @Nullable Double rememberedAbove,
     int rounds,
     int iterations,
@@ -51,7 +53,7 @@ public record NeuralUnlearnOptions(
     @Nullable Double rate,
     @Nullable Double damping,
     @Nullable Double scale,
-    int epochs,
+    @Nullable Integer epochs,
     long seed,
     @Nullable TableSource test,
     @Nullable String canary,
@@ -94,38 +96,45 @@ public record NeuralUnlearnOptions(
 
   public NeuralUnlearnOptions {
     layers = List.copyOf(layers);
-    requireShare("--share", share);
-    requireShare("--loss-share", lossShare);
-    require(lossIncrease >= 0, "--loss-increase", lossIncrease, "at least 0");
-    require(
-        rememberedAbove == null || (rememberedAbove > 0 && rememberedAbove <= 1),
-        "--remembered-above",
-        rememberedAbove == null ? 0 : rememberedAbove,
-        "above 0 and at most 1");
-    require(rounds >= 1, "--rounds", rounds, "at least 1");
-    require(iterations >= 1, "--iterations", iterations, "at least 1");
-    require(tolerance > 0 && tolerance < 1, "--tolerance", tolerance, "above 0 and below 1");
-    requirePositive("--rate", rate);
-    requirePositive("--damping", damping);
-    requirePositive("--scale", scale);
-    require(epochs >= 1, "--epochs", epochs, "at least 1");
+    Named named = Named.OPTION;
+    boolean trains = method == Method.FINE_TUNE || method == Method.RETRAIN;
+    requireShare("share", share);
+    requireShare("lossShare", lossShare);
+    named.require(lossIncrease >= 0, "lossIncrease", lossIncrease, "be at least 0");
+    named.require(forgetStep > 0, "forgetStep", forgetStep, "be above 0");
+    if (rememberedAbove != null) {
+      requireShare("rememberedAbove", rememberedAbove);
+    }
+    named.require(rounds >= 1, "rounds", rounds, "be at least 1");
+    named.require(iterations >= 1, "iterations", iterations, "be at least 1");
+    named.require(tolerance > 0 && tolerance < 1, "tolerance", tolerance, "be above 0 and below 1");
+    requirePositive("rate", rate);
+    requirePositive("damping", damping);
+    requirePositive("scale", scale);
+    named.require(epochs == null || epochs >= 1, "epochs", String.valueOf(epochs), "be at least 1");
+    requireMethod(rate == null || method == Method.FIRST_ORDER, "rate", method);
+    requireMethod(damping == null || !(trains || method == Method.FIRST_ORDER), "damping", method);
+    requireMethod(scale == null || method == Method.LISSA, "scale", method);
+    requireMethod(epochs == null || method == Method.FINE_TUNE, "epochs", method);
+    requireMethod(layers.isEmpty() || !trains, "layers", method);
   }
 
-  private static void requirePositive(String name, @Nullable Double value) {
-    require(
+  private static void requirePositive(String key, @Nullable Double value) {
+    Named.OPTION.require(
         value == null || (value > 0 && !Double.isInfinite(value)),
-        name,
-        value == null ? 0 : value,
-        "finite and above 0");
+        key,
+        String.valueOf(value),
+        "be finite and above 0");
   }
 
-  private static void requireShare(String name, double share) {
-    require(share > 0 && share <= 1, name, share, "above 0 and at most 1");
+  private static void requireShare(String key, double share) {
+    Named.OPTION.require(share > 0 && share <= 1, key, share, "be above 0 and at most 1");
   }
 
-  private static void require(boolean holds, String name, double value, String allowed) {
+  private static void requireMethod(boolean holds, String key, Method method) {
     if (!holds) {
-      throw new InvalidInputException(name + " " + value + ": must be " + allowed);
+      throw new InvalidInputException(
+          Named.OPTION.of(key) + ": --method " + method.word() + " has none; leave it out");
     }
   }
 }

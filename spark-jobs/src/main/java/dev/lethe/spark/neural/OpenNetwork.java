@@ -1,5 +1,6 @@
 package dev.lethe.spark.neural;
 
+import dev.lethe.core.neural.Batch;
 import dev.lethe.spark.torch.TorchModel;
 import java.io.Serializable;
 import java.util.UUID;
@@ -32,16 +33,27 @@ final class OpenNetwork implements AutoCloseable {
 
   /**
    * @param description begins the descriptions of Spark's jobs; no personal data
+   * @throws dev.lethe.spark.InvalidInputException if the module does not do what is declared
    */
   OpenNetwork(SparkSession spark, Network network, Free free, Supplier<String> description) {
     this.network = network;
     context = JavaSparkContext.fromSparkContext(spark.sparkContext());
     Network.Loader made = network.loader(free);
-    model = made.load();
-    buffers = model.buffers();
-    fixedFeatures = model.hasFixedFeatures(network.description().input().example());
-    loader = context.broadcast(made);
     this.description = description;
+    model = made.load();
+    boolean opened = false;
+    try {
+      Batch example = network.description().input().example();
+      model.requireOutputs(example, network.description().outputs());
+      buffers = model.buffers();
+      fixedFeatures = model.hasFixedFeatures(example);
+      loader = context.broadcast(made);
+      opened = true;
+    } finally {
+      if (!opened) {
+        model.close();
+      }
+    }
   }
 
   Network network() {
@@ -95,7 +107,7 @@ final class OpenNetwork implements AutoCloseable {
     context.sc().setJobDescription(what == null ? null : description.get() + ": " + what);
   }
 
-  /** Frees the models of this JVM; executors' go with the application. */
+  /** Frees the models of this JVM; executors' make place for the next network's. */
   @Override
   public void close() {
     loader.destroy();

@@ -51,8 +51,9 @@ import org.jspecify.annotations.Nullable;
  * <ul>
  *   <li>Every expression ({@code where}, {@code set}, {@code to}) sees the ORIGINAL row, whatever
  *       the other changes do. A condition that is NULL does not match.
- *   <li>Where several changes set the same column of the same row, the last in the file wins. A row
- *       that any {@code removeRows} matches is removed, whatever else matches it.
+ *   <li>Where several changes set the same column of the same row, the last in the file wins; but
+ *       {@code replaceText} replaces in what the changes before it made. A row that any {@code
+ *       removeRows} matches is removed, whatever else matches it.
  *   <li>A value is cast to its column's type by Spark's ANSI rules in every session. It is refused
  *       when it does not convert, overflows, would lose a fraction in an integer column, is NaN or
  *       infinite, or is NULL where the original is not; only {@code NULL} written as such replaces
@@ -99,6 +100,7 @@ public final class Corrections {
    * @param raw SQL of the expression as the request has it
    * @param value SQL of the same cast to the column's type, NULL where that fails
    * @param reads columns that the expression reads
+   * @param text what the value replaces in the column; null if it is the whole value
    */
   private record Assignment(
       String place,
@@ -108,9 +110,14 @@ public final class Corrections {
       String value,
       DataType rawType,
       boolean label,
-      boolean weight) {
+      boolean weight,
+      Change.@Nullable ReplaceText text) {
     Column original() {
       return TableColumns.column(field.name());
+    }
+
+    Assignment replacing(Change.ReplaceText replaced) {
+      return new Assignment(place, field, reads, raw, value, rawType, label, weight, replaced);
     }
   }
 
@@ -391,7 +398,7 @@ public final class Corrections {
           place,
           "contains(" + name + ", " + find + ")",
           false,
-          List.of(assignment(place, field, value)));
+          List.of(assignment(place, field, value).replacing(text)));
     }
 
     private void refuseLabel(String place, StructField field) {
@@ -426,7 +433,8 @@ public final class Corrections {
       String at = file + ": " + place;
       SqlExpressions.check(at, sql);
       if (lacksColumnOf(sql)) {
-        return new Assignment(place, field, Set.of(), sql, sql, field.dataType(), false, false);
+        return new Assignment(
+            place, field, Set.of(), sql, sql, field.dataType(), false, false, null);
       }
       SqlExpressions.Resolved resolved = SqlExpressions.resolve(spark, schema, at, sql);
       DataType from = resolved.type();
@@ -456,7 +464,8 @@ public final class Corrections {
         SqlExpressions.resolve(spark, schema, at, value);
       }
       boolean isWeight = weight != null && field.name().equalsIgnoreCase(weight.name());
-      return new Assignment(place, field, resolved.columns(), raw, value, from, isLabel, isWeight);
+      return new Assignment(
+          place, field, resolved.columns(), raw, value, from, isLabel, isWeight, null);
     }
 
     private FeatureRef removedFeature(FeatureRef feature, String place) {
@@ -567,22 +576,65 @@ public final class Corrections {
 
   private Column corrected(StructField field, Cells cells) {
     Column original = cells.unchanged(field);
+    List<Setter> setters = setters(field);
     @Nullable Column cases = null;
     // CASE takes the first branch that matches: the last change of the file comes first.
-    for (int i = rowChanges.size() - 1; i >= 0; i--) {
-      RowChange change = rowChanges.get(i);
-      for (Assignment a : change.assignments()) {
-        if (a.field().name().equals(field.name())) {
-          Column value = cells.changed(field, functions.expr(a.value()));
-          cases =
-              cases == null
-                  ? functions.when(change.matches(), value)
-                  : cases.when(change.matches(), value);
-        }
+    for (int i = setters.size() - 1; i >= 0; i--) {
+      Setter setter = setters.get(i);
+      boolean whole = setter.assignment().text() == null;
+      Column matches = setter.matches();
+      Column value = functions.expr(setter.assignment().value());
+      if (!whole) {
+        List<Setter> upTo = setters.subList(0, i + 1);
+        matches = upTo.stream().map(Setter::matches).reduce(Column::or).orElseThrow();
+        value = composed(upTo);
+      }
+      Column cell = cells.changed(field, value);
+      cases = cases == null ? functions.when(matches, cell) : cases.when(matches, cell);
+      if (!whole) {
+        break; // it has the changes before it inside
       }
     }
     return (cases == null ? original : cases.otherwise(original))
         .as(field.name(), field.metadata());
+  }
+
+  /** A change of a column. */
+  private record Setter(Column matches, Assignment assignment) {}
+
+  /** In the order of the file. */
+  private List<Setter> setters(StructField field) {
+    return rowChanges.stream()
+        .flatMap(
+            change ->
+                change.assignments().stream()
+                    .filter(a -> a.field().name().equals(field.name()))
+                    .map(a -> new Setter(change.matches(), a)))
+        .toList();
+  }
+
+  /** What changes of a column make of it, each of what the ones before it made. */
+  private static Column composed(List<Setter> setters) {
+    Column value = setters.get(0).assignment().original();
+    for (Setter setter : setters) {
+      Change.ReplaceText text = setter.assignment().text();
+      if (text == null) {
+        value =
+            functions
+                .when(setter.matches(), functions.expr(setter.assignment().value()))
+                .otherwise(value);
+      } else {
+        // Spark replaces nothing where it looks for nothing. A CASE around it would hold the value
+        // twice, and twice as often with every change.
+        Column find = functions.when(setter.matches(), literal(text.find())).otherwise(literal(""));
+        value = functions.replace(value, find, literal(text.with()));
+      }
+    }
+    return value;
+  }
+
+  private static Column literal(String text) {
+    return functions.expr(SqlExpressions.literal(text));
   }
 
   /**

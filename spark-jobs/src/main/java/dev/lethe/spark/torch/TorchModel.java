@@ -10,8 +10,13 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collection;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.function.Predicate;
+import java.util.stream.Stream;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.IValue;
@@ -35,12 +40,13 @@ import org.jspecify.annotations.Nullable;
  * A TorchScript module with a loss. One that has the methods {@code features} and {@code head}
  * besides {@code forward}, head(features(x)), can be asked for either. Its parameters are single or
  * double precision throughout; sums over batches are double. The order of parameters is the
- * module's own.
+ * module's own; one that has several names, a tied one, has its place at the first.
  */
 public final class TorchModel implements NeuralModel {
   private static final String FORWARD = "forward";
   private static final String FEATURES = "features";
   private static final String HEAD = "head";
+  private static final String ERROR = "RuntimeError:";
   private static final long SUM = 2;
   private static final long EACH = 0;
   private static final long NO_CLASS = -100;
@@ -49,66 +55,150 @@ public final class TorchModel implements NeuralModel {
   /** A parameter or a buffer of numbers. */
   private record Named(String name, Tensor tensor, int size) {}
 
+  /** A parameter under all its names, in the module's order. */
+  private record Parameter(List<String> names, Tensor tensor) {}
+
+  /**
+   * Whether gradients are taken in a parameter.
+   *
+   * @param saved as the module came, and goes
+   * @param here whether it is free
+   */
+  private record Flag(Tensor tensor, boolean saved, boolean here) {}
+
+  /**
+   * Where a parameter's numbers are.
+   *
+   * @param empty name of a parameter without numbers
+   */
+  private record Memory(long address, long numbers, String empty) {
+    static Memory of(Parameter parameter) {
+      long numbers = parameter.tensor().numel();
+      return numbers == 0
+          ? new Memory(0, 0, parameter.names().get(0))
+          : new Memory(parameter.tensor().data_ptr().address(), numbers, "");
+    }
+  }
+
   private final JitModule module;
+  private final String name;
   private final NetworkLoss loss;
   private final torch.ScalarType type;
+  private final List<Flag> flags = new ArrayList<>();
   private final List<Named> free = new ArrayList<>();
   private final List<Named> buffers = new ArrayList<>();
   private final TensorVector inputs = new TensorVector();
   private final int size;
   private final float[] single;
   private final double[] exact;
+  private boolean drawsInTraining = true; // until it is seen not to
   private boolean fromFeatures;
 
   private TorchModel(
-      JitModule module, NetworkLoss loss, Predicate<String> isFree, torch.ScalarType type) {
+      JitModule module,
+      String name,
+      NetworkLoss loss,
+      Predicate<String> isFree,
+      torch.ScalarType type) {
     this.module = module;
+    this.name = name;
     this.loss = loss;
     this.type = type;
     module.eval();
-    int total = 0;
-    int largest = 1;
-    named_parameter_list parameters = module.named_parameters(true);
-    named_parameter_iterator end = parameters.end();
-    for (named_parameter_iterator at = parameters.begin(); at.notEquals(end); at.increment()) {
-      NamedTensor entry = at.access();
-      Tensor tensor = converted(entry, type);
-      boolean chosen = isFree.test(entry.name().getString());
-      tensor.set_requires_grad(chosen);
-      if (chosen) {
-        int numbers = Math.toIntExact(tensor.numel());
-        free.add(new Named(entry.name().getString(), tensor, numbers));
-        inputs.push_back(tensor);
-        total = Math.addExact(total, numbers);
-        largest = Math.max(largest, numbers);
+    try (PointerScope scope = new PointerScope()) { // iterators and entries end with it
+      for (Parameter parameter : parameters(module, name)) {
+        Tensor tensor = keep(parameter.tensor());
+        boolean chosen = parameter.names().stream().anyMatch(isFree);
+        flags.add(new Flag(tensor, tensor.requires_grad(), chosen));
+        tensor.set_requires_grad(chosen);
+        if (chosen) {
+          free.add(new Named(parameter.names().get(0), tensor, Math.toIntExact(tensor.numel())));
+          inputs.push_back(tensor);
+        }
+      }
+      named_buffer_list all = module.named_buffers(true);
+      named_buffer_iterator last = all.end();
+      for (named_buffer_iterator at = all.begin(); at.notEquals(last); at.increment()) {
+        NamedTensor entry = at.access();
+        Tensor tensor = handle(entry);
+        if (tensor.is_floating_point()) {
+          int numbers = Math.toIntExact(tensor.numel());
+          buffers.add(new Named(entry.name().getString(), keep(tensor), numbers));
+        }
       }
     }
-    size = total;
-    named_buffer_list all = module.named_buffers(true);
-    named_buffer_iterator last = all.end();
-    for (named_buffer_iterator at = all.begin(); at.notEquals(last); at.increment()) {
-      NamedTensor entry = at.access();
-      Tensor tensor = converted(entry, type);
-      if (tensor.is_floating_point()) {
-        int numbers = Math.toIntExact(tensor.numel());
-        buffers.add(new Named(entry.name().getString(), tensor, numbers));
-        largest = Math.max(largest, numbers);
-      }
-    }
+    size = free.stream().mapToInt(Named::size).reduce(0, Math::addExact);
+    int largest =
+        Stream.concat(free.stream(), buffers.stream()).mapToInt(Named::size).max().orElse(0);
     single = new float[type == torch.ScalarType.Float ? largest : 0];
     exact = new double[type == torch.ScalarType.Float ? 0 : largest];
   }
 
+  /** A handle of our own, since the entry is collected. */
+  private static Tensor handle(NamedTensor entry) {
+    return new Tensor(entry.value());
+  }
+
   /**
-   * A handle of our own, since the entry is collected, to numbers of our type in the order of their
-   * indices, which is how they are written; integers stay what they are.
+   * Keeps a handle until this model is closed, and makes numbers those of our type in the order of
+   * their indices, which is how they are set.
    */
-  private static Tensor converted(NamedTensor entry, torch.ScalarType type) {
-    Tensor tensor = new Tensor(entry.value());
-    if (tensor.is_floating_point()) {
+  private Tensor keep(Tensor tensor) {
+    tensor.retainReference();
+    if (tensor.is_floating_point()) { // integers stay what they are
       tensor.set_data(tensor.detach().to(type).contiguous());
     }
     return tensor;
+  }
+
+  /** Each parameter once, whatever names it has: an archive keeps of tied ones their memory. */
+  private static Collection<Parameter> parameters(JitModule module, String name) {
+    List<Parameter> all = new ArrayList<>();
+    named_parameter_list list = module.named_parameters(true);
+    named_parameter_iterator end = list.end();
+    for (named_parameter_iterator at = list.begin(); at.notEquals(end); at.increment()) {
+      NamedTensor entry = at.access();
+      all.add(new Parameter(new ArrayList<>(List.of(entry.name().getString())), handle(entry)));
+    }
+    Map<Memory, Parameter> each = new LinkedHashMap<>();
+    for (Parameter parameter : all) {
+      Parameter first = each.putIfAbsent(Memory.of(parameter), parameter);
+      if (first != null) {
+        tie(module, name, first, parameter.names().get(0), parameter.tensor());
+      }
+    }
+    return each.values();
+  }
+
+  /** Lets a parameter's other name name the same tensor, not only the same memory. */
+  private static void tie(
+      JitModule module, String name, Parameter first, String other, Tensor tensor) {
+    if (!sameLayout(first.tensor(), tensor)) {
+      throw new InvalidInputException(
+          name
+              + ": the parameters "
+              + first.names().get(0)
+              + " and "
+              + other
+              + " are the same numbers in different orders; a tied parameter must have one shape");
+    }
+    if (!tensor.is_same(first.tensor())) {
+      String[] path = other.split("\\.", -1);
+      JitModule owner = module;
+      for (int k = 0; k < path.length - 1; k++) {
+        owner = new JitModule(owner.attr(path[k]).toObject());
+      }
+      owner.setattr(path[path.length - 1], new IValue(first.tensor()));
+    }
+    first.names().add(other);
+  }
+
+  private static boolean sameLayout(Tensor one, Tensor other) {
+    boolean same = Arrays.equals(one.shape(), other.shape());
+    for (int k = 0; same && k < one.dim(); k++) {
+      same = one.stride(k) == other.stride(k);
+    }
+    return same;
   }
 
   /**
@@ -116,7 +206,8 @@ public final class TorchModel implements NeuralModel {
    *
    * @param module a TorchScript archive
    * @param name of the module, for messages
-   * @param isFree whether a parameter of this name is one of theta's; the others stay as they are
+   * @param isFree whether a parameter of this name is one of theta's; the others stay as they are.
+   *     A tied parameter is where any of its names is
    * @throws InvalidInputException if it is no module that this libtorch reads
    */
   public static TorchModel load(
@@ -141,11 +232,7 @@ public final class TorchModel implements NeuralModel {
       Path file = Files.createTempFile("lethe-", ".pt");
       try {
         Files.write(file, module);
-        JitModule loaded = torch.load(file.toString());
-        return new TorchModel(loaded, loss, isFree, type);
-      } catch (RuntimeException e) {
-        throw new InvalidInputException(
-            name + ": is no TorchScript module that libtorch can read", e);
+        return new TorchModel(read(file, name), name, loss, isFree, type);
       } finally {
         Files.delete(file);
       }
@@ -154,9 +241,23 @@ public final class TorchModel implements NeuralModel {
     }
   }
 
-  /** The module as it stands: a TorchScript archive. */
+  private static JitModule read(Path file, String name) {
+    try {
+      return torch.load(file.toString());
+    } catch (RuntimeException e) {
+      throw new InvalidInputException(
+          name + ": is no TorchScript module that libtorch can read", e);
+    }
+  }
+
+  /** The module as it stands: a TorchScript archive. What is not free here is not frozen in it. */
   public byte[] save() {
-    return Torch.archive(module);
+    flags.forEach(flag -> flag.tensor().set_requires_grad(flag.saved()));
+    try {
+      return Torch.archive(module);
+    } finally {
+      flags.forEach(flag -> flag.tensor().set_requires_grad(flag.here()));
+    }
   }
 
   /** Names of the free parameters, in theta's order. */
@@ -172,11 +273,7 @@ public final class TorchModel implements NeuralModel {
   @Override
   public double[] parameters() {
     double[] theta = new double[size];
-    int at = 0;
-    for (Named parameter : free) {
-      add(parameter.tensor().detach(), parameter.size(), theta, at);
-      at += parameter.size();
-    }
+    add(free, theta);
     return theta;
   }
 
@@ -189,11 +286,7 @@ public final class TorchModel implements NeuralModel {
   @Override
   public double[] buffers() {
     double[] all = new double[buffers.stream().mapToInt(Named::size).sum()];
-    int at = 0;
-    for (Named buffer : buffers) {
-      add(buffer.tensor(), buffer.size(), all, at);
-      at += buffer.size();
-    }
+    add(buffers, all);
     return all;
   }
 
@@ -230,10 +323,14 @@ public final class TorchModel implements NeuralModel {
   public double addGradient(Batch batch, double[] sum) {
     requireSize("the sum", sum.length, size);
     try (PointerScope scope = new PointerScope()) {
-      Tensor value = loss(forward(batch), batch, SUM);
-      add(grad(value, inputs, null, false), sum);
-      return value.item_double();
+      return addGradient(forward(batch), batch, sum);
     }
+  }
+
+  private double addGradient(Tensor outputs, Batch batch, double[] sum) {
+    Tensor value = loss(outputs, batch, SUM);
+    add(grad(value, inputs, null, false), sum);
+    return value.item_double();
   }
 
   @Override
@@ -254,12 +351,24 @@ public final class TorchModel implements NeuralModel {
   }
 
   @Override
-  public double addTrainingGradient(Batch batch, double[] sum) {
+  public double addTrainingGradient(Batch batch, long seed, double[] sum) {
+    requireSize("the sum", sum.length, size);
     module.train(true);
-    try {
-      return addGradient(batch, sum);
+    try (PointerScope scope = new PointerScope()) {
+      return addGradient(drawsInTraining ? seeded(batch, seed) : forward(batch), batch, sum);
     } finally {
       module.eval();
+    }
+  }
+
+  /** Going back draws nothing: other models wait for this part of a step only. */
+  private Tensor seeded(Batch batch, long seed) {
+    synchronized (Torch.GENERATOR) {
+      torch.manual_seed(seed);
+      Tensor before = Torch.generatorState();
+      Tensor outputs = forward(batch);
+      drawsInTraining = !Torch.generatorState().equal(before);
+      return outputs;
     }
   }
 
@@ -305,22 +414,116 @@ public final class TorchModel implements NeuralModel {
   }
 
   private Tensor forward(Batch batch) {
-    return call(fromFeatures ? HEAD : FORWARD, batch);
+    return call(fromFeatures ? HEAD : FORWARD, input(batch)).toTensor();
   }
 
-  private Tensor call(String method, Batch batch) {
+  private IValue call(String method, Tensor input) {
     torch.setGraphExecutorOptimize(false);
     IValueVector arguments = new IValueVector();
-    arguments.push_back(new IValue(input(batch)));
-    return module.get_method(method).apply(arguments).toTensor();
+    arguments.push_back(new IValue(input));
+    return module.get_method(method).apply(arguments);
+  }
+
+  /**
+   * Tries the module on one example and on two at once.
+   *
+   * @param example of the declared input
+   * @param outputs declared, of each example
+   * @throws InvalidInputException if the module cannot take them, or gives something else
+   */
+  public void requireOutputs(Batch example, int outputs) {
+    for (Batch batch : List.of(example, Batch.concat(List.of(example, example)))) {
+      try (PointerScope scope = new PointerScope()) {
+        Tensor input = input(batch);
+        requireShape(FORWARD, input, tried(FORWARD, input), outputs);
+        if (hasFeatures()) {
+          Tensor features = tried(FEATURES, input);
+          if (!features.requires_grad()) { // kept in the examples' place, a flat row of each
+            requireShape(FEATURES, input, features, features.dim() == 2 ? features.size(1) : 0);
+            requireShape(HEAD, features, tried(HEAD, features), outputs);
+          }
+        }
+      }
+    }
+  }
+
+  private Tensor tried(String method, Tensor input) {
+    IValue made;
+    boolean draws;
+    try {
+      synchronized (Torch.GENERATOR) {
+        Tensor before = Torch.generatorState();
+        made = call(method, input);
+        draws = !Torch.generatorState().equal(before);
+      }
+    } catch (RuntimeException e) {
+      throw new InvalidInputException(
+          unfit(method + " fails for " + shape(input) + " inputs of 0: " + reason(e)), e);
+    }
+    if (draws) {
+      throw new InvalidInputException(
+          unfit(
+              method
+                  + " draws random numbers in evaluation mode, so that every sum would be another;"
+                  + " trace a network with dropout in evaluation mode, or script it"));
+    }
+    if (!made.isTensor()) {
+      throw new InvalidInputException(
+          unfit(method + " gives a " + made.tagKind().getString() + "; one tensor is needed"));
+    }
+    return made.toTensor();
+  }
+
+  /**
+   * @param columns that are needed; 0 for any
+   */
+  private void requireShape(String method, Tensor input, Tensor made, long columns) {
+    long[] needed = {input.size(0), columns};
+    if (columns == 0 || !Arrays.equals(made.shape(), needed) || !made.is_floating_point()) {
+      throw new InvalidInputException(
+          unfit(
+              method
+                  + " gives "
+                  + shape(made)
+                  + " "
+                  + made.scalar_type()
+                  + " for "
+                  + shape(input)
+                  + " inputs; needed are ["
+                  + needed[0]
+                  + (columns == 0 ? ", any" : ", " + columns)
+                  + "] floating-point numbers, a row of each example"));
+    }
+  }
+
+  private String unfit(String why) {
+    return name + ": does not fit what is declared: " + why;
+  }
+
+  private static String shape(Tensor tensor) {
+    return Arrays.toString(tensor.shape());
+  }
+
+  /** What libtorch says, without the trace through the module's code. */
+  private static String reason(RuntimeException e) {
+    String message = String.valueOf(e.getMessage());
+    return message
+        .lines()
+        .map(String::strip)
+        .filter(line -> line.startsWith(ERROR))
+        .findFirst()
+        .map(line -> line.substring(ERROR.length()).strip())
+        .orElseGet(() -> message.lines().findFirst().orElse(message));
+  }
+
+  private boolean hasFeatures() {
+    return module.find_method(FEATURES).has_value() && module.find_method(HEAD).has_value();
   }
 
   @Override
   public boolean hasFixedFeatures(Batch batch) {
     try (PointerScope scope = new PointerScope()) {
-      return module.find_method(FEATURES).has_value()
-          && module.find_method(HEAD).has_value()
-          && !call(FEATURES, batch).requires_grad();
+      return hasFeatures() && !call(FEATURES, input(batch)).toTensor().requires_grad();
     }
   }
 
@@ -328,7 +531,7 @@ public final class TorchModel implements NeuralModel {
   public float[] features(Batch batch) {
     try (PointerScope scope = new PointerScope();
         NoGradGuard guard = new NoGradGuard()) {
-      return floats(call(FEATURES, batch));
+      return floats(call(FEATURES, input(batch)).toTensor());
     }
   }
 
@@ -406,6 +609,16 @@ public final class TorchModel implements NeuralModel {
     return all;
   }
 
+  private void add(List<Named> from, double[] sum) {
+    try (PointerScope scope = new PointerScope()) {
+      int at = 0;
+      for (Named named : from) {
+        add(named.tensor().detach(), named.size(), sum, at);
+        at += named.size();
+      }
+    }
+  }
+
   /** A parameter that the loss does not depend on has no gradient. */
   private void add(TensorVector from, double[] sum) {
     int at = 0;
@@ -461,7 +674,7 @@ public final class TorchModel implements NeuralModel {
 
   @Override
   public void close() {
-    free.forEach(parameter -> parameter.tensor().close());
+    flags.forEach(flag -> flag.tensor().close()); // all parameters, free or not
     buffers.forEach(buffer -> buffer.tensor().close());
     inputs.close();
     module.close();

@@ -306,6 +306,31 @@ class ApplyJobTest {
             """);
   }
 
+  @Test
+  void run_csvSeveralTextsReplaced_areAllGone() {
+    String table =
+        """
+        id,note
+        1,"ann, 0123"
+        2, bob
+        """;
+    String request =
+        """
+        id: r
+        changes:
+          - replaceText: {column: note, find: ann, with: she}
+          - replaceText: {column: note, find: "0123", with: a pin}
+        """;
+
+    assertThat(corrected(table, request, "id", Map.of("header", "true")))
+        .isEqualTo(
+            """
+            id,note
+            1,"she, a pin"
+            2, bob
+            """);
+  }
+
   /** Cells of the characters that CSV treats in a way of their own. */
   @ParameterizedTest
   @ValueSource(strings = {"\\", "\""})

@@ -8,29 +8,43 @@ import dev.lethe.core.linalg.Vectors;
 import dev.lethe.core.neural.Batch;
 import dev.lethe.core.neural.Curvature;
 import dev.lethe.core.neural.NetworkBlock;
+import dev.lethe.core.neural.NetworkLoss;
 import dev.lethe.core.neural.NetworkSum;
 import dev.lethe.core.neural.NetworkSums.Filter;
 import dev.lethe.core.neural.Sample;
 import dev.lethe.core.neural.ValueBlock;
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.LocalSpark;
+import dev.lethe.spark.request.Change;
+import dev.lethe.spark.request.Corrections;
+import dev.lethe.spark.request.Request;
+import dev.lethe.spark.request.RequestReader;
+import dev.lethe.spark.torch.OwnModule;
 import dev.lethe.spark.torch.TorchModel;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.api.java.function.FilterFunction;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.types.StructType;
+import org.apache.spark.util.LongAccumulator;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 @ExtendWith(LocalSpark.class)
@@ -56,6 +70,51 @@ class DistributedNetworkTest {
     return new OpenNetwork(LocalSpark.session(), network(), any -> true, () -> "test");
   }
 
+  @Test
+  void open_moduleOfOtherOutputs_isRefusedByName() {
+    byte[] module = NETWORK.architecture().module(NETWORK.input(), CLASSES + 1, 1);
+    Network network = new Network(NETWORK, module, "--module m.pt");
+    assertThatThrownBy(
+            () -> new OpenNetwork(LocalSpark.session(), network, any -> true, () -> "test"))
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessageStartingWith(
+            "--module m.pt: does not fit what is declared: forward gives [1, 4]");
+  }
+
+  /** The same for other networks on the same four numbers. */
+  private static OpenNetwork open(
+      NetworkArchitecture architecture, List<Integer> shape, int batch, byte[] module) {
+    NetworkDescription description =
+        new NetworkDescription(
+            1,
+            architecture,
+            "cross-entropy",
+            NetworkInput.ofColumns(List.of("pixels"), shape, 255),
+            "label",
+            CLASSES,
+            new NetworkSchedule("sgd", 0.01, 0, batch, 3, 0.01, 1),
+            "test");
+    return new OpenNetwork(
+        LocalSpark.session(), new Network(description, module), any -> true, () -> "test");
+  }
+
+  /** With batch norm. */
+  private static OpenNetwork cnn(int batch) {
+    NetworkArchitecture architecture =
+        new NetworkArchitecture("cnn", List.of(5), null, null, List.of(3));
+    List<Integer> shape = List.of(1, 2, 2);
+    NetworkInput input = NetworkInput.ofColumns(List.of("pixels"), shape, 255);
+    return open(architecture, shape, batch, architecture.module(input, CLASSES, 1));
+  }
+
+  private static DistributedNetwork data(OpenNetwork open, int partitions) {
+    return DistributedNetwork.of(
+        open,
+        NetworkTable.blocks(
+            open.network().description(), table(partitions), partitions, "--data test"),
+        "--data test");
+  }
+
   /** In a fixed order, in as many partitions. */
   private static Dataset<Row> table(int partitions) {
     SplittableRandom random = new SplittableRandom(3);
@@ -78,15 +137,12 @@ class DistributedNetworkTest {
             Encoders.row(new StructType().add("pixels", "binary").add("label", "int")));
   }
 
-  private static DistributedNetwork data(OpenNetwork open, int partitions) {
-    return DistributedNetwork.of(
-        open,
-        NetworkTable.blocks(NETWORK, table(partitions), partitions, "--data test"),
-        "--data test");
-  }
-
   /** All examples at once, on this thread, without Spark's part. */
   private static Batch everything() {
+    return everything(4);
+  }
+
+  private static Batch everything(int... shape) {
     float[] values = new float[ROWS * 4];
     long[] labels = new long[ROWS];
     int i = 0;
@@ -96,7 +152,7 @@ class DistributedNetworkTest {
       }
       labels[i++] = row.getInt(1);
     }
-    return Batch.ofValues(new int[] {4}, values, labels);
+    return Batch.ofValues(shape, values, labels);
   }
 
   @ParameterizedTest
@@ -128,6 +184,104 @@ class DistributedNetworkTest {
             .isLessThan(tolerance * Vectors.norm(product));
       }
     }
+  }
+
+  private static NetworkDescription mlp(int inputs, int hidden) {
+    return new NetworkDescription(
+        1,
+        new NetworkArchitecture("mlp", List.of(hidden), null, null, null),
+        "cross-entropy",
+        NetworkInput.ofColumns(List.of("pixels"), List.of(inputs), 255),
+        "label",
+        CLASSES,
+        NETWORK.schedule(),
+        "test");
+  }
+
+  @Test
+  void blocks_largeExamples_areLimitedByBytes() {
+    int size = 300_000; // of 4 bytes: six are 7.2 MB, seven 8.4 MB
+    Dataset<Row> table =
+        LocalSpark.session()
+            .range(0, 20, 1, 1)
+            .selectExpr("CAST(repeat('x', " + size + ") AS BINARY) AS pixels", "0 AS label");
+
+    List<Integer> rows =
+        NetworkTable.blocks(mlp(size, 2), table, 1, "--data test")
+            .map(NetworkBlock::rows)
+            .collect();
+
+    assertThat(rows).containsExactly(6, 6, 6, 2);
+  }
+
+  @Test
+  void blocks_manyFixedFeatures_areLimitedByBytes() {
+    NetworkDescription description = mlp(4, 4096); // 16 KB an example
+    Network wide =
+        new Network(
+            description, description.architecture().module(description.input(), CLASSES, 1));
+    try (OpenNetwork open =
+        new OpenNetwork(LocalSpark.session(), wide, name -> name.startsWith("fc2"), () -> "test")) {
+      assertThat(open.hasFixedFeatures()).isTrue();
+      Batch all = everything();
+      int[] classes = Arrays.stream(all.classes()).mapToInt(label -> (int) label).toArray();
+      NetworkBlock one = new ValueBlock(ROWS, new int[] {4}, all.values(), classes, new float[0]);
+
+      List<NetworkBlock> blocks =
+          JavaSparkContext.fromSparkContext(LocalSpark.session().sparkContext())
+              .parallelize(List.of(one), 1)
+              .mapPartitions(
+                  new FixedFeatures(open.key(), open.loader(), open.buffers(), open.batchRows()))
+              .collect();
+
+      assertThat(blocks).extracting(NetworkBlock::rows).containsExactly(512, 188);
+      float[] expected = open.model().features(all);
+      int at = 0;
+      for (NetworkBlock block : blocks) {
+        Batch batch = block.range(0, block.rows());
+        assertThat(batch.values())
+            .isEqualTo(Arrays.copyOfRange(expected, at * 4096, (at + batch.rows()) * 4096));
+        assertThat(batch.classes())
+            .isEqualTo(Arrays.copyOfRange(all.classes(), at, at + batch.rows()));
+        at += batch.rows();
+      }
+      assertThat(at).isEqualTo(ROWS);
+    }
+  }
+
+  @Test
+  void input_moreNumbersThanABatchHolds_isRefused() {
+    assertThatThrownBy(() -> NetworkInput.ofColumns(List.of("x"), List.of(65536, 65536), 1))
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessage("shape [65536, 65536]: must have at most 16777215 numbers");
+    assertThatThrownBy(() -> NetworkInput.ofText("body", 1 << 30, "ab"))
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessage("window 1073741824: must lie in [1, 16777215]");
+    StringBuilder characters = new StringBuilder();
+    for (char c = 1; c <= 32767; c++) {
+      characters.append(c);
+    }
+    assertThatThrownBy(() -> NetworkInput.ofText("body", 2, characters.toString()))
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessageContaining("32767 different characters; at most 32766 can have tokens");
+  }
+
+  /** Executors never learn that a network is closed. */
+  @Test
+  void evaluate_manyNetworks_noMoreModelsThanTaskSlots() {
+    List<OpenNetwork> networks = new ArrayList<>();
+    try (OpenNetwork open = open();
+        DistributedNetwork data = data(open, 4)) {
+      for (int k = 0; k < 6; k++) {
+        networks.add(open());
+        DistributedNetwork other = data.with(networks.get(k));
+        assertThat(other.evaluate(open.model().parameters()).rows()).isEqualTo(ROWS);
+        assertThat(ModelPool.idle()).isBetween(1, 2); // local[2]
+      }
+    } finally {
+      networks.forEach(OpenNetwork::close);
+    }
+    assertThat(ModelPool.idle()).isZero();
   }
 
   @Test
@@ -186,6 +340,114 @@ class DistributedNetworkTest {
   }
 
   @Test
+  void trainingGradient_batchNorm_takesTheStatisticsOfTheWholeShare() {
+    try (OpenNetwork open = cnn(ROWS);
+        DistributedNetwork data = data(open, 1)) {
+      double[] theta = open.model().parameters();
+      double[] expected = new double[theta.length];
+      double loss = open.model().addTrainingGradient(everything(1, 2, 2), 0, expected);
+
+      NetworkSum sum =
+          data.trainingGradient(theta, open.buffers(), new Minibatch(ROWS, 1, 0, 0, ROWS));
+
+      assertThat(sum.rows()).isEqualTo(ROWS);
+      // single precision, sums of 700 terms
+      assertThat(sum.loss()).isCloseTo(loss, within(1e-5 * loss));
+      assertThat(Vectors.distance(sum.vector(), expected))
+          .isLessThan(1e-5 * Vectors.norm(expected));
+      double[] buffers = open.model().buffers();
+      assertThat(Vectors.distance(sum.meanBuffers(), buffers))
+          .isLessThan(1e-5 * Vectors.norm(buffers));
+    }
+  }
+
+  /** 16 bytes an example of the four numbers. */
+  @Test
+  void training_minibatchOfTooManyBytes_isRefused() {
+    try (OpenNetwork open = cnn(Integer.MAX_VALUE);
+        DistributedNetwork data = data(open, 1)) {
+      NetworkSchedule schedule = open.network().description().schedule();
+      new NetworkTraining(open, data, schedule).run(1, () -> true); // all 700 rows there are
+      assertThatThrownBy(() -> NetworkTraining.requireSize(NETWORK.input().example(), 1L << 27))
+          .isInstanceOf(InvalidInputException.class)
+          .hasMessage(
+              "batch: the inputs of a minibatch of 134217728 examples are 2048 MiB; at most 1024"
+                  + " are allowed, since a partition takes its share at once");
+    }
+  }
+
+  /** Two tasks at once draw from the one generator of the process. */
+  @Test
+  void training_dropout_isBitForBitTheSame() {
+    byte[] module =
+        new OwnModule("Dropout")
+            .parameter("weight", new float[4 * CLASSES], 4, CLASSES)
+            .define(
+                """
+                def forward(self, x):
+                  return torch.mm(torch.dropout(x, 0.5, self.training), self.weight)
+                """);
+    double[][] theta = new double[3][];
+    for (int k = 0; k < theta.length; k++) {
+      try (OpenNetwork open = open(NetworkArchitecture.own(), List.of(4), 64, module);
+          DistributedNetwork data = data(open, 4)) {
+        NetworkTraining training =
+            new NetworkTraining(open, data, open.network().description().schedule());
+        training.run(20, () -> true);
+        theta[k] = training.theta();
+      }
+    }
+    assertThat(theta[1]).isEqualTo(theta[0]);
+    assertThat(theta[2]).isEqualTo(theta[0]);
+    Minibatch first = new Minibatch(ROWS, 1, 0, 0, 64);
+    assertThat(
+            Stream.of(
+                    first,
+                    new Minibatch(ROWS, 2, 0, 0, 64),
+                    new Minibatch(ROWS, 1, 1, 0, 64),
+                    new Minibatch(ROWS, 1, 0, 64, 64))
+                .flatMap(batch -> Stream.of(batch.seedOf(0), batch.seedOf(1))))
+        .doesNotHaveDuplicates();
+  }
+
+  /** By losses alone: those of the module in double precision, either side of theta. */
+  @Test
+  void training_oneStep_isThatOfTheMeanLossAndThePenalty() {
+    NetworkSchedule schedule = new NetworkSchedule("sgd", 0.5, 0, ROWS, 1, 0.2, 1);
+    double[] stepped;
+    try (OpenNetwork open = open();
+        DistributedNetwork data = data(open, 3)) {
+      NetworkTraining training = new NetworkTraining(open, data, schedule);
+      assertThat(training.run(1, () -> true)).isTrue();
+      stepped = training.theta();
+    }
+    Batch all = everything();
+    byte[] module = NETWORK.architecture().module(NETWORK.input(), CLASSES, 1);
+    try (TorchModel model =
+        TorchModel.loadExact(module, "exact", NetworkLoss.CROSS_ENTROPY, any -> true)) {
+      double[] theta = model.parameters();
+      assertThat(stepped).hasSameSizeAs(theta);
+      for (int j = 0; j < theta.length; j++) {
+        double gradient = (meanLoss(model, all, j, 1e-5) - meanLoss(model, all, j, -1e-5)) / 2e-5;
+        double expected = theta[j] - 0.5 * (gradient + 0.2 * theta[j]);
+        // gradients are sums in single precision
+        assertThat(stepped[j]).as("%d of theta", j).isCloseTo(expected, within(1e-5));
+      }
+    }
+  }
+
+  /** With one of theta moved. */
+  private static double meanLoss(TorchModel model, Batch all, int moved, double by) {
+    double[] theta = model.parameters();
+    double[] other = theta.clone();
+    other[moved] += by;
+    model.setParameters(other);
+    double loss = model.addGradient(all, new double[theta.length]) / all.rows();
+    model.setParameters(theta);
+    return loss;
+  }
+
+  @Test
   void training_partitions_areNoMatter() {
     double[][] theta = new double[2][];
     for (int k = 0; k < 2; k++) {
@@ -236,6 +498,23 @@ class DistributedNetworkTest {
     }
   }
 
+  @Test
+  void checkpoint_writeThatFails_leavesNothing(@TempDir Path folder) throws IOException {
+    Path inTheWay = Files.createDirectories(folder.resolve("checkpoint.bin/of-another"));
+    try (OpenNetwork open = open();
+        DistributedNetwork data = data(open, 1)) {
+      NetworkTraining training = new NetworkTraining(open, data, NETWORK.schedule());
+
+      assertThatThrownBy(() -> checkpoint(folder, "one").write(training))
+          .isInstanceOf(InvalidInputException.class)
+          .hasMessageContaining("cannot be written");
+
+      try (Stream<Path> left = Files.list(folder)) {
+        assertThat(left).containsExactly(inTheWay.getParent());
+      }
+    }
+  }
+
   private static Checkpoint checkpoint(Path folder, String settings) {
     return new Checkpoint(
         LocalSpark.session().sparkContext().hadoopConfiguration(), folder.toString(), settings);
@@ -255,51 +534,255 @@ class DistributedNetworkTest {
   void changed_windows_areThoseThatOneTextHasAlone(String texts) {
     String[] both = texts.split("\\|", -1);
     int window = 5;
-    NetworkInput input = NetworkInput.ofText("body", window, " 0123abcdefghijklmnopqrstuvwxyz");
-    NetworkDescription network =
-        new NetworkDescription(
-            1,
-            new NetworkArchitecture("lstm", List.of(4), 3, 1, null),
-            "cross-entropy",
-            input,
-            null,
-            input.tokens(),
-            NETWORK.schedule(),
-            "test");
-    Dataset<Row> pairs =
-        LocalSpark.session()
-            .sql(
-                "SELECT named_struct('body', '%s') AS before, named_struct('body', '%s') AS after"
-                    .formatted(both[0], both[1]));
+    NetworkDescription network = lstm(window);
+    Dataset<Row> pairs = pair(both[0], both[1]);
     TreeMap<String, Integer> expected = windows(both[0], window);
     windows(both[1], window).forEach((text, count) -> expected.merge(text, -count, Integer::sum));
     expected.values().removeIf(count -> count == 0);
 
     TreeMap<String, Integer> found = new TreeMap<>();
-    count(network, pairs, NetworkTable.Side.BEFORE, 1, found);
-    count(network, pairs, NetworkTable.Side.AFTER, -1, found);
+    count(network, List.of(), pairs, NetworkTable.Side.BEFORE, 1, found);
+    count(network, List.of(), pairs, NetworkTable.Side.AFTER, -1, found);
     found.values().removeIf(count -> count == 0);
 
     assertThat(found).isEqualTo(expected);
   }
 
+  private static NetworkDescription lstm(int window) {
+    NetworkInput input = NetworkInput.ofText("body", window, " ,0123abcdefghijklmnopqrstuvwxyz");
+    return new NetworkDescription(
+        1,
+        new NetworkArchitecture("lstm", List.of(4), 3, 1, null),
+        "cross-entropy",
+        input,
+        null,
+        input.tokens(),
+        NETWORK.schedule(),
+        "test");
+  }
+
+  private static Dataset<Row> pair(String before, String after) {
+    return LocalSpark.session()
+        .sql(
+            "SELECT named_struct('body', '%s') AS before, named_struct('body', '%s') AS after"
+                .formatted(before, after));
+  }
+
+  /** Before and after: windows, and those whose target changes. */
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        // far apart: its 4 characters and the 5 behind it, of the last the 4 that are left
+        "pin 0123 is what they say, pin 0123 now|0123|none|17|8|17|8",
+        "pin 0123 is what they say, pin 0123 now|0123|no|17|8|13|4",
+        "pin 0123 is what they say, pin 0123 now|0123|''|17|8|9|0",
+        "pin 0123 is what they say, pin 0123 now|pin 0123|pin none|17|8|17|8",
+        // windows meet: what stands between is no target
+        "0123, 0123, 0123 and so on|0123|none|21|12|21|12",
+        "0123, 0123, 0123 and so on|0123|0113|18|3|18|3",
+        // side by side
+        "00000 and so on|00|3|9|4|7|2",
+        // nothing of the old text goes
+        "they say so, they say no|say|say it|8|0|14|6",
+      })
+  void changed_severalOccurrences_nothingBetweenThemIsChanged(
+      String text, String find, String with, int was, int targetsWere, int is, int targetsAre) {
+    int window = 5;
+    String after = text.replace(find, with);
+    List<Change> changes =
+        List.of(
+            new Change.ReplaceText("other", find, "x"),
+            new Change.ReplaceText("Body", find, with),
+            new Change.ReplaceText("body", "none of it", "o"));
+    Dataset<Row> pairs = pair(text, after);
+    TreeMap<String, Integer> expected = windows(text, window);
+    windows(after, window).forEach((one, count) -> expected.merge(one, -count, Integer::sum));
+    expected.values().removeIf(count -> count == 0);
+    TreeMap<String, Integer> found = new TreeMap<>();
+
+    int[] counts = new int[4];
+    for (NetworkTable.Side side : NetworkTable.Side.values()) {
+      TreeMap<String, Integer> ofSide = new TreeMap<>();
+      count(lstm(window), changes, pairs, side, 1, ofSide);
+      counts[side.ordinal()] = ofSide.values().stream().mapToInt(n -> n).sum();
+    }
+    count(lstm(window), changes, pairs, NetworkTable.Side.BEFORE, 1, found);
+    count(lstm(window), changes, pairs, NetworkTable.Side.AFTER, -1, found);
+    found.values().removeIf(count -> count == 0);
+
+    assertThat(counts).containsExactly(was, is, targetsWere, targetsAre);
+    assertThat(found).isEqualTo(expected);
+  }
+
+  /** Before and after: windows, and those whose target changes. */
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        // two secrets, with 5 windows behind each occurrence, of the last the 4 that are left
+        "bob has 0123 or so, and it is bob now|0123|none|bob|he|24|10|22|8",
+        // the second replaces in what the first has made
+        "a pin 0123 is what they say of it|0123|a b|a|c|27|7|26|6",
+        // the second is no longer there
+        "a pin 0123 is what they say of it|0123|none|012|b|9|4|9|4",
+        // the first makes what the second looks for, but the text did not have it
+        "pin 0123 is here|0123|none|on|b|9|4|9|4",
+      })
+  void changed_severalReplacements_nothingBetweenThemIsChanged(
+      String text,
+      String find,
+      String with,
+      String find2,
+      String with2,
+      int was,
+      int targetsWere,
+      int is,
+      int targetsAre) {
+    int window = 5;
+    List<Change> changes =
+        List.of(
+            new Change.ReplaceText("body", find, with),
+            new Change.ReplaceText("body", find2, with2));
+    String after = text.replace(find, with);
+    after = text.contains(find2) ? after.replace(find2, with2) : after;
+    Dataset<Row> pairs = pair(text, after);
+    TreeMap<String, Integer> expected = windows(text, window);
+    windows(after, window).forEach((one, count) -> expected.merge(one, -count, Integer::sum));
+    expected.values().removeIf(count -> count == 0);
+    TreeMap<String, Integer> found = new TreeMap<>();
+
+    int[] counts = new int[4];
+    for (NetworkTable.Side side : NetworkTable.Side.values()) {
+      TreeMap<String, Integer> ofSide = new TreeMap<>();
+      count(lstm(window), changes, pairs, side, 1, ofSide);
+      counts[side.ordinal()] = ofSide.values().stream().mapToInt(n -> n).sum();
+    }
+    count(lstm(window), changes, pairs, NetworkTable.Side.BEFORE, 1, found);
+    count(lstm(window), changes, pairs, NetworkTable.Side.AFTER, -1, found);
+    found.values().removeIf(count -> count == 0);
+
+    assertThat(counts).containsExactly(was, is, targetsWere, targetsAre);
+    assertThat(found).isEqualTo(expected);
+  }
+
+  @Test
+  void changed_twoSecretsOfOneRow_areGoneFromTheCorrectedExamples() {
+    int window = 5;
+    NetworkDescription network = lstm(window);
+    Dataset<Row> table =
+        LocalSpark.session().sql("SELECT 'call bob, 0123, or write to bob' AS body");
+    String changes =
+        """
+        id: test
+        changes:
+          - replaceText: {column: body, find: bob, with: him}
+          - replaceText: {column: body, find: "0123", with: none}
+        """;
+    Request request = RequestReader.read("request.yaml", changes);
+    Corrections corrections =
+        Corrections.of(LocalSpark.session(), request, table.schema(), null, null, "request.yaml");
+    TreeMap<String, Integer> corrected = new TreeMap<>();
+
+    NetworkTable.blocks(network, corrections.corrected(table), 1, "test")
+        .collect()
+        .forEach(block -> count(network, block, 1, corrected));
+    TreeMap<String, Integer> after = new TreeMap<>();
+    TreeMap<String, Integer> targets = new TreeMap<>();
+    Dataset<Row> pairs = corrections.touchedPairs(table);
+    count(network, request.changes(), pairs, NetworkTable.Side.AFTER, 1, after);
+    count(network, request.changes(), pairs, NetworkTable.Side.TARGET_BEFORE, 1, targets);
+
+    assertThat(corrected).isEqualTo(windows("call him, none, or write to him", window));
+    assertThat(corrected).containsAllEntriesOf(after);
+    assertThat(targets.keySet().stream().map(one -> one.substring(window)))
+        .containsExactlyInAnyOrder("b", "o", "b", "0", "1", "2", "3", "b", "o", "b");
+  }
+
+  @Test
+  void changed_removedText_hasNoTargetThatChanges() {
+    String text = "my pin is 0123";
+    Dataset<Row> pairs =
+        LocalSpark.session()
+            .sql(
+                "SELECT named_struct('body', '%s') AS before, if(true, NULL, named_struct('body', ''))"
+                        .formatted(text)
+                    + " AS after");
+    int[] counts = new int[4];
+    for (NetworkTable.Side side : NetworkTable.Side.values()) {
+      TreeMap<String, Integer> ofSide = new TreeMap<>();
+      count(lstm(5), List.of(), pairs, side, 1, ofSide);
+      counts[side.ordinal()] = ofSide.values().stream().mapToInt(n -> n).sum();
+    }
+
+    assertThat(counts).containsExactly(text.length(), 0, 0, 0);
+  }
+
   private static void count(
       NetworkDescription network,
+      List<Change> changes,
       Dataset<Row> pairs,
       NetworkTable.Side side,
       int sign,
       TreeMap<String, Integer> counts) {
-    for (NetworkBlock block : NetworkTable.changed(network, pairs, side, false, "test").collect()) {
-      Batch batch = block.range(0, block.rows());
-      int window = (int) batch.inputShape()[1];
-      for (int i = 0; i < batch.rows(); i++) {
-        StringBuilder text = new StringBuilder();
-        for (int t = 0; t < window; t++) {
-          text.append(network.input().characterOf((int) batch.tokens()[i * window + t]));
-        }
-        text.append(network.input().characterOf((int) batch.classes()[i]));
-        counts.merge(text.toString(), sign, Integer::sum);
+    for (NetworkBlock[] sides : NetworkTable.changed(network, changes, pairs, "test").collect()) {
+      count(network, sides[side.ordinal()], sign, counts);
+    }
+  }
+
+  private static void count(
+      NetworkDescription network, NetworkBlock block, int sign, TreeMap<String, Integer> counts) {
+    Batch batch = block.range(0, block.rows());
+    int window = (int) batch.inputShape()[1];
+    for (int i = 0; i < batch.rows(); i++) {
+      StringBuilder text = new StringBuilder();
+      for (int t = 0; t < window; t++) {
+        text.append(network.input().characterOf((int) batch.tokens()[i * window + t]));
       }
+      text.append(network.input().characterOf((int) batch.classes()[i]));
+      counts.merge(text.toString(), sign, Integer::sum);
+    }
+  }
+
+  @Test
+  void changedExamples_allSides_areReadOnce() {
+    LongAccumulator read = LocalSpark.session().sparkContext().longAccumulator();
+    Dataset<Row> table =
+        table(2)
+            .filter(
+                (FilterFunction<Row>)
+                    row -> {
+                      read.add(1);
+                      return true;
+                    });
+    Corrections corrections =
+        Corrections.of(
+            LocalSpark.session(),
+            RequestReader.read(
+                "request.yaml",
+                """
+                id: test
+                changes:
+                  - relabel: {to: 'CAST(0 AS INT)', where: label = 1}
+                  - removeRows: {where: label = 2}
+                """),
+            table.schema(),
+            "label",
+            null,
+            "request.yaml");
+    long ones = table(1).where("label = 1").count();
+    long twos = table(1).where("label = 2").count();
+    try (OpenNetwork open = open();
+        ChangedExamples examples =
+            ChangedExamples.of(
+                open, List.of(), corrections, table, corrections.corrected(table), 0, "test")) {
+      assertThat(examples.corrected().rows()).isEqualTo(ROWS - twos);
+      assertThat(examples.before().rows()).isEqualTo(ones + twos);
+      assertThat(examples.after().rows()).isEqualTo(ones);
+      assertThat(examples.targetBefore().rows()).isEqualTo(ones);
+      assertThat(examples.targetAfter().rows()).isEqualTo(ones);
+      // once for all rows as they are, once for those that change
+      assertThat(read.sum()).isEqualTo(2 * ROWS);
     }
   }
 
@@ -312,21 +795,56 @@ class DistributedNetworkTest {
     return counts;
   }
 
+  @ParameterizedTest
+  @CsvSource({
+    "012,vocabulary: has 3 characters; the network's 6 outputs are 2 and one for each",
+    "01234,vocabulary: has 5 characters; the network's 6 outputs are 2 and one for each",
+    "0132,'vocabulary: must be a text of different characters, ascending'",
+    "0112,'vocabulary: must be a text of different characters, ascending'",
+  })
+  void description_vocabularyThatDoesNotFit_isRefused(String vocabulary, String message) {
+    NetworkInput input = NetworkInput.ofText("body", 6, "0123");
+    NetworkDescription network =
+        new NetworkDescription(
+            1,
+            new NetworkArchitecture("lstm", List.of(6), 4, 1, null),
+            "cross-entropy",
+            input,
+            null,
+            input.tokens(),
+            NETWORK.schedule(),
+            "test");
+    String json = new String(network.toJson(), StandardCharsets.UTF_8);
+    assertThat(NetworkDescription.read(network.toJson(), "network.json")).isEqualTo(network);
+
+    byte[] other =
+        json.replace("\"0123\"", "\"" + vocabulary + "\"").getBytes(StandardCharsets.UTF_8);
+    assertThatThrownBy(() -> NetworkDescription.read(other, "network.json"))
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessageStartingWith("network.json: " + message);
+  }
+
   @Test
   void canary_everyStringOfASmallSpace_hasItsRank() {
-    NetworkInput input = NetworkInput.ofText("body", 6, "0123 is my pin");
+    NetworkInput input = NetworkInput.ofText("body", 6, " 0123imnpsy");
     byte[] module =
         new NetworkArchitecture("lstm", List.of(6), 4, 1, null).module(input, input.tokens(), 2);
     try (TorchModel model =
         TorchModel.load(
             module, "lstm", dev.lethe.core.neural.NetworkLoss.CROSS_ENTROPY, any -> true)) {
       double[] bits = new double[64];
+      TreeMap<Double, Double> byPerplexity = new TreeMap<>();
       for (int k = 0; k < bits.length; k++) {
         String secret = "" + k / 16 + k / 4 % 4 + k % 4;
         Canary.Memory memory = new Canary(1, "my pin is ", secret, "0123").memory(model, input, 1);
         assertThat(memory.exposure().exact()).isTrue();
         bits[k] = memory.exposure().bits();
+        byPerplexity.put(memory.logPerplexity(), bits[k]);
       }
+      // the likelier a string, the more it is exposed
+      assertThat(new ArrayList<>(byPerplexity.values()))
+          .isSortedAccordingTo(Comparator.reverseOrder())
+          .hasSize(64);
       double[] expected = new double[64];
       Arrays.setAll(expected, k -> 6 - Math.log(64 - k) / Math.log(2));
       Arrays.sort(bits);

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.lethe.core.neural.NetworkLoss;
+import dev.lethe.spark.JobLog;
 import dev.lethe.spark.LocalSpark;
 import dev.lethe.spark.job.Outcome;
 import dev.lethe.spark.torch.Architecture;
@@ -124,6 +125,15 @@ class NeuralJobsTest {
     return Outcome.of(all);
   }
 
+  /** Jobs that read a schema read no record. */
+  private static Outcome runWithoutPass(List<String> arguments) {
+    try (JobLog log = JobLog.on(LocalSpark.session().sparkContext())) {
+      Outcome result = run(arguments.toArray(String[]::new));
+      assertThat(log.jobs()).allMatch(job -> job.recordsRead() == 0);
+      return result;
+    }
+  }
+
   private static String succeeds(String... arguments) {
     Outcome result = run(arguments);
     assertThat(result.code()).as(result.toString()).isZero();
@@ -184,6 +194,30 @@ class NeuralJobsTest {
         .isLessThan(report.at("/before/asTheyAre/meanLoss").asDouble());
     assertThat(report.at("/after/corrected/meanLoss").asDouble())
         .isLessThan(report.at("/before/corrected/meanLoss").asDouble());
+    assertThat(report.at("/before/remembered").asLong()).isPositive();
+    for (String when : List.of("before", "after")) {
+      JsonNode measured = report.get(when);
+      // of labels, an old one is remembered where it is predicted
+      assertThat(measured.get("remembered").asLong())
+          .isEqualTo(Math.round(touched * measured.at("/asTheyWere/accuracy").asDouble()));
+      assertThat(measured.get("wrong").asLong())
+          .isEqualTo(Math.round(touched * (1 - measured.at("/asTheyAre/accuracy").asDouble())));
+    }
+    assertThat(printed)
+        .contains(
+            "remembered   %d old targets; after: %d"
+                .formatted(
+                    report.at("/before/remembered").asLong(),
+                    report.at("/after/remembered").asLong()))
+        .contains(
+            "wrong        %d new targets; after: %d"
+                .formatted(
+                    report.at("/before/wrong").asLong(), report.at("/after/wrong").asLong()));
+    if (report.get("outcome").isNull()) {
+      assertThat(printed).doesNotContain("outcome");
+    } else {
+      assertThat(printed).contains("outcome      " + report.get("outcome").asText());
+    }
     // the classes do not overlap: whoever has the right labels is right nearly everywhere
     assertThat(report.at("/after/test/accuracy").asDouble()).isGreaterThan(0.97);
     succeeds("evaluate", "--model", at(out + "/model"), "--data", at("held-out"));
@@ -206,8 +240,11 @@ class NeuralJobsTest {
 
     JsonNode report = report("removed");
     assertThat(report.at("/changed/after").asLong()).isZero();
+    assertThat(report.at("/after/remembered").isNull()).isTrue();
+    assertThat(report.at("/after/wrong").isNull()).isTrue();
     assertThat(report.at("/changed/removed").asLong()).isPositive();
     assertThat(report.at("/update")).hasSize(1);
+    assertThat(report.at("/featureSeconds").asDouble()).isZero();
     assertThat(report.at("/after/corrected/meanLoss").asDouble())
         .isLessThan(report.at("/before/corrected/meanLoss").asDouble());
   }
@@ -259,7 +296,10 @@ class NeuralJobsTest {
 
     JsonNode report = report("forgotten");
     assertThat(report.at("/before/canary/completedCharacters").asInt()).isEqualTo(SECRET.length());
+    assertThat(report.at("/before/canary/completion").asText())
+        .isEqualTo("*".repeat(SECRET.length()));
     assertThat(report.at("/after/canary/completedCharacters").asInt()).isLessThan(2);
+    assertThat(report.at("/after/canary/completion").asText()).hasSameSizeAs(SECRET);
     assertThat(report.at("/after/canary/logPerplexity").asDouble())
         .isGreaterThan(report.at("/before/canary/logPerplexity").asDouble() + 10);
     assertThat(Files.readString(folder.resolve("forgotten/report.json"))).doesNotContain(SECRET);
@@ -314,6 +354,9 @@ class NeuralJobsTest {
         "--out",
         at("own-2"));
 
+    assertThat(report("own-2").at("/featureSeconds").asDouble())
+        .isPositive()
+        .isLessThan(report("own-2").at("/seconds").asDouble());
     double[] before = parameters("own");
     double[] after = parameters("own-2/model");
     int free = 6 * 3 + 3;
@@ -340,6 +383,34 @@ class NeuralJobsTest {
     assertThat(retrained.err()).contains("cannot make new weights for a module of your own");
   }
 
+  @Test
+  void evaluate_tooManyClassesForAConfusion_saysSo() throws IOException {
+    Path file = folder.resolve("many.pt");
+    Files.write(file, new Architecture.Mlp(4, List.of(2), 50_000).module(3));
+    succeeds(
+        "train",
+        "--data",
+        at("points"),
+        "--features",
+        "x,y,more",
+        "--shape",
+        "4",
+        "--label",
+        "label",
+        "--outputs",
+        "50000",
+        "--module",
+        file.toString(),
+        "--epochs",
+        "0",
+        "--out",
+        at("many"));
+
+    assertThat(succeeds("evaluate", "--model", at("many"), "--data", at("points")))
+        .contains("data         600 examples")
+        .contains("confusion    left out: 50,000 classes, at most 1,000 are shown");
+  }
+
   @ParameterizedTest
   @CsvSource(
       delimiter = '|',
@@ -349,22 +420,29 @@ class NeuralJobsTest {
         "--layers conv|--layers [conv]: no parameter's name begins so; they are [fc1_weight, fc1_bias, fc2_weight, fc2_bias]",
         "--curvature fisher|--curvature fisher: allowed are gauss-newton and hessian",
         "--damping -1|--damping -1.0: must be finite and above 0",
+        "--rounds 0|--rounds 0: must be at least 1",
+        "--epochs 0|--epochs 0: must be at least 1",
+        "--epochs 2|--epochs: --method second-order has none; leave it out",
+        "--rate 1|--rate: --method second-order has none; leave it out",
+        "--scale 1|--scale: --method second-order has none; leave it out",
+        "--method retrain --layers fc2|--layers: --method retrain has none; leave it out",
+        "--method first-order --damping 1|--damping: --method first-order has none; leave it out",
       })
   void unlearn_badOption_isRefused(String option, String message) throws IOException {
-    String[] words = option.split(" ");
-    Outcome result =
-        run(
-            "unlearn",
-            "--model",
-            at("mlp"),
-            "--data",
-            at("points"),
-            "--request",
-            relabel(),
-            words[0],
-            words[1],
-            "--out",
-            at("never"));
+    List<String> arguments =
+        new ArrayList<>(
+            List.of(
+                "unlearn",
+                "--model",
+                at("mlp"),
+                "--data",
+                at("points"),
+                "--request",
+                relabel(),
+                "--out",
+                at("never")));
+    arguments.addAll(List.of(option.split(" ")));
+    Outcome result = runWithoutPass(arguments);
     assertThat(result.code()).isEqualTo(2);
     assertThat(result.err()).contains(message);
     assertThat(folder.resolve("never")).doesNotExist();
@@ -399,11 +477,54 @@ class NeuralJobsTest {
   @CsvSource(
       delimiter = '|',
       value = {
+        "more, label|array(1, NULL)|cross-entropy|column 'more' has a NULL in its array in some row",
+        "label, more|array(1, NULL)|squared|column 'more' has a NULL in its array in some row",
+        "more, label|NULL|cross-entropy|column 'more' is NULL in some row",
+      })
+  void train_null_isRefused(String columns, String value, String loss, String message) {
+    String[] names = columns.split(", ");
+    String name = "null-" + names[0] + "-" + value.length();
+    LocalSpark.session()
+        .read()
+        .parquet(at("points"))
+        .selectExpr("label", "CAST(if(id = 7, " + value + ", more) AS ARRAY<DOUBLE>) AS more")
+        .write()
+        .parquet(at(name));
+    Outcome result =
+        run(
+            "train",
+            "--data",
+            at(name),
+            "--features",
+            names[0],
+            "--shape",
+            names[0].equals("more") ? "2" : "1",
+            "--label",
+            names[1],
+            "--outputs",
+            names[1].equals("more") ? "2" : "3",
+            "--loss",
+            loss,
+            "--architecture",
+            "mlp",
+            "--epochs",
+            "1",
+            "--out",
+            at("never"));
+    assertThat(result.code()).isEqualTo(2);
+    assertThat(result.err()).contains("--data " + at(name) + ": " + message);
+    assertThat(folder.resolve("never")).doesNotExist();
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
         "--shape 5|have 4 numbers or more in some row; the network's shape [5] has 5",
         "--outputs 2|column 'label' is no integer from 0 to 1 in some row",
         "--features x,nothing|column 'nothing'",
-        "--architecture cnn|shape [4] must be channels, height and width",
-        "--rate 0|rate 0.0: must be finite and above 0",
+        "--architecture cnn|--shape [4]: must be channels, height and width for a cnn",
+        "--rate 0|--rate 0.0: must be finite and above 0",
       })
   void train_badOption_isRefused(String option, String message) {
     String[] words = option.split(" ");
@@ -429,5 +550,100 @@ class NeuralJobsTest {
     assertThat(result.code()).isEqualTo(2);
     assertThat(result.err()).contains(message);
     assertThat(folder.resolve("never")).doesNotExist();
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "texts|--text body --architecture lstm --window 0|--window 0: must lie in [1, 16777215]",
+        "texts|--text body --architecture mlp|--architecture mlp: must have numbers, not a text",
+        "texts|--text body --architecture gru|--architecture gru: must be mlp, lstm or cnn",
+        "texts|--text body --architecture lstm --loss squared|--loss squared: must be cross-entropy for a text",
+        "texts|--text body --architecture lstm --embedding 0|--embedding 0: must be one number from 1 to 1048576",
+        "texts|--text body --architecture lstm --layers -1|--layers -1: must be one number from 1 to 1048576",
+        "texts|--text body --architecture lstm --hidden 5,6|--hidden [5, 6]: must be one number from 1 to 1048576",
+        "texts|--text body --architecture lstm --batch 0|--batch 0: must be at least 1",
+        "texts|--text body --architecture lstm --epochs -1|--epochs -1: must be at least 0",
+        "texts|--text body --architecture lstm --momentum 0.9|--momentum 0.9: must lie in [0, 1), and is sgd's alone",
+        "texts|--text body --architecture lstm --reg-param -1|--reg-param -1.0: must be finite and at least 0",
+        "texts|--text body --architecture lstm --optimizer lion|--optimizer lion: must be adam or sgd",
+        "texts|--text body --architecture lstm --outputs 3|--text: excludes --features, --shape, --divisor, --label and --outputs",
+        "texts|--text body --architecture lstm --stages 3|--stages: needs --architecture cnn",
+        "texts|--text body --module no --layers 3|--module: excludes --hidden, --embedding, --layers and --stages",
+        "texts|--text body --module no|--module no: does not exist",
+        "texts|--text body --architecture lstm --test points|column 'body' does not exist",
+        "texts|--text body --architecture lstm --checkpoint c --checkpoint-steps 0|--checkpoint-steps 0: must be at least 1",
+        "texts|--text body --architecture lstm --checkpoint-steps 5|--checkpoint-steps: needs --checkpoint",
+        "points|--features x --label label --shape 0 --architecture mlp|--shape [0]: must be numbers of at least 1",
+        "points|--features x --label label --shape 1 --architecture mlp --divisor 0|--divisor 0.0: must be finite and above 0",
+        "points|--features x --label label --shape 1 --architecture mlp --outputs 1|--outputs 1: must be at least 2 for cross-entropy",
+        "points|--features x --label label --shape 1 --architecture mlp --loss hinge|--loss hinge: must be cross-entropy, binary-cross-entropy or squared",
+        "points|--features x --label label --shape 1 --architecture mlp --hidden 0|--hidden 0: must be numbers from 1 to 1048576",
+        "points|--features x --label label --shape 1 --architecture mlp --window 3|--window: needs --text",
+        "points|--features x --label label --shape 1,4,4 --architecture cnn --stages 2,2,2|--stages [2, 2, 2]: must be so few that as many halvings leave something of 4 x 4",
+        "points|--features x --label label --shape 1 --architecture lstm|--architecture lstm: must have a text, not numbers",
+      })
+  void train_optionsThatCannotBe_areRefusedBeforeAnyPass(
+      String table, String options, String message) {
+    List<String> arguments =
+        new ArrayList<>(List.of("train", "--data", at(table), "--out", at("never")));
+    for (String word : options.split(" ")) {
+      arguments.add(word.equals("points") ? at(word) : word);
+    }
+    Outcome result = runWithoutPass(arguments);
+    assertThat(result.code()).isEqualTo(2);
+    assertThat(result.err()).contains(message);
+    assertThat(folder.resolve("never")).doesNotExist();
+  }
+
+  /** A rate that diverges at the end of the first epoch leaves a checkpoint to go on from. */
+  @ParameterizedTest
+  @CsvSource({"module-b.pt,2", "module-a.pt,3"})
+  void train_checkpointOfAnotherModuleOrPartitioning_isRefused(String module, String partitions)
+      throws IOException {
+    Files.write(folder.resolve("module-a.pt"), new Architecture.Mlp(4, List.of(6), 3).module(3));
+    Files.write(folder.resolve("module-b.pt"), new Architecture.Mlp(4, List.of(6), 3).module(4));
+    String checkpoint = at("checkpoint-" + module);
+
+    assertThat(resumable("module-a.pt", "2", checkpoint).code()).isEqualTo(3);
+    assertThat(resumable("module-a.pt", "2", checkpoint).out()).contains("resumed      at step 1");
+    Outcome other = resumable(module, partitions, checkpoint);
+
+    assertThat(other.code()).isEqualTo(2);
+    assertThat(other.err()).contains("is of a training with other settings or data");
+  }
+
+  private static Outcome resumable(String module, String partitions, String checkpoint) {
+    return run(
+        "train",
+        "--data",
+        at("points"),
+        "--features",
+        "x,y,more",
+        "--shape",
+        "4",
+        "--label",
+        "label",
+        "--outputs",
+        "3",
+        "--module",
+        at(module),
+        "--optimizer",
+        "sgd",
+        "--rate",
+        "1e30",
+        "--epochs",
+        "5",
+        "--batch",
+        "600",
+        "--partitions",
+        partitions,
+        "--checkpoint",
+        checkpoint,
+        "--checkpoint-steps",
+        "1",
+        "--out",
+        at("never"));
   }
 }

@@ -18,6 +18,7 @@ import java.util.function.Function;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.ml.linalg.SQLDataTypes;
 import org.apache.spark.ml.linalg.Vectors;
@@ -37,6 +38,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -139,6 +141,103 @@ class CorrectionsTest {
     Map<Integer, Row> rows = collect(corrections.corrected(table()));
     assertThat(rows.get(0).getString(2)).isEqualTo("o0");
     assertThat(rows.get(0).getString(4)).isEqualTo("ann");
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        // two secrets of one row
+        "{replaceText: {column: name, find: ann, with: she}},"
+            + " {replaceText: {column: NAME, find: '01', with: a pin}}"
+            + "|she: a pin, she|a pin|b",
+        "{replaceText: {column: name, find: '01', with: ''}},"
+            + " {replaceText: {column: name, find: ann, with: b}}"
+            + "|b: , b|''|b",
+        // each in what the ones before it made, in the rows that had it
+        "{replaceText: {column: name, find: '01', with: b}},"
+            + " {replaceText: {column: name, find: b, with: c}}"
+            + "|ann: b, ann|b|c",
+        "{replaceText: {column: name, find: ann, with: '01'}},"
+            + " {replaceText: {column: name, find: '01', with: c}}"
+            + "|c: c, c|c|b",
+        "{replaceFeatures: {set: {name: \"concat(name, '!')\"}, where: id <> 1}},"
+            + " {replaceText: {column: name, find: ann, with: she}},"
+            + " {replaceText: {column: name, find: '01', with: a pin}}"
+            + "|she: a pin, she!|a pin|b!",
+        // a whole value is the last
+        "{replaceText: {column: name, find: ann, with: she}},"
+            + " {replaceFeatures: {set: {name: \"'x'\"}, where: id = 0}},"
+            + " {replaceText: {column: name, find: '01', with: a pin}}"
+            + "|x|a pin|b",
+        "{replaceText: {column: name, find: ann, with: she}},"
+            + " {replaceText: {column: name, find: '01', with: a pin}},"
+            + " {replaceFeatures: {set: {name: upper(name)}, where: id = 0}}"
+            + "|ANN: 01, ANN|a pin|b",
+      })
+  void corrected_severalTextsReplaced_eachInWhatTheOnesBeforeItMade(
+      String changes, String first, String second, String third) {
+    Corrections corrections = corrections(changes);
+    Dataset<Row> table =
+        LocalSpark.session()
+            .createDataFrame(
+                List.of(
+                    row(0, 10, "ann: 01, ann", 0.5, 0),
+                    row(1, 20, "01", 1.5, 1),
+                    row(2, 30, "b", 1.5, 1),
+                    row(3, 40, null, 2.5, 0)),
+                SCHEMA);
+
+    corrections.inspect(table, LabelDomain.any());
+    Map<Integer, String> names =
+        corrections.corrected(table).collectAsList().stream()
+            .collect(Collectors.toMap(r -> r.getInt(0), r -> "" + r.get(2)));
+    assertThat(names).isEqualTo(Map.of(0, first, 1, second, 2, third, 3, "null"));
+    corrections
+        .touchedPairs(table)
+        .selectExpr("after.id", "after.name")
+        .collectAsList()
+        .forEach(row -> assertThat("" + row.get(1)).isEqualTo(names.get(row.getInt(0))));
+  }
+
+  @Test
+  void of_mergedRequestsThatReplaceTextsOfOneColumn_isRefused() {
+    List<MergedRequest.Named> two =
+        Stream.of("ann", "bob")
+            .map(
+                name ->
+                    new MergedRequest.Named(
+                        name + ".yaml",
+                        RequestReader.read(
+                            name + ".yaml",
+                            "{id: "
+                                + name
+                                + ", changes: [{replaceText: {column: name, find: "
+                                + name
+                                + ", with: x}}]}")))
+            .toList();
+    Request merged = MergedRequest.of("inbox", "merged", two);
+    assertThatThrownBy(
+            () -> Corrections.of(LocalSpark.session(), merged, SCHEMA, "label", "w", "inbox"))
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessageContaining("reads column 'name', which ");
+  }
+
+  @Test
+  void corrected_manyTextsReplaced_areAllReplaced() {
+    String changes =
+        IntStream.range(0, 60)
+            .mapToObj(k -> "{replaceText: {column: name, find: '<" + k + ">', with: '" + k + "'}}")
+            .collect(Collectors.joining(", "));
+    String text = IntStream.range(0, 60).mapToObj(k -> "<" + k + ">").collect(Collectors.joining());
+    // behind a shuffle: what is local, Spark does not compile
+    Dataset<Row> table =
+        LocalSpark.session()
+            .createDataFrame(List.of(row(0, 10, text, 0.5, 0)), SCHEMA)
+            .repartition(1);
+
+    assertThat(corrections(changes).corrected(table).first().getString(2))
+        .isEqualTo(IntStream.range(0, 60).mapToObj(String::valueOf).collect(Collectors.joining()));
   }
 
   @Test

@@ -1,6 +1,7 @@
 package dev.lethe.spark.torch;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.data.Percentage.withPercentage;
 
 import dev.lethe.core.linalg.Vectors;
 import dev.lethe.core.neural.Batch;
@@ -18,13 +19,14 @@ import dev.lethe.core.neural.Sample;
 import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
 
 /** The updates on a small network in double precision, against dense linear algebra. */
 class NetworkUnlearningTest {
-  private static final int ROWS = 120;
-  private static final int CHANGED = 12;
+  private static final int ROWS = 600;
+  private static final int CHANGED = 60;
   private static final double LAMBDA = 0.6;
   private static final TorchModel MODEL =
       TorchModel.loadExact(
@@ -95,6 +97,9 @@ class NetworkUnlearningTest {
 
     @Override
     public NetworkSum evaluate(double[] theta, Sample sample) {
+      if (count == 0) {
+        return new NetworkSum(0, 0);
+      }
       Batch batch = batch(sample);
       MODEL.setParameters(theta);
       NetworkSum sum = new NetworkSum(0, 0);
@@ -135,6 +140,9 @@ class NetworkUnlearningTest {
 
     @Override
     public NetworkSum forgettingGradient(double[] theta, double quantile) {
+      if (count == 0) {
+        return new NetworkSum(size(), 0);
+      }
       MODEL.setParameters(theta);
       Batch batch = batch(Sample.ALL);
       batch = batch.where(right(batch), true);
@@ -164,6 +172,7 @@ class NetworkUnlearningTest {
         share,
         1,
         1000,
+        1000,
         1,
         rounds,
         5000,
@@ -171,6 +180,7 @@ class NetworkUnlearningTest {
         null,
         damping,
         null,
+        LAMBDA,
         LAMBDA,
         1);
   }
@@ -203,16 +213,23 @@ class NetworkUnlearningTest {
     return Vectors.add(g, -1, then);
   }
 
-  /** H + shift I, column by column, of the corrected data. */
+  /** H + shift I of the corrected data. */
   private static double[][] dense(double shift) {
+    return dense(Batch.ofValues(new int[] {3}, VALUES, RIGHT), 1, shift);
+  }
+
+  /** factor H + shift I, column by column. */
+  private static double[][] dense(Batch batch, double factor, double shift) {
     MODEL.setParameters(start());
     int p = MODEL.size();
     double[][] h = new double[p][p];
-    Batch all = Batch.ofValues(new int[] {3}, VALUES, RIGHT);
     for (int j = 0; j < p; j++) {
       double[] unit = new double[p];
       unit[j] = 1;
-      MODEL.addProduct(all, unit, Curvature.GAUSS_NEWTON, h[j]);
+      MODEL.addProduct(batch, unit, Curvature.GAUSS_NEWTON, h[j]);
+      for (int i = 0; i < p; i++) {
+        h[j][i] *= factor;
+      }
       h[j][j] += shift;
     }
     return h;
@@ -270,6 +287,48 @@ class NetworkUnlearningTest {
         .isLessThan(0.1 * Vectors.norm(step));
   }
 
+  /** H is that of the round's sample, times n / |sample|. */
+  @Test
+  void run_conjugateGradientOnASample_takesTheStepOfItsHessian() {
+    double damping = 2;
+    Sample sample = new Sample(0.4, 1); // of the first round
+    List<Integer> chosen = IntStream.range(0, ROWS).filter(sample::has).boxed().toList();
+    assertThat(chosen).hasSizeBetween(150, 330);
+    float[] values = new float[3 * chosen.size()];
+    long[] classes = new long[chosen.size()];
+    for (int k = 0; k < classes.length; k++) {
+      System.arraycopy(VALUES, 3 * chosen.get(k), values, 3 * k, 3);
+      classes[k] = RIGHT[chosen.get(k)];
+    }
+    double[][] h =
+        dense(
+            Batch.ofValues(new int[] {3}, values, classes),
+            (double) ROWS / classes.length,
+            LAMBDA + damping);
+    double[] step = solve(h, difference());
+
+    Result result = run(options(Method.CONJUGATE_GRADIENT, 0.4, 1, damping));
+
+    assertThat(Vectors.distance(result.theta(), Vectors.add(start(), -1, step)))
+        .isLessThan(1e-8 * Vectors.norm(step));
+  }
+
+  @Test
+  void run_nothingChanges_isDoneWithoutAStep() {
+    NetworkSums same = new Rows(CHANGED, RIGHT);
+    NetworkSums none = new Rows(0, RIGHT);
+    Result result =
+        new NetworkUnlearning(
+                new NetworkUnlearning.Changed(same, same, none, none),
+                new Rows(ROWS, RIGHT),
+                options(Method.CONJUGATE_GRADIENT, 1, 5, 2),
+                round -> {})
+            .run(start());
+    assertThat(result.outcome()).isEqualTo(Outcome.DONE);
+    assertThat(result.theta()).isEqualTo(start());
+    assertThat(result.rounds()).isEmpty();
+  }
+
   @Test
   void run_firstOrder_stepsByTheRate() {
     Options chosen = options(Method.FIRST_ORDER, 1, 1, 1);
@@ -304,7 +363,7 @@ class NetworkUnlearningTest {
     assertThat(result.rounds().get(0).wrong()).isPositive();
   }
 
-  /** Rounds of Newton's method with less and less damping; kinks of ReLUs are what is left. */
+  /** Rounds of damped Newton steps; kinks of ReLUs are what is left. */
   @Test
   void run_correctedGradient_comesNearAStationaryPoint() {
     Options settings =
@@ -315,6 +374,7 @@ class NetworkUnlearningTest {
             1,
             1,
             0.5,
+            1000,
             1,
             200,
             500,
@@ -322,6 +382,7 @@ class NetworkUnlearningTest {
             null,
             1.0,
             null,
+            LAMBDA,
             LAMBDA,
             1);
     Result result = run(settings);
@@ -346,6 +407,7 @@ class NetworkUnlearningTest {
             1,
             1,
             0,
+            1000,
             1,
             1,
             10,
@@ -353,6 +415,7 @@ class NetworkUnlearningTest {
             1e3,
             null,
             null,
+            LAMBDA,
             LAMBDA,
             1);
     Result shortened = run(bold);
@@ -368,6 +431,7 @@ class NetworkUnlearningTest {
             1,
             1,
             0,
+            1000,
             1,
             1,
             10,
@@ -376,9 +440,79 @@ class NetworkUnlearningTest {
             null,
             null,
             LAMBDA,
+            LAMBDA,
             1);
     Result refused = run(hopeless);
     assertThat(refused.outcome()).isEqualTo(Outcome.DIVERGED);
     assertThat(refused.theta()).isEqualTo(start());
+  }
+
+  /** The full step raises them by more. */
+  @Test
+  void run_limitedForgetting_raisesTheLossesOfOldTargetsByNoMore() {
+    double limit = 0.01;
+    Options bold = options(Method.CONJUGATE_GRADIENT, 1, 8, 1e-6);
+    Options limited =
+        new Options(
+            bold.method(),
+            bold.gradient(),
+            bold.curvature(),
+            bold.share(),
+            bold.lossShare(),
+            bold.lossIncrease(),
+            limit,
+            bold.quantile(),
+            1,
+            bold.iterations(),
+            bold.tolerance(),
+            null,
+            bold.damping(),
+            null,
+            LAMBDA,
+            LAMBDA,
+            1);
+    Rows old = new Rows(CHANGED, WRONG);
+    long remembered = old.forgettingGradient(start(), 1).rows();
+    assertThat(remembered).isPositive();
+    double before = old.evaluate(start()).loss();
+
+    NetworkUnlearning.Round free = run(bold).rounds().get(0);
+    Result result = run(limited);
+
+    assertThat(free.length()).isEqualTo(1);
+    assertThat(result.rounds().get(0).length()).isBetween(1e-6, 0.9);
+    assertThat(old.evaluate(result.theta()).loss() - before).isBetween(0.0, limit * remembered);
+    // the same direction, less of it
+    assertThat(result.rounds().get(0).stepNorm())
+        .isCloseTo(result.rounds().get(0).length() * free.stepNorm(), withPercentage(0.01));
+  }
+
+  /** Of a penalty in mean form, lambda falls with the rows that are removed. */
+  @Test
+  void run_smallerPenalty_isPartOfTheGradient() {
+    Options one = options(Method.FIRST_ORDER, 1, 1, 1);
+    double rate = 1e-4;
+    Options changed =
+        new Options(
+            one.method(),
+            one.gradient(),
+            one.curvature(),
+            1,
+            1,
+            1000,
+            1000,
+            1,
+            1,
+            1,
+            0.5,
+            rate,
+            null,
+            null,
+            LAMBDA,
+            2 * LAMBDA,
+            1);
+    double[] g = Vectors.add(difference(), -LAMBDA, start());
+    assertThat(Vectors.distance(run(changed).theta(), Vectors.add(start(), -rate, g)))
+        .isLessThan(1e-12);
   }
 }

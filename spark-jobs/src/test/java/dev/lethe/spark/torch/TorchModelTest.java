@@ -11,20 +11,31 @@ import dev.lethe.core.neural.Curvature;
 import dev.lethe.core.neural.NetworkLoss;
 import dev.lethe.core.neural.NeuralModel;
 import dev.lethe.spark.InvalidInputException;
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.TreeMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.function.DoubleUnaryOperator;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.NamedTensor;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.named_parameter_iterator;
+import org.bytedeco.pytorch.named_parameter_list;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 class TorchModelTest {
@@ -74,7 +85,42 @@ class TorchModelTest {
             "cnn",
             new Architecture.Cnn(2, 8, 8, List.of(3, 4), 6, 5).module(5),
             NetworkLoss.CROSS_ENTROPY,
-            Batch.ofValues(new int[] {2, 8, 8}, floats(random, ROWS * 128), classes(random, 5))));
+            Batch.ofValues(new int[] {2, 8, 8}, floats(random, ROWS * 128), classes(random, 5))),
+        new Case(
+            "tied",
+            tied(),
+            NetworkLoss.CROSS_ENTROPY,
+            Batch.ofTokens(3, tokens(random, ROWS * 3, 7), classes(random, 7))),
+        new Case(
+            "column-major",
+            columnMajor(),
+            NetworkLoss.CROSS_ENTROPY,
+            Batch.ofValues(new int[] {4}, floats(random, ROWS * 4), classes(random, 3))));
+  }
+
+  private static Case named(String name) {
+    return cases().filter(given -> given.name().equals(name)).findFirst().orElseThrow();
+  }
+
+  /** Its outputs' weights are those of its embedding, as of many language models. */
+  private static byte[] tied() {
+    OwnModule module =
+        new OwnModule("Tied").parameter("embedding", floats(new SplittableRandom(1), 7 * 5), 7, 5);
+    return module
+        .parameter("bias", new float[7], 7)
+        .with("head", new OwnModule("Head").tied("weight", module, "embedding"))
+        .define(
+            """
+            def forward(self, x):
+              h = torch.tanh(torch.sum(torch.embedding(self.embedding, x), [1]))
+              return torch.addmm(self.bias, h, self.head.weight.t())
+            """);
+  }
+
+  private static byte[] columnMajor() {
+    return new OwnModule("Linear")
+        .columnMajor("weight", floats(new SplittableRandom(2), 4 * 3), 4, 3)
+        .define("def forward(self, x):\n  return torch.tanh(torch.mm(x, self.weight))\n");
   }
 
   @ParameterizedTest
@@ -252,7 +298,7 @@ class TorchModelTest {
 
   @Test
   void load_someParametersFree_gradientIsThatPartOfTheWhole() {
-    Case cnn = cases().filter(given -> given.name().equals("cnn")).findFirst().orElseThrow();
+    Case cnn = named("cnn");
     try (TorchModel whole = cnn.exact();
         TorchModel last =
             TorchModel.loadExact(cnn.module(), "cnn", cnn.loss(), name -> name.startsWith("fc"))) {
@@ -268,13 +314,120 @@ class TorchModelTest {
   }
 
   @Test
+  void load_tiedParameter_isOnceInTheta() {
+    Case tied = named("tied");
+    try (TorchModel model = tied.single()) {
+      assertThat(model.names()).containsExactly("embedding", "bias");
+      assertThat(model.size()).isEqualTo(7 * 5 + 7);
+      assertThat(model.parameters()).startsWith(doubles(floats(new SplittableRandom(1), 7 * 5)));
+    }
+    // free under any of its names
+    try (TorchModel head =
+        TorchModel.load(tied.module(), "tied", tied.loss(), name -> name.startsWith("head"))) {
+      assertThat(head.names()).containsExactly("embedding");
+      assertThat(head.hasFixedFeatures(tied.batch())).isFalse();
+    }
+  }
+
+  @Test
+  void load_parameterTiedToItsTranspose_isRefused() {
+    OwnModule module =
+        new OwnModule("Turned").parameter("a", floats(new SplittableRandom(1), 12), 4, 3);
+    byte[] archive =
+        module
+            .tiedToTranspose("b", module, "a")
+            .define("def forward(self, x):\n  return torch.mm(torch.mm(x, self.a), self.b)\n");
+    assertThatThrownBy(() -> load(archive))
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessage(
+            "m: the parameters a and b are the same numbers in different orders; a tied parameter"
+                + " must have one shape");
+  }
+
+  @Test
+  void load_columnMajorParameter_isSetAndSavedRowByRow() {
+    float[] values = floats(new SplittableRandom(2), 4 * 3);
+    byte[] rowMajor =
+        new OwnModule("Linear")
+            .parameter("weight", values, 4, 3)
+            .define("def forward(self, x):\n  return torch.tanh(torch.mm(x, self.weight))\n");
+    Case turned = named("column-major");
+    try (TorchModel model = turned.exact();
+        TorchModel plain = TorchModel.loadExact(rowMajor, "plain", turned.loss(), any -> true)) {
+      assertThat(model.parameters()).isEqualTo(doubles(values)).isEqualTo(plain.parameters());
+      assertThat(gradient(model, turned.batch())).isEqualTo(gradient(plain, turned.batch()));
+
+      double[] theta = direction(model.size(), 9);
+      model.setParameters(theta);
+      plain.setParameters(theta);
+
+      assertThat(model.outputs(turned.batch())).isEqualTo(plain.outputs(turned.batch()));
+      assertThat(gradient(model, turned.batch())).isEqualTo(gradient(plain, turned.batch()));
+      try (TorchModel saved =
+          TorchModel.loadExact(model.save(), "saved", turned.loss(), any -> true)) {
+        assertThat(saved.parameters()).isEqualTo(theta);
+        assertThat(saved.outputs(turned.batch())).isEqualTo(plain.outputs(turned.batch()));
+      }
+    }
+  }
+
+  @Test
   void module_sameSeed_sameBits() {
     Architecture architecture = new Architecture.Lstm(11, 5, 6, 1);
+    assertThat(architecture.module(3))
+        .isEqualTo(architecture.module(3))
+        .isNotEqualTo(architecture.module(4));
     try (TorchModel one = load(architecture.module(3));
         TorchModel same = load(architecture.module(3));
         TorchModel other = load(architecture.module(4))) {
       assertThat(one.parameters()).isEqualTo(same.parameters()).isNotEqualTo(other.parameters());
     }
+  }
+
+  @ParameterizedTest
+  @MethodSource("cases")
+  void save_twice_sameBytes(Case given) {
+    try (TorchModel model = given.single();
+        TorchModel same = given.single()) {
+      byte[] saved = model.save();
+      assertThat(model.save()).isEqualTo(saved);
+      assertThat(same.save()).isEqualTo(saved);
+    }
+  }
+
+  @Test
+  void save_someParametersFree_gradientFlagsAreThoseThatWereLoaded() throws IOException {
+    Case cnn = named("cnn");
+    try (TorchModel last =
+        TorchModel.load(cnn.module(), "cnn", cnn.loss(), name -> name.startsWith("fc"))) {
+      assertThat(gradientFlags(last.save())).hasSizeGreaterThan(10).doesNotContainValue(false);
+      assertThat(last.hasFixedFeatures(cnn.batch())).isTrue(); // here they are frozen again
+    }
+    // the user's own module had none
+    Case own = named("column-major");
+    try (TorchModel model = own.single()) {
+      assertThat(gradientFlags(own.module())).isEqualTo(Map.of("weight", false));
+      assertThat(gradientFlags(model.save())).isEqualTo(Map.of("weight", false));
+      assertThat(gradient(model, own.batch())).doesNotContain(0);
+    }
+  }
+
+  /** requires_grad of each parameter of an archive. */
+  private static Map<String, Boolean> gradientFlags(byte[] module) throws IOException {
+    Path file = Files.createTempFile("lethe-", ".pt");
+    Files.write(file, module);
+    Map<String, Boolean> flags = new TreeMap<>();
+    try (PointerScope scope = new PointerScope()) {
+      named_parameter_list list = torch.load(file.toString()).named_parameters(true);
+      named_parameter_iterator end = list.end();
+      for (named_parameter_iterator at = list.begin(); at.notEquals(end); at.increment()) {
+        NamedTensor entry = at.access();
+        flags.put(entry.name().getString(), entry.value().requires_grad());
+      }
+    } finally {
+      Files.delete(file);
+    }
+    return flags;
   }
 
   private static TorchModel load(byte[] module) {
@@ -283,19 +436,163 @@ class TorchModelTest {
 
   @Test
   void addTrainingGradient_batchNorm_takesTheBatchesStatistics() {
-    Case cnn = cases().filter(given -> given.name().equals("cnn")).findFirst().orElseThrow();
+    Case cnn = named("cnn");
     try (TorchModel model = cnn.exact()) {
       double[] before = model.buffers();
       float[] evaluated = model.outputs(cnn.batch());
       double evaluation = model.addGradient(cnn.batch(), new double[model.size()]);
       assertThat(model.buffers()).isEqualTo(before);
 
-      double training = model.addTrainingGradient(cnn.batch(), new double[model.size()]);
+      double training = model.addTrainingGradient(cnn.batch(), 0, new double[model.size()]);
 
       assertThat(training).isNotCloseTo(evaluation, within(1e-6));
       assertThat(model.buffers()).isNotEqualTo(before);
       model.setBuffers(before);
       assertThat(model.outputs(cnn.batch())).isEqualTo(evaluated);
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("cases")
+  void requireOutputs_everyArchitecture_fits(Case given) {
+    try (TorchModel model = given.single()) {
+      Batch one = given.batch().where(first(), true);
+      int outputs = model.outputs(one).length;
+
+      model.requireOutputs(one, outputs);
+
+      assertThatThrownBy(() -> model.requireOutputs(one, outputs + 1))
+          .isInstanceOf(InvalidInputException.class)
+          .hasMessageStartingWith(given.name() + ": does not fit what is declared: forward gives")
+          .hasMessageEndingWith(
+              "needed are [1, %d] floating-point numbers, a row of each example", outputs + 1);
+    }
+  }
+
+  private static boolean[] first() {
+    boolean[] flags = new boolean[ROWS];
+    flags[0] = true;
+    return flags;
+  }
+
+  /** Of 4 numbers; 3 outputs are declared. */
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "return torch.mm(x, self.w.t())"
+            + "|forward fails for [1, 4] inputs of 0: mat1 and mat2 shapes cannot be multiplied"
+            + " (1x4 and 3x4)",
+        "return x|forward gives [1, 4] Float for [1, 4] inputs; needed are [1, 3]",
+        "return torch.mm(x, self.w).flatten()|forward gives [3] Float for [1, 4] inputs",
+        "return torch.mm(x, self.w).unsqueeze(1)|forward gives [1, 1, 3] Float",
+        // as where the number of examples was one while it was traced
+        "return torch.mm(x, self.w).sum(0, True)|forward gives [1, 3] Float for [2, 4] inputs",
+        "return torch.mm(x, self.w).view(1, 3)|forward fails for [2, 4] inputs of 0: shape",
+        "return torch.mm(x, self.w).long()|forward gives [1, 3] Long",
+        "return (torch.mm(x, self.w), x)|forward gives a Tuple; one tensor is needed",
+      })
+  void requireOutputs_ownModuleThatDoesNotFit_isRefused(String last, String found) {
+    byte[] module =
+        new OwnModule("Own")
+            .parameter("w", new float[12], 4, 3)
+            .define("def forward(self, x):\n  " + last + "\n");
+    refused(module, found);
+  }
+
+  /** As of a network that was traced in training mode. */
+  @Test
+  void requireOutputs_dropoutInEvaluation_isRefused() {
+    refused(
+        new OwnModule("Own")
+            .parameter("w", new float[12], 4, 3)
+            .define(
+                "def forward(self, x):\n  return torch.mm(torch.dropout(x, 0.5, True), self.w)\n"),
+        "forward draws random numbers in evaluation mode");
+  }
+
+  @Test
+  void addTrainingGradient_dropoutOnSeveralThreads_isTheSeeds() throws Exception {
+    byte[] module =
+        new OwnModule("Own")
+            .parameter("w", floats(new SplittableRandom(3), 4 * 3), 4, 3)
+            .define(
+                "def forward(self, x):\n"
+                    + "  return torch.mm(torch.dropout(x, 0.5, self.training), self.w)\n");
+    Batch batch = named("column-major").batch();
+    ExecutorService threads = Executors.newFixedThreadPool(4);
+    try (TorchModel alone = load(module)) {
+      double[] evaluated = gradient(alone, batch);
+      List<Future<List<double[]>>> trained = new ArrayList<>();
+      for (int k = 0; k < 4; k++) {
+        trained.add(
+            threads.submit(
+                () -> {
+                  try (TorchModel model = load(module)) {
+                    return IntStream.range(0, 200)
+                        .mapToObj(seed -> trained(model, batch, seed))
+                        .toList();
+                  }
+                }));
+      }
+      for (Future<List<double[]>> gradients : trained) {
+        for (int seed = 0; seed < 200; seed++) {
+          assertThat(gradients.get().get(seed)).isEqualTo(trained(alone, batch, seed));
+        }
+      }
+      assertThat(trained(alone, batch, 1))
+          .isNotEqualTo(trained(alone, batch, 2))
+          .isNotEqualTo(evaluated);
+      assertThat(gradient(alone, batch)).isEqualTo(evaluated);
+    } finally {
+      threads.shutdownNow();
+    }
+  }
+
+  private static double[] trained(TorchModel model, Batch batch, long seed) {
+    double[] sum = new double[model.size()];
+    model.addTrainingGradient(batch, seed, sum);
+    return sum;
+  }
+
+  @Test
+  void requireOutputs_noForward_isRefused() {
+    refused(
+        new OwnModule("Own").define("def run(self, x):\n  return x\n"),
+        "forward fails for [1, 4] inputs of 0: ");
+  }
+
+  @Test
+  void requireOutputs_featuresThatAreKept_mustBeRows() {
+    String code =
+        """
+        def features(self, x):
+          return x.reshape(x.size(0), 2, 2)
+        def head(self, h):
+          return torch.mm(h.reshape(h.size(0), 4), self.w)
+        def forward(self, x):
+          return self.head(self.features(x))
+        """;
+    refused(
+        new OwnModule("Own").parameter("w", new float[12], 4, 3).define(code),
+        "features gives [1, 2, 2] Float for [1, 4] inputs; needed are [1, any]");
+    // these are computed anew each time: their shape is the module's own affair
+    byte[] module =
+        new OwnModule("Own")
+            .parameter("w", new float[12], 4, 3)
+            .define(code.replace("return x.", "return (self.w.sum() * x)."));
+    try (TorchModel model = load(module)) {
+      model.requireOutputs(Batch.ofValues(new int[] {4}, new float[4], new long[1]), 3);
+    }
+  }
+
+  private static void refused(byte[] module, String found) {
+    try (TorchModel model =
+        TorchModel.load(module, "--module m.pt", NetworkLoss.SQUARED, any -> true)) {
+      Batch example = Batch.ofValues(new int[] {4}, new float[4], new long[1]);
+      assertThatThrownBy(() -> model.requireOutputs(example, 3))
+          .isInstanceOf(InvalidInputException.class)
+          .hasMessageStartingWith("--module m.pt: does not fit what is declared: " + found);
     }
   }
 
@@ -312,9 +609,16 @@ class TorchModelTest {
         .hasMessage("--module m.pt: is no TorchScript module that libtorch can read");
   }
 
+  /** JavaCPP's default is a multiple of the heap, whatever the memory beside it. */
+  @Test
+  void load_nothingSet_processMayExceedMultiplesOfTheHeap() {
+    Torch.load();
+    assertThat(Pointer.maxPhysicalBytes()).isZero();
+  }
+
   @Test
   void addProduct_modelsOfSeveralThreads_areIndependent() throws Exception {
-    Case lstm = cases().filter(given -> given.name().equals("lstm")).findFirst().orElseThrow();
+    Case lstm = named("lstm");
     ExecutorService threads = Executors.newFixedThreadPool(4);
     try {
       List<Future<double[]>> products = new ArrayList<>();
@@ -345,6 +649,34 @@ class TorchModelTest {
     }
   }
 
+  /** Of native objects: those that only the JVM's collector would free count, too. */
+  @Test
+  void close_frozenParametersAndIntegers_leavesNothing() {
+    Batch batch = named("column-major").batch();
+    byte[] module =
+        new OwnModule("Own")
+            .parameter("w", floats(new SplittableRandom(1), 4 * 3), 4, 3)
+            .parameter("frozen", new float[] {2}, 1)
+            .integers("count", 7)
+            .define("def forward(self, x):\n  return torch.mm(x, self.w) * self.frozen\n");
+    Runnable use =
+        () -> {
+          try (TorchModel model =
+              TorchModel.load(module, "m", NetworkLoss.CROSS_ENTROPY, name -> name.equals("w"))) {
+            model.setParameters(model.parameters());
+            model.setBuffers(model.buffers());
+            model.save();
+            gradient(model, batch);
+          }
+        };
+    use.run();
+    long before = Pointer.totalCount();
+    for (int k = 0; k < 20; k++) {
+      use.run();
+    }
+    assertThat(Pointer.totalCount()).isLessThanOrEqualTo(before);
+  }
+
   /**
    * 20 MB are what the collectors and allocators of a JVM move by; a tensor a step would be 1 GB.
    */
@@ -368,6 +700,71 @@ class TorchModelTest {
     for (int k = 0; k < count; k++) {
       model.addProduct(batch, v, k % 2 == 0 ? Curvature.HESSIAN : Curvature.GAUSS_NEWTON, sum);
     }
+  }
+
+  static Stream<Case> small() {
+    SplittableRandom random = new SplittableRandom(6);
+    return Stream.of(
+        new Case(
+            "lstm",
+            new Architecture.Lstm(5, 3, 4, 1).module(1),
+            NetworkLoss.CROSS_ENTROPY,
+            Batch.ofTokens(3, tokens(random, ROWS * 3, 5), classes(random, 5))),
+        new Case(
+            "cnn",
+            new Architecture.Cnn(1, 4, 4, List.of(3), 4, 3).module(2),
+            NetworkLoss.CROSS_ENTROPY,
+            Batch.ofValues(new int[] {1, 4, 4}, floats(random, ROWS * 16), classes(random, 3))));
+  }
+
+  /** 2 KB a step are too many: what a leak adds, it adds in every stretch, and the JVM does not. */
+  @ParameterizedTest
+  @MethodSource("small")
+  void everyPass_manySteps_memoryIsFlat(Case given) throws Exception {
+    assumeThat(Files.exists(Path.of("/proc/self/smaps"))).isTrue();
+    int steps = 400;
+    try (TorchModel model = given.single()) {
+      double[] v = direction(model.size(), 8);
+      everyPass(model, given.batch(), v, 2 * steps);
+      long objects = Pointer.totalCount();
+      everyPass(model, given.batch(), v, 10);
+      assertThat(Pointer.totalCount()).isLessThanOrEqualTo(objects); // none for a collector
+      long[] added = new long[5];
+      for (int k = 0; k < added.length; k++) {
+        long before = nativeBytes();
+        everyPass(model, given.batch(), v, steps);
+        added[k] = nativeBytes() - before;
+      }
+      assertThat(Arrays.stream(added).sorted().toArray()[2])
+          .as("median of %s", Arrays.toString(added))
+          .isLessThan(steps * 2048L);
+    }
+  }
+
+  private static void everyPass(NeuralModel model, Batch batch, double[] v, int steps) {
+    double[] sum = new double[model.size()];
+    for (int k = 0; k < steps; k++) {
+      model.addProduct(batch, v, k % 2 == 0 ? Curvature.HESSIAN : Curvature.GAUSS_NEWTON, sum);
+      model.addGradient(batch, sum);
+      model.addTrainingGradient(batch, k, sum);
+      model.addForgettingGradient(batch, sum);
+      model.evaluate(batch);
+    }
+  }
+
+  /** Resident, but for the Java heap: pointers to it are compressed, so it lies below 32 GB. */
+  private static long nativeBytes() throws Exception {
+    System.gc();
+    boolean above = false;
+    long bytes = 0;
+    for (String line : Files.readAllLines(Path.of("/proc/self/smaps"))) {
+      if (line.matches("[0-9a-f]+-[0-9a-f]+ .*")) {
+        above = Long.parseUnsignedLong(line.substring(0, line.indexOf('-')), 16) >= 32L << 30;
+      } else if (above && line.startsWith("Rss:")) {
+        bytes += Long.parseLong(line.replaceAll("\\D", "")) << 10;
+      }
+    }
+    return bytes;
   }
 
   private static long residentBytes() throws Exception {
@@ -407,6 +804,12 @@ class TorchModelTest {
       values[k] = (float) random.nextDouble(-1, 1);
     }
     return values;
+  }
+
+  private static double[] doubles(float[] values) {
+    double[] exact = new double[values.length];
+    Arrays.setAll(exact, k -> values[k]);
+    return exact;
   }
 
   private static long[] classes(SplittableRandom random, int count) {
