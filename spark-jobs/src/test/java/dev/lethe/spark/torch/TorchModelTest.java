@@ -702,6 +702,71 @@ class TorchModelTest {
     }
   }
 
+  static Stream<Case> small() {
+    SplittableRandom random = new SplittableRandom(6);
+    return Stream.of(
+        new Case(
+            "lstm",
+            new Architecture.Lstm(5, 3, 4, 1).module(1),
+            NetworkLoss.CROSS_ENTROPY,
+            Batch.ofTokens(3, tokens(random, ROWS * 3, 5), classes(random, 5))),
+        new Case(
+            "cnn",
+            new Architecture.Cnn(1, 4, 4, List.of(3), 4, 3).module(2),
+            NetworkLoss.CROSS_ENTROPY,
+            Batch.ofValues(new int[] {1, 4, 4}, floats(random, ROWS * 16), classes(random, 3))));
+  }
+
+  /** 2 KB a step are too many: what a leak adds, it adds in every stretch, and the JVM does not. */
+  @ParameterizedTest
+  @MethodSource("small")
+  void everyPass_manySteps_memoryIsFlat(Case given) throws Exception {
+    assumeThat(Files.exists(Path.of("/proc/self/smaps"))).isTrue();
+    int steps = 300;
+    try (TorchModel model = given.single()) {
+      double[] v = direction(model.size(), 8);
+      everyPass(model, given.batch(), v, 2 * steps);
+      long objects = Pointer.totalCount();
+      everyPass(model, given.batch(), v, 10);
+      assertThat(Pointer.totalCount()).isLessThanOrEqualTo(objects); // none for a collector
+      long[] added = new long[5];
+      for (int k = 0; k < added.length; k++) {
+        long before = nativeBytes();
+        everyPass(model, given.batch(), v, steps);
+        added[k] = nativeBytes() - before;
+      }
+      assertThat(Arrays.stream(added).sorted().toArray()[2])
+          .as("median of %s", Arrays.toString(added))
+          .isLessThan(steps * 2048L);
+    }
+  }
+
+  private static void everyPass(NeuralModel model, Batch batch, double[] v, int steps) {
+    double[] sum = new double[model.size()];
+    for (int k = 0; k < steps; k++) {
+      model.addProduct(batch, v, k % 2 == 0 ? Curvature.HESSIAN : Curvature.GAUSS_NEWTON, sum);
+      model.addGradient(batch, sum);
+      model.addTrainingGradient(batch, k, sum);
+      model.addForgettingGradient(batch, sum);
+      model.evaluate(batch);
+    }
+  }
+
+  /** Resident, but for the Java heap: pointers to it are compressed, so it lies below 32 GB. */
+  private static long nativeBytes() throws Exception {
+    System.gc();
+    boolean above = false;
+    long bytes = 0;
+    for (String line : Files.readAllLines(Path.of("/proc/self/smaps"))) {
+      if (line.matches("[0-9a-f]+-[0-9a-f]+ .*")) {
+        above = Long.parseUnsignedLong(line.substring(0, line.indexOf('-')), 16) >= 32L << 30;
+      } else if (above && line.startsWith("Rss:")) {
+        bytes += Long.parseLong(line.replaceAll("\\D", "")) << 10;
+      }
+    }
+    return bytes;
+  }
+
   private static long residentBytes() throws Exception {
     System.gc();
     for (String line : Files.readAllLines(Path.of("/proc/self/status"))) {
