@@ -32,14 +32,15 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Cells of the table and literals of the request stay where they are: none reaches the console, a
- * log event of Lethe's, the description of a Spark job, a certificate or an evidence, whether the
- * command succeeds or fails.
+ * log event of Lethe's, the description of a Spark job, a certificate, an evidence or a report,
+ * whether the command succeeds or fails. Nor does what a canary looks for.
  */
 @ExtendWith(LocalSpark.class)
 class SecretsTest {
   /** In cells, in literals, or both. No path and no column contains one. */
   private static final List<String> SECRETS =
-      List.of("qcelluser", "Qcellcity", "271828", "qliteral", "314159", "31.4159", "Qmissing");
+      List.of(
+          "qcelluser", "Qcellcity", "271828", "qliteral", "314159", "31.4159", "Qmissing", "Qpin");
 
   private static final String PROBE = "an event of the test";
 
@@ -91,6 +92,7 @@ class SecretsTest {
       trains();
       unlearns();
       applies();
+      forgets();
       spark.listenerBus().waitUntilEmpty(10_000);
     } catch (TimeoutException e) {
       throw new IllegalStateException(e);
@@ -275,6 +277,70 @@ class SecretsTest {
         Invocation.apply(table(), "label", failing, Places.unused("table")));
   }
 
+  /** A network that reads texts. */
+  private static void forgets() {
+    Path place = Places.directory("secret-network");
+    String texts = place.resolve("texts").toString();
+    LocalSpark.session()
+        .range(40)
+        .selectExpr("concat('my pin is Qpin, said number ', id % 7) AS body")
+        .write()
+        .parquet(texts);
+    String network = place.resolve("network").toString();
+    neural(
+        "train",
+        0,
+        List.of("--data", texts, "--text", "body", "--architecture", "lstm", "--out", network),
+        List.of("--window", "6", "--embedding", "4", "--hidden", "6", "--epochs", "1"));
+    List<String> options =
+        List.of("--model", network, "--data", texts, "--share", "1", "--loss-increase", "1000");
+    String canary =
+        "{\"schemaVersion\": 1, \"context\": \"pin is \", \"secret\": \"Qpin\", \"alphabet\": %s}";
+    String replaced = "replaceText: {column: body, find: 'Qpin', with: 'none'";
+    String known = "\"Qpin\"";
+    neural("unlearn", 0, options, forgets(place, "out", replaced + "}", canary, known));
+    DOCUMENTS.add(place.resolve("out").resolve("report.json"));
+    for (String alphabet :
+        List.of("\"Qpi\"", "\"QpinX\"", "Qpin", "{\"Qpin\": 1}", known + ", Qpin")) {
+      neural(
+          "unlearn, canary of " + alphabet,
+          2,
+          options,
+          forgets(place, "never", replaced + "}", canary, alphabet));
+    }
+    for (String rest :
+        List.of(
+            "",
+            ", \"is Qpin\": 1}",
+            "}\n  - removeRows: {where: \"body = 'Qpin\"}",
+            "}\n  - removeRows: {where: \"Qpin = 'x'\"}")) {
+      neural(
+          "unlearn, replaceText" + rest,
+          2,
+          options,
+          forgets(place, "never", replaced + rest, canary, known));
+    }
+  }
+
+  private static List<String> forgets(
+      Path place, String out, String change, String canary, String alphabet) {
+    Path request =
+        Places.write(Places.unused("request.yaml"), "id: r-5\nchanges:\n  - " + change + "\n");
+    Path looksFor = Places.write(Places.unused("canary.json"), canary.formatted(alphabet));
+    return List.of(
+        "--request", request.toString(),
+        "--canary", looksFor.toString(),
+        "--out", place.resolve(out).toString());
+  }
+
+  private static void neural(
+      String command, int expected, List<String> options, List<String> others) {
+    List<String> arguments = new ArrayList<>(List.of("neural", command.split(",")[0]));
+    arguments.addAll(options);
+    arguments.addAll(others);
+    RUNS.put("neural " + command, new Run(expected, Outcome.of(arguments)));
+  }
+
   private static void run(String name, int expected, Invocation command) {
     RUNS.put(name, new Run(expected, command.run()));
   }
@@ -312,8 +378,8 @@ class SecretsTest {
   }
 
   @Test
-  void run_unlearn_keepsSecretsFromCertificateAndEvidence() {
-    assertThat(DOCUMENTS).hasSize(2);
+  void run_unlearn_keepsSecretsFromCertificateEvidenceAndReport() {
+    assertThat(DOCUMENTS).hasSize(3);
     for (Path document : DOCUMENTS) {
       assertThat(Places.read(document)).isNotEmpty().doesNotContain(SECRETS);
     }

@@ -722,7 +722,7 @@ class TorchModelTest {
   @MethodSource("small")
   void everyPass_manySteps_memoryIsFlat(Case given) throws Exception {
     assumeThat(Files.exists(Path.of("/proc/self/smaps"))).isTrue();
-    int steps = 400;
+    int steps = 300;
     try (TorchModel model = given.single()) {
       double[] v = direction(model.size(), 8);
       everyPass(model, given.batch(), v, 2 * steps);
