@@ -18,6 +18,15 @@ absolute() {
   esac
 }
 
+# digest FILE: its SHA-256.
+digest() { if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi <"$1" | cut -d ' ' -f 1; }
+
+# npm_unpack PACKAGE FOLDER: what npm has under that name, into FOLDER/package; npm's own settings say from where.
+npm_unpack() {
+  command -v npm >/dev/null 2>&1 || fail 1 "npm not found"
+  (cd "$2" && npm pack --silent "$1" >/dev/null && tar -xzf ./*.tgz) || fail 1 "npm pack $1 failed"
+}
+
 # The folder that holds the assembled Spark versions and the cluster's files.
 cache_folder() {
   if [ -n "${LETHE_CACHE:-}" ]; then
