@@ -3,6 +3,7 @@ package dev.lethe.core.neural;
 import dev.lethe.core.linalg.LinearOperator;
 import dev.lethe.core.linalg.Vectors;
 import dev.lethe.core.neural.NetworkSums.Filter;
+import dev.lethe.core.neural.NetworkSums.Recall;
 import dev.lethe.core.solver.ConjugateGradient;
 import dev.lethe.core.solver.Lanczos;
 import dev.lethe.core.solver.Lissa;
@@ -23,39 +24,39 @@ import org.jspecify.annotations.Nullable;
  * </pre>
  *
  * H is that of the corrected data at the old theta, of a sample of them, rescaled to all. As the
- * paper does on images, the update is repeated as long as examples whose target changes are wrong:
+ * paper does on images, the update is repeated as long as examples whose target changes are wrong.
+ * What it repeats, descent from the new targets and ascent from the old ones, has no end: a softmax
+ * saturates, an old target that is remembered well has next to no gradient, and one that is driven
+ * off is soon less likely than anything else, which tells whoever looks for it. So later rounds
+ * bring the old targets to where they are forgotten, see {@link TypicalOdds}: with r of the log
+ * odds of the old targets, standardized by what the network at first said of their classes
+ * elsewhere,
  *
  * <pre>
- *   G' = sum_{Z~, wrong} grad l - sum_{Z, remembered} max(1, p / (1 - p)) grad l
+ *   G' = sum_{Z~, wrong} grad l + sum_{Z} r grad r
+ *   H' = H + sum_{Z} grad r (grad r)'
  * </pre>
  *
- * with p the probability of the old target: near 1, where it is remembered best, its plain gradient
- * would vanish.
+ * a Gauss-Newton step on the misfits r^2 / 2, in which the corrected data has its part as H.
  *
- * <p>Where a loss is not convex nothing warrants a step, and softmax saturates: a Newton step
- * against what is remembered is far too long. A step is shortened as long as it raises the mean
- * loss on a sample of the corrected data above the least so far by more than is allowed, or the
- * losses of the old targets by more than is needed to forget some of them. The damping stays: more
- * of it would turn the step away from the directions that the corrected data leaves free, and
- * measured costs four times as much perplexity for the same forgetting.
+ * <p>Where a loss is not convex nothing warrants a step. One is shortened as long as it raises the
+ * mean loss on a sample of the corrected data above the least so far by more than is allowed, or
+ * takes the old targets farther from what is typical than they were. The damping stays: more of it
+ * would turn the step away from the directions that the corrected data leaves free, and measured
+ * costs four times as much perplexity for the same forgetting.
  */
 public final class NetworkUnlearning {
   /** Lengths of a round's step that are tried, and steps that a solver fails at. */
   private static final int ATTEMPTS = 12;
 
-  /** What a step is shortened by that the loss of the corrected data refuses. */
+  /** What a step is shortened by that is refused. */
   private static final double SHORTER = 0.25;
 
-  /** A later round's step that this loss allows less of leads nowhere. */
+  /** A later round's step that less of is allowed leads nowhere. */
   private static final double SHORTEST = 1.0 / 64;
 
-  /** What a step is shortened by that the loss of old targets refuses: at least, at most. */
-  private static final double LEAST_SHORTER = 0.5;
-
-  private static final double MOST_SHORTER = 0.125;
-
-  /** Rounds that may make no new target right where nothing is remembered. */
-  static final int STALL = 3;
+  /** Rounds that may neither make a new target right nor an old one typical. */
+  static final int STALL = 2;
 
   /** What damping grows by where the solver finds no step. */
   private static final double MORE_DAMPING = 8;
@@ -94,10 +95,8 @@ public final class NetworkUnlearning {
    *     same sample for a whole solve, LiSSA another one each step
    * @param lossShare of the corrected data that a step is checked on
    * @param lossIncrease what a step may raise their mean loss by, relative to the least so far
-   * @param forgetting what a step may raise the losses of all old targets by, in nats for each that
-   *     was remembered
-   * @param quantile an old target is remembered where at least this share of the other classes has
-   *     a smaller output; 1 where its own is the largest
+   * @param beyond standard deviations of log odds from which on an old target is remembered, or
+   *     avoided; null where targets are numbers, which nothing is typical of
    * @param rounds updates at most
    * @param iterations of one solve at most
    * @param tolerance of one solve: conjugate gradient's relative residual, LiSSA's change
@@ -117,8 +116,7 @@ public final class NetworkUnlearning {
       double share,
       double lossShare,
       double lossIncrease,
-      double forgetting,
-      double quantile,
+      @Nullable Double beyond,
       int rounds,
       int iterations,
       double tolerance,
@@ -138,7 +136,8 @@ public final class NetworkUnlearning {
    * One update.
    *
    * @param wrong examples of Z~ whose target has changed that were wrong before it
-   * @param remembered examples of Z whose old target was still remembered before it
+   * @param remembered examples of Z whose old target was likelier than is typical before it
+   * @param avoided examples of Z whose old target was less likely than is typical before it
    * @param gradientNorm ||G||_2
    * @param largestEigenvalue of H, by Lanczos; null if nothing asked for it
    * @param damping of the step that was taken; of first order 1 / rate
@@ -152,6 +151,7 @@ public final class NetworkUnlearning {
   public record Round(
       long wrong,
       long remembered,
+      long avoided,
       double gradientNorm,
       @Nullable Double largestEigenvalue,
       double damping,
@@ -165,15 +165,15 @@ public final class NetworkUnlearning {
   /** Why it ended. */
   public enum Outcome {
     /**
-     * No example whose target changes is wrong, and no old target is remembered; or the gradient is
-     * nought.
+     * No example whose target changes is wrong, and no old target is remembered or avoided; or the
+     * gradient is nought.
      */
     DONE,
     /** The rounds were spent. */
     ROUNDS,
     /**
-     * Nothing is remembered any more, and {@link #STALL} rounds made no new target right: what is
-     * left would cost more than it brings.
+     * {@link #STALL} rounds made no new target right and no old one typical: what is left would
+     * cost more than it brings.
      */
     STALLED,
     /**
@@ -209,6 +209,7 @@ public final class NetworkUnlearning {
   private final NetworkSums corrected;
   private final Options options;
   private final Consumer<Round> listener;
+  private @Nullable TypicalOdds typical;
   private int products;
 
   /**
@@ -226,34 +227,36 @@ public final class NetworkUnlearning {
   public Result run(double[] start) {
     double[] theta = start;
     List<Round> rounds = new ArrayList<>();
+    typical =
+        options.beyond() == null || changed.targetBefore().rows() == 0
+            ? null
+            : corrected.typicalOdds(theta, Sample.ALL);
+    Recall recall = recall(theta);
     double eigenvalue = Double.NaN;
     double damping = Double.NaN;
     double loss = meanLoss(theta);
     double least = loss;
-    long fewestWrong = Long.MAX_VALUE;
+    long fewest = Long.MAX_VALUE;
     int stalled = 0;
     for (int round = 0; round < options.rounds(); round++) {
       products = 0;
       long wrong = changed.targetAfter().rows() - changed.targetAfter().evaluate(theta).correct();
-      NetworkSum remembered = changed.targetBefore().forgettingGradient(theta, options.quantile());
-      if (options.gradient() == Gradient.DIFFERENCE
-          && round > 0
-          && wrong + remembered.rows() == 0) {
-        return new Result(theta, rounds, Outcome.DONE);
+      if (options.gradient() == Gradient.DIFFERENCE && round > 0) {
+        long open = wrong + recall.remembered() + recall.avoided();
+        if (open == 0) {
+          return new Result(theta, rounds, Outcome.DONE);
+        }
+        stalled = open < fewest ? 0 : stalled + 1;
+        fewest = Math.min(fewest, open);
+        if (stalled == STALL) {
+          return new Result(theta, rounds, Outcome.STALLED);
+        }
       }
-      stalled = remembered.rows() == 0 && wrong >= fewestWrong ? stalled + 1 : 0;
-      fewestWrong = Math.min(fewestWrong, wrong);
-      if (options.gradient() == Gradient.DIFFERENCE && stalled == STALL) {
-        return new Result(theta, rounds, Outcome.STALLED);
-      }
-      double[] g =
-          options.gradient() == Gradient.DIFFERENCE
-              ? difference(theta, remembered, round == 0)
-              : corrected(theta);
+      double[] g = gradient(theta, round);
       if (Vectors.maxAbs(g) == 0) {
         return new Result(theta, rounds, Outcome.DONE);
       }
-      if (Double.isNaN(eigenvalue) && needsEigenvalue()) {
+      if (needsEigenvalue(round)) {
         eigenvalue =
             new Lanczos(EIGENVALUE_TOLERANCE, EIGENVALUE_STEPS)
                     .largest(hessian(theta, round), options.seed())
@@ -261,11 +264,11 @@ public final class NetworkUnlearning {
                     .value()
                 * (1 + EIGENVALUE_TOLERANCE);
       }
-      if (round == 0) {
+      if (round == 0 || options.method() == Method.FIRST_ORDER) {
         damping = damping(eigenvalue);
-        if (!(damping > 0) || Double.isInfinite(damping) || !Double.isFinite(loss)) {
-          return new Result(theta, rounds, Outcome.DIVERGED);
-        }
+      }
+      if (round == 0 && (!(damping > 0) || Double.isInfinite(damping) || !Double.isFinite(loss))) {
+        return new Result(theta, rounds, Outcome.DIVERGED);
       }
       Solve solve = solve(theta, g, eigenvalue, damping, round);
       for (int k = 1; !solve.usable() && k < ATTEMPTS; k++) {
@@ -274,12 +277,13 @@ public final class NetworkUnlearning {
       }
       Taken taken =
           solve.usable()
-              ? shortened(theta, solve.step(), least, remembered.rows(), round == 0 ? 0 : SHORTEST)
-              : new Taken(theta, 0, 0, Double.NaN);
+              ? shortened(theta, solve.step(), least, recall, round == 0 ? 0 : SHORTEST)
+              : Taken.none(theta, 0, recall);
       Round done =
           new Round(
               wrong,
-              remembered.rows(),
+              recall.remembered(),
+              recall.avoided(),
               Vectors.norm(g),
               Double.isNaN(eigenvalue) ? null : eigenvalue,
               damping,
@@ -296,6 +300,7 @@ public final class NetworkUnlearning {
       }
       theta = taken.theta();
       loss = taken.meanLoss();
+      recall = taken.recall();
       least = Math.min(least, loss);
     }
     return new Result(theta, rounds, Outcome.ROUNDS);
@@ -306,42 +311,44 @@ public final class NetworkUnlearning {
    *
    * @param length 0 if none was
    */
-  private record Taken(double[] theta, int attempts, double length, double meanLoss) {}
+  private record Taken(
+      double[] theta, int attempts, double length, double meanLoss, Recall recall) {
+    static Taken none(double[] theta, int attempts, Recall recall) {
+      return new Taken(theta, attempts, 0, Double.NaN, recall);
+    }
+  }
 
   /**
-   * Takes as much of a step as the losses of old targets and of the corrected data allow.
+   * Takes as much of a step as the old targets' misfit and the loss of the corrected data allow.
    *
-   * @param remembered old targets that were
-   * @param shortest part of the step that the corrected data's loss may leave
+   * @param before recall at theta
+   * @param shortest part of the step that must be allowed
    */
   private Taken shortened(
-      double[] theta, double[] step, double least, long remembered, double shortest) {
-    double allowed = remembered * options.forgetting();
-    double before = allowed > 0 ? changed.targetBefore().evaluate(theta).loss() : 0;
+      double[] theta, double[] step, double least, Recall before, double shortest) {
+    // half a squared standard deviation each is what typical examples have
+    double misfit = Math.max(before.misfit(), changed.targetBefore().rows() / 2.0);
     double length = 1;
-    double refused = 1;
     int attempts = 0;
-    while (attempts < ATTEMPTS && refused >= shortest) {
+    while (attempts < ATTEMPTS && length >= shortest) {
       attempts++;
       double[] next = Vectors.add(theta, -length, step);
-      double forgotten =
-          allowed > 0 ? (changed.targetBefore().evaluate(next).loss() - before) / allowed : 0;
-      if (forgotten <= 1) {
+      Recall recall = recall(next);
+      if (recall.misfit() <= misfit || options.gradient() == Gradient.CORRECTED) {
         double reached = meanLoss(next);
         if (reached <= least * (1 + options.lossIncrease())) {
-          return new Taken(next, attempts, length, reached);
+          return new Taken(next, attempts, length, reached, recall);
         }
-        length *= SHORTER;
-        refused *= SHORTER;
-      } else {
-        // the losses of what is remembered grow about linearly
-        length *=
-            Double.isNaN(forgotten)
-                ? MOST_SHORTER
-                : Math.min(LEAST_SHORTER, Math.max(MOST_SHORTER, 1 / forgotten));
       }
+      length *= SHORTER;
     }
-    return new Taken(theta, attempts, 0, Double.NaN);
+    return Taken.none(theta, attempts, before);
+  }
+
+  private Recall recall(double[] theta) {
+    return typical == null || options.beyond() == null
+        ? Recall.NONE
+        : changed.targetBefore().recall(theta, typical, options.beyond());
   }
 
   /** Of the first step; of first order 1 / rate. */
@@ -393,22 +400,47 @@ public final class NetworkUnlearning {
     return share * corrected.rows() < LEAST_SAMPLE ? Sample.ALL : new Sample(share, seed);
   }
 
-  private boolean needsEigenvalue() {
-    return options.method() == Method.FIRST_ORDER
-        ? options.rate() == null
-        : options.damping() == null
-            || (options.method() == Method.LISSA && options.scale() == null);
+  /** Once; where what a step is scaled by follows from it, again as soon as misfits have a part. */
+  private boolean needsEigenvalue(int round) {
+    if (round > 1 || (round == 1 && misfits(round) == null)) {
+      return false;
+    }
+    return switch (options.method()) {
+      case FIRST_ORDER -> options.rate() == null;
+      case LISSA -> options.scale() == null || (round == 0 && options.damping() == null);
+      case CONJUGATE_GRADIENT -> round == 0 && options.damping() == null;
+    };
   }
 
-  /** G, at first of all changed examples, then of those that are still wrong. */
-  private double[] difference(double[] theta, NetworkSum remembered, boolean all) {
-    NetworkSum now =
-        all
-            ? changed.after().gradient(theta, Sample.ALL, Filter.ALL)
-            : changed.targetAfter().gradient(theta, Sample.ALL, Filter.WRONG);
-    NetworkSum then = all ? changed.before().gradient(theta, Sample.ALL, Filter.ALL) : remembered;
-    double[] g = Vectors.add(now.vector(), -1, then.vector());
-    return all ? Vectors.add(g, options.lambda() - options.lambdaBefore(), theta) : g;
+  /** Typical odds where a round's step is made of misfits too. */
+  private @Nullable TypicalOdds misfits(int round) {
+    return round > 0 && options.gradient() == Gradient.DIFFERENCE ? typical : null;
+  }
+
+  private double[] gradient(double[] theta, int round) {
+    if (options.gradient() == Gradient.CORRECTED) {
+      return corrected(theta);
+    }
+    return round == 0 ? difference(theta) : stillWrong(theta, round);
+  }
+
+  /** G. */
+  private double[] difference(double[] theta) {
+    double[] g =
+        Vectors.add(
+            changed.after().gradient(theta, Sample.ALL, Filter.ALL).vector(),
+            -1,
+            changed.before().gradient(theta, Sample.ALL, Filter.ALL).vector());
+    return Vectors.add(g, options.lambda() - options.lambdaBefore(), theta);
+  }
+
+  /** G'. */
+  private double[] stillWrong(double[] theta, int round) {
+    double[] now = changed.targetAfter().gradient(theta, Sample.ALL, Filter.WRONG).vector();
+    TypicalOdds misfits = misfits(round);
+    return misfits == null
+        ? now
+        : Vectors.add(now, 1, changed.targetBefore().misfitGradient(theta, misfits).vector());
   }
 
   /** The gradient of the corrected objective. */
@@ -418,12 +450,16 @@ public final class NetworkUnlearning {
   }
 
   private double meanLoss(double[] theta) {
-    NetworkSum sum = corrected.evaluate(theta, sample(options.lossShare(), options.seed() - 1));
+    NetworkSum sum = corrected.evaluate(theta, lossSample());
     double loss = sum.loss() / sum.rows();
     return Double.isNaN(loss) ? Double.POSITIVE_INFINITY : loss;
   }
 
-  /** H, of the round's sample. */
+  private Sample lossSample() {
+    return sample(options.lossShare(), options.seed() - 1);
+  }
+
+  /** H or H', of the round's sample. */
   private LinearOperator hessian(double[] theta, int round) {
     Sample sample = sample(options.share(), options.seed() + round);
     return new LinearOperator() {
@@ -434,7 +470,7 @@ public final class NetworkUnlearning {
 
       @Override
       public double[] apply(double[] v) {
-        return product(theta, v, sample);
+        return product(theta, v, sample, round);
       }
     };
   }
@@ -449,19 +485,24 @@ public final class NetworkUnlearning {
       @Override
       public double[] apply(double[] v, int step) {
         long seed = options.seed() + ((long) round << 32) + step;
-        return product(theta, v, sample(options.share(), seed));
+        return product(theta, v, sample(options.share(), seed), round);
       }
     };
   }
 
-  /** H v, estimated from a sample without bias: n / |sample| times the sample's. */
-  private double[] product(double[] theta, double[] v, Sample sample) {
+  /** H v or H' v, H's part estimated from a sample without bias: n / |sample| times its. */
+  private double[] product(double[] theta, double[] v, Sample sample, int round) {
     products++;
     NetworkSum sum = corrected.product(theta, v, options.curvature(), sample);
     double factor = sum.rows() == 0 ? 0 : (double) corrected.rows() / sum.rows();
     double[] product = sum.vector().clone();
     for (int j = 0; j < product.length; j++) {
       product[j] = factor * product[j] + options.lambda() * v[j];
+    }
+    TypicalOdds misfits = misfits(round);
+    if (misfits != null) {
+      double[] part = changed.targetBefore().misfitProduct(theta, v, misfits).vector();
+      Vectors.addInPlace(product, 1, part);
     }
     return product;
   }

@@ -68,15 +68,11 @@ public interface NeuralModel extends AutoCloseable {
   double addGradient(Batch batch, double[] sum);
 
   /**
-   * sum += sum_i max(1, p_i / (1 - p_i)) d l_i / d theta with p_i = exp(-l_i), the probability of
-   * example i's class. Where p_i is above 1/2 this is minus the gradient of the unlikelihood -log(1
-   * - p_i) (Welleck et al., ICLR 2020), which does not vanish where p_i is nearly 1, as that of l_i
-   * does; it, in turn, does not vanish where p_i is small. The factor is at most 1e6.
+   * sum += sum_i r_i d r_i / d theta, the gradient of the misfits, see {@link TypicalOdds}.
    *
    * @param sum length p
-   * @return sum_i l_i
    */
-  double addForgettingGradient(Batch batch, double[] sum);
+  void addMisfitGradient(Batch batch, TypicalOdds typical, double[] sum);
 
   /**
    * sum += sum_i H_i v, exactly, by differentiating the gradient's product with v (Pearlmutter,
@@ -86,6 +82,14 @@ public interface NeuralModel extends AutoCloseable {
    * @param sum length p
    */
   void addProduct(Batch batch, double[] v, Curvature curvature, double[] sum);
+
+  /**
+   * sum += sum_i (d r_i / d theta) (d r_i / d theta)' v, the misfits' Gauss-Newton matrix times v.
+   *
+   * @param v length p
+   * @param sum length p
+   */
+  void addMisfitProduct(Batch batch, TypicalOdds typical, double[] v, double[] sum);
 
   /**
    * As {@link #addGradient} in training mode: batch norm takes this batch's statistics and updates

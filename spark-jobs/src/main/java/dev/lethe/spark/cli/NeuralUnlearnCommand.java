@@ -124,21 +124,13 @@ final class NeuralUnlearnCommand implements Callable<Integer> {
   private double lossIncrease;
 
   @Option(
-      names = "--forget-step",
+      names = "--remembered-beyond",
       paramLabel = "X",
-      defaultValue = "12",
       description =
-          "What a step may raise the mean loss of old targets by that were remembered, in nats; a"
-              + " longer one is shortened (default: 12)")
-  private double forgetStep;
-
-  @Option(
-      names = "--remembered-above",
-      paramLabel = "Q",
-      description =
-          "An old target counts as remembered where at least this share of the other classes has a"
-              + " smaller output: 1, where its own is the largest (default: 1; of a text 0.25)")
-  private @Nullable Double rememberedAbove;
+          "An old target counts as remembered, or avoided, where its log odds are more than this"
+              + " many standard deviations above, or below, their mean where it is no target"
+              + " (default: 2; of a text 0.5)")
+  private @Nullable Double rememberedBeyond;
 
   @Option(
       names = "--rounds",
@@ -230,8 +222,7 @@ final class NeuralUnlearnCommand implements Callable<Integer> {
             share,
             lossShare,
             lossIncrease,
-            forgetStep,
-            rememberedAbove,
+            rememberedBeyond,
             rounds,
             iterations,
             tolerance,

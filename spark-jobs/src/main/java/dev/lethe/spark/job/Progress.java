@@ -88,10 +88,11 @@ public final class Progress implements ConjugateGradient.Listener {
     line(
         String.format(
             Locale.ROOT,
-            "update: %d examples wrong and %d remembered before it, %d products, step"
+            "update: %d examples wrong, %d remembered and %d avoided before it, %d products, step"
                 + " %.3g at attempt %d, mean loss %.4f",
             round.wrong(),
             round.remembered(),
+            round.avoided(),
             round.products(),
             round.stepNorm(),
             round.attempts(),

@@ -5,6 +5,7 @@ import dev.lethe.core.neural.NetworkBlock;
 import dev.lethe.core.neural.NetworkSum;
 import dev.lethe.core.neural.NetworkSums;
 import dev.lethe.core.neural.Sample;
+import dev.lethe.core.neural.TypicalOdds;
 import dev.lethe.spark.job.SparkFailures;
 import dev.lethe.spark.neural.NetworkPass.Arguments;
 import dev.lethe.spark.neural.NetworkPass.What;
@@ -107,19 +108,47 @@ final class DistributedNetwork implements NetworkSums, AutoCloseable {
   }
 
   @Override
-  public NetworkSum forgettingGradient(double[] theta, double quantile) {
-    Arguments arguments = new Arguments(What.FORGETTING_GRADIENT, theta);
-    arguments.quantile = quantile;
-    return run("gradient of what is remembered", arguments);
-  }
-
-  @Override
   public NetworkSum product(double[] theta, double[] v, Curvature curvature, Sample sample) {
     Arguments arguments = new Arguments(What.PRODUCT, theta);
     arguments.direction = v;
     arguments.curvature = curvature;
     arguments.sample = sample;
     return run("Hessian-vector product", arguments);
+  }
+
+  @Override
+  public TypicalOdds typicalOdds(double[] theta, Sample sample) {
+    Arguments arguments = new Arguments(What.TYPICAL_ODDS, theta);
+    arguments.sample = sample;
+    arguments.classes = network.network().description().classes();
+    return TypicalOdds.of(run("typical odds", arguments).vector());
+  }
+
+  @Override
+  public Recall recall(double[] theta, TypicalOdds typical, double beyond) {
+    Arguments arguments = new Arguments(What.RECALL, theta);
+    arguments.typical = typical;
+    arguments.beyond = beyond;
+    NetworkSum sum = run("recall", arguments);
+    return new Recall(
+        sum.loss(),
+        Math.round(sum.vector()[NetworkPass.REMEMBERED]),
+        Math.round(sum.vector()[NetworkPass.AVOIDED]));
+  }
+
+  @Override
+  public NetworkSum misfitGradient(double[] theta, TypicalOdds typical) {
+    Arguments arguments = new Arguments(What.MISFIT_GRADIENT, theta);
+    arguments.typical = typical;
+    return run("gradient of misfits", arguments);
+  }
+
+  @Override
+  public NetworkSum misfitProduct(double[] theta, double[] v, TypicalOdds typical) {
+    Arguments arguments = new Arguments(What.MISFIT_PRODUCT, theta);
+    arguments.direction = v;
+    arguments.typical = typical;
+    return run("misfit product", arguments);
   }
 
   /** How many examples of each class are predicted to be of which: [class][predicted]. */

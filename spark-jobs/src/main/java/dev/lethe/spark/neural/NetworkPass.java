@@ -7,6 +7,7 @@ import dev.lethe.core.neural.NetworkSum;
 import dev.lethe.core.neural.NetworkSums.Filter;
 import dev.lethe.core.neural.NeuralModel;
 import dev.lethe.core.neural.Sample;
+import dev.lethe.core.neural.TypicalOdds;
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.operator.PartTask;
 import dev.lethe.spark.operator.Sent;
@@ -25,8 +26,11 @@ final class NetworkPass extends PartTask<NetworkBlock, NetworkSum> {
   enum What {
     EVALUATION,
     GRADIENT,
-    FORGETTING_GRADIENT,
     PRODUCT,
+    TYPICAL_ODDS,
+    RECALL,
+    MISFIT_GRADIENT,
+    MISFIT_PRODUCT,
     CONFUSION,
     TRAINING_GRADIENT
   }
@@ -43,12 +47,27 @@ final class NetworkPass extends PartTask<NetworkBlock, NetworkSum> {
     Sample sample = Sample.ALL;
     @Nullable Minibatch minibatch;
     int classes;
-    double quantile;
+    @Nullable TypicalOdds typical;
+    double beyond;
     boolean fromFeatures;
 
     Arguments(What what, double[] theta) {
       this.what = what;
       this.theta = theta;
+    }
+
+    double[] direction() {
+      if (direction == null) {
+        throw new IllegalStateException("a product needs a direction");
+      }
+      return direction;
+    }
+
+    TypicalOdds typical() {
+      if (typical == null) {
+        throw new IllegalStateException("a misfit needs typical odds");
+      }
+      return typical;
     }
 
     long bytes() {
@@ -58,6 +77,12 @@ final class NetworkPass extends PartTask<NetworkBlock, NetworkSum> {
               + (buffers == null ? 0 : buffers.length));
     }
   }
+
+  /** Of the sum of recall: examples that are remembered, and avoided. */
+  static final int REMEMBERED = 0;
+
+  static final int AVOIDED = 1;
+  private static final int RECALLED = 2;
 
   private final String network;
   private final Broadcast<Network.Loader> loader;
@@ -88,6 +113,8 @@ final class NetworkPass extends PartTask<NetworkBlock, NetworkSum> {
         switch (arguments.what) {
           case EVALUATION -> 0;
           case CONFUSION -> arguments.classes * arguments.classes;
+          case TYPICAL_ODDS -> TypicalOdds.moments(arguments.classes);
+          case RECALL -> RECALLED;
           default -> arguments.theta.length;
         },
         arguments.what == What.TRAINING_GRADIENT && arguments.buffers != null
@@ -225,19 +252,37 @@ final class NetworkPass extends PartTask<NetworkBlock, NetworkSum> {
           sum.addCorrect(Predictions.countRight(evaluation.outputs(), batch));
         }
         case GRADIENT -> sum.add(batch.rows(), model.addGradient(batch, sum.vector()));
-        case FORGETTING_GRADIENT -> {
-          Batch remembered =
-              batch.where(
-                  Predictions.areAbove(model.outputs(batch), batch, arguments.quantile), true);
-          if (remembered.rows() > 0) {
-            sum.add(remembered.rows(), model.addForgettingGradient(remembered, sum.vector()));
-          }
-        }
         case PRODUCT -> {
-          if (arguments.direction == null) {
-            throw new IllegalStateException("a product needs a direction");
+          model.addProduct(batch, arguments.direction(), arguments.curvature, sum.vector());
+          sum.add(batch.rows(), 0);
+        }
+        case TYPICAL_ODDS -> {
+          float[] outputs = model.outputs(batch);
+          for (int i = 0; i < batch.rows(); i++) {
+            int width = outputs.length / batch.rows();
+            TypicalOdds.add(outputs, i, width, (int) batch.classes()[i], sum.vector());
           }
-          model.addProduct(batch, arguments.direction, arguments.curvature, sum.vector());
+          sum.add(batch.rows(), 0);
+        }
+        case RECALL -> {
+          float[] outputs = model.outputs(batch);
+          int width = outputs.length / batch.rows();
+          double misfit = 0;
+          for (int i = 0; i < batch.rows(); i++) {
+            double r =
+                arguments.typical().standardized(outputs, i, width, (int) batch.classes()[i]);
+            misfit += r * r / 2;
+            sum.vector()[REMEMBERED] += r > arguments.beyond ? 1 : 0;
+            sum.vector()[AVOIDED] += -r > arguments.beyond ? 1 : 0;
+          }
+          sum.add(batch.rows(), misfit);
+        }
+        case MISFIT_GRADIENT -> {
+          model.addMisfitGradient(batch, arguments.typical(), sum.vector());
+          sum.add(batch.rows(), 0);
+        }
+        case MISFIT_PRODUCT -> {
+          model.addMisfitProduct(batch, arguments.typical(), arguments.direction(), sum.vector());
           sum.add(batch.rows(), 0);
         }
         case CONFUSION -> {

@@ -59,8 +59,10 @@ public record NeuralReport(
    * @param asTheyWere of the examples whose target changes, with their old target; null if none
    *     does
    * @param asTheyAre the same with their new target
-   * @param remembered of the examples whose target changes, how many old targets are remembered, by
-   *     the measure of {@code --remembered-above}; null if none changes or targets are numbers
+   * @param remembered of the examples whose target changes, how many old targets are likelier than
+   *     is typical of their classes, by the measure of {@code --remembered-beyond}; null if none
+   *     changes or targets are numbers
+   * @param avoided the same for old targets that are less likely
    * @param wrong the same for new targets: how many are not what the network predicts
    * @param test on the test data, if given
    * @param canary if given
@@ -70,6 +72,7 @@ public record NeuralReport(
       @Nullable NetworkMeasures asTheyWere,
       @Nullable NetworkMeasures asTheyAre,
       @Nullable Long remembered,
+      @Nullable Long avoided,
       @Nullable Long wrong,
       @Nullable NetworkMeasures test,
       Canary.@Nullable Memory canary) {}

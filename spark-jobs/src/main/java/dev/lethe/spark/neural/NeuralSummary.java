@@ -52,6 +52,7 @@ public record NeuralSummary(List<String> lines) {
       compared(lines, "new targets", report.before().asTheyAre(), report.after().asTheyAre());
       counted(
           lines, "remembered", "old", report.before().remembered(), report.after().remembered());
+      counted(lines, "avoided", "old", report.before().avoided(), report.after().avoided());
       counted(lines, "wrong", "new", report.before().wrong(), report.after().wrong());
       compared(lines, "test", report.before().test(), report.after().test());
       Canary.Memory was = report.before().canary();

@@ -1,7 +1,10 @@
 package dev.lethe.spark.neural;
 
 import dev.lethe.core.neural.NetworkSum;
+import dev.lethe.core.neural.NetworkSums.Recall;
 import dev.lethe.core.neural.NetworkUnlearning;
+import dev.lethe.core.neural.Sample;
+import dev.lethe.core.neural.TypicalOdds;
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.certificate.AtomicPublication;
 import dev.lethe.spark.job.BuildInfo;
@@ -185,12 +188,16 @@ public final class NeuralUnlearnJob {
       @Nullable Canary canary,
       Progress progress) {
     NeuralReport.Measured before;
+    @Nullable TypicalOdds typical; // one yardstick for before and after: the given network's
     if (options.method() == Method.RETRAIN) {
       try (OpenNetwork old = new OpenNetwork(spark, given, any -> true, progress::description)) {
-        before = measured(old, examples.with(old), test == null ? null : test.with(old), canary);
+        ChangedExamples same = examples.with(old);
+        typical = typical(old, same);
+        before = measured(old, same, test == null ? null : test.with(old), typical, canary);
       }
     } else {
-      before = measured(open, examples, test, canary);
+      typical = typical(open, examples);
+      before = measured(open, examples, test, typical, canary);
     }
     long begin = System.nanoTime();
     boolean finite = true;
@@ -229,7 +236,7 @@ public final class NeuralUnlearnJob {
             ? updated.outcome().name()
             : finite ? null : NetworkUnlearning.Outcome.DIVERGED.name(),
         before,
-        measured(open, examples, test, finite ? canary : null),
+        measured(open, examples, test, typical, finite ? canary : null),
         seconds,
         examples.featureSeconds(),
         BuildInfo.version());
@@ -256,8 +263,7 @@ public final class NeuralUnlearnJob {
                     options.share(),
                     options.lossShare(),
                     options.lossIncrease(),
-                    options.forgetStep(),
-                    rememberedAbove(open.network().description().input()),
+                    rememberedBeyond(open.network().description()),
                     rounds(open.network().description()),
                     options.iterations(),
                     options.tolerance(),
@@ -280,12 +286,17 @@ public final class NeuralUnlearnJob {
         : options.rounds();
   }
 
-  /** A secret must not be likelier than other texts; a label only no longer the likeliest. */
-  private double rememberedAbove(NetworkInput input) {
-    if (options.rememberedAbove() != null) {
-      return options.rememberedAbove();
+  /** Nothing is typical of a number. */
+  private @Nullable Double rememberedBeyond(NetworkDescription network) {
+    if (network.classes() == 0) {
+      return null;
     }
-    return input.isText() ? 0.25 : 1;
+    if (options.rememberedBeyond() != null) {
+      return options.rememberedBeyond();
+    }
+    return network.input().isText()
+        ? NeuralUnlearnOptions.TEXTS_BEYOND
+        : NeuralUnlearnOptions.LABELS_BEYOND;
   }
 
   /** Whether losses and parameters stayed finite. */
@@ -320,11 +331,18 @@ public final class NeuralUnlearnJob {
     return options.table().name();
   }
 
+  private static @Nullable TypicalOdds typical(OpenNetwork network, ChangedExamples examples) {
+    return network.network().description().classes() == 0
+        ? null
+        : examples.corrected().typicalOdds(network.model().parameters(), Sample.ALL);
+  }
+
   /** The network on everything that is measured. */
   private NeuralReport.Measured measured(
       OpenNetwork network,
       ChangedExamples examples,
       @Nullable DistributedNetwork test,
+      @Nullable TypicalOdds typical,
       @Nullable Canary canary) {
     double[] theta = network.model().parameters();
     NetworkDescription description = network.network().description();
@@ -332,16 +350,17 @@ public final class NeuralUnlearnJob {
     boolean classes = description.classes() > 0;
     @Nullable NetworkSum was = ofChanged(examples.targetBefore(), theta);
     @Nullable NetworkSum is = ofChanged(examples.targetAfter(), theta);
+    @Nullable Double beyond = rememberedBeyond(description);
+    @Nullable Recall recall =
+        was == null || typical == null || beyond == null
+            ? null
+            : examples.targetBefore().recall(theta, typical, beyond);
     return new NeuralReport.Measured(
         NetworkMeasures.of(description, examples.corrected().evaluate(theta)),
         was == null ? null : NetworkMeasures.of(description, was),
         is == null ? null : NetworkMeasures.of(description, is),
-        was == null || !classes
-            ? null
-            : examples
-                .targetBefore()
-                .forgettingGradient(theta, rememberedAbove(description.input()))
-                .rows(),
+        recall == null ? null : recall.remembered(),
+        recall == null ? null : recall.avoided(),
         is == null || !classes ? null : is.rows() - is.correct(),
         test == null ? null : NetworkMeasures.of(description, test.evaluate(theta)),
         canary == null

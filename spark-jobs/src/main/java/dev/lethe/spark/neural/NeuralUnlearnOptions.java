@@ -18,9 +18,8 @@ import org.jspecify.annotations.Nullable;
  * @param share of the corrected data that H is taken of
  * @param lossShare of the corrected data that a step is checked on
  * @param lossIncrease what a step may raise their mean loss by, relative
- * @param forgetStep what a step may raise the mean loss of remembered old targets by, in nats
- * @param rememberedAbove share of the other classes that must have a smaller output for an old
- *     target to count as remembered; null for 1, of a text 0.25
+ * @param rememberedBeyond standard deviations of log odds from which on an old target counts as
+ *     remembered, or avoided; null for {@link #LABELS_BEYOND}, of a text {@link #TEXTS_BEYOND}
  * @param rounds of the update at most
  * @param iterations of a solve at most
  * @param tolerance of a solve
@@ -45,8 +44,7 @@ public record NeuralUnlearnOptions(
     double share,
     double lossShare,
     double lossIncrease,
-    double forgetStep,
-    @Nullable Double rememberedAbove,
+    @Nullable Double rememberedBeyond,
     int rounds,
     int iterations,
     double tolerance,
@@ -59,6 +57,12 @@ public record NeuralUnlearnOptions(
     @Nullable String canary,
     String out,
     int partitions) {
+  /** A label is one of many: it is remembered where it is unlike next to all others. */
+  public static final double LABELS_BEYOND = 2;
+
+  /** Characters of a secret add up: none of them may stand out. */
+  public static final double TEXTS_BEYOND = 0.5;
+
   /** What makes the new parameters. */
   public enum Method {
     SECOND_ORDER("second-order"),
@@ -101,10 +105,7 @@ public record NeuralUnlearnOptions(
     requireShare("share", share);
     requireShare("lossShare", lossShare);
     named.require(lossIncrease >= 0, "lossIncrease", lossIncrease, "be at least 0");
-    named.require(forgetStep > 0, "forgetStep", forgetStep, "be above 0");
-    if (rememberedAbove != null) {
-      requireShare("rememberedAbove", rememberedAbove);
-    }
+    requirePositive("rememberedBeyond", rememberedBeyond);
     named.require(rounds >= 1, "rounds", rounds, "be at least 1");
     named.require(iterations >= 1, "iterations", iterations, "be at least 1");
     named.require(tolerance > 0 && tolerance < 1, "tolerance", tolerance, "be above 0 and below 1");

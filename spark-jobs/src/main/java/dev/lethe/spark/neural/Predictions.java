@@ -32,27 +32,6 @@ final class Predictions {
     return right;
   }
 
-  /**
-   * Of each example, whether at least this share of the other classes has a smaller output than its
-   * own; none where targets are numbers.
-   */
-  static boolean[] areAbove(float[] outputs, Batch batch, double quantile) {
-    boolean[] above = new boolean[batch.rows()];
-    int width = outputs.length / batch.rows();
-    if (batch.classes().length == 0 || width == 1) {
-      return areRight(outputs, batch);
-    }
-    for (int i = 0; i < above.length; i++) {
-      float own = outputs[i * width + (int) batch.classes()[i]];
-      int smaller = 0;
-      for (int j = i * width; j < (i + 1) * width; j++) {
-        smaller += outputs[j] < own ? 1 : 0;
-      }
-      above[i] = smaller >= quantile * (width - 1);
-    }
-    return above;
-  }
-
   static long countRight(float[] outputs, Batch batch) {
     long count = 0;
     for (boolean right : areRight(outputs, batch)) {

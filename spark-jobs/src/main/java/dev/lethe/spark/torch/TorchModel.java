@@ -4,6 +4,7 @@ import dev.lethe.core.neural.Batch;
 import dev.lethe.core.neural.Curvature;
 import dev.lethe.core.neural.NetworkLoss;
 import dev.lethe.core.neural.NeuralModel;
+import dev.lethe.core.neural.TypicalOdds;
 import dev.lethe.spark.InvalidInputException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -50,7 +51,6 @@ public final class TorchModel implements NeuralModel {
   private static final long SUM = 2;
   private static final long EACH = 0;
   private static final long NO_CLASS = -100;
-  private static final double MOST_FORGETTING = 1e6;
 
   /** A parameter or a buffer of numbers. */
   private record Named(String name, Tensor tensor, int size) {}
@@ -334,20 +334,33 @@ public final class TorchModel implements NeuralModel {
   }
 
   @Override
-  public double addForgettingGradient(Batch batch, double[] sum) {
+  public void addMisfitGradient(Batch batch, TypicalOdds typical, double[] sum) {
     requireSize("the sum", sum.length, size);
     try (PointerScope scope = new PointerScope()) {
-      Tensor each = loss(forward(batch), batch, EACH);
-      // p / (1 - p) = 1 / (exp(l) - 1)
-      Tensor factors =
-          each.detach()
-              .expm1()
-              .reciprocal()
-              .clamp_min(new Scalar(1))
-              .clamp_max(new Scalar(MOST_FORGETTING));
-      add(grad(each.mul(factors).sum(), inputs, null, false), sum);
-      return each.sum().item_double();
+      Tensor misfits = standardized(forward(batch), batch, typical).square().mul(new Scalar(0.5));
+      add(grad(misfits.sum(), inputs, null, false), sum);
     }
+  }
+
+  /** r of each example. */
+  private Tensor standardized(Tensor outputs, Batch batch, TypicalOdds typical) {
+    long[] classes = batch.classes();
+    float[] means = new float[classes.length];
+    float[] deviations = new float[classes.length];
+    for (int i = 0; i < classes.length; i++) {
+      means[i] = (float) typical.mean((int) classes[i]);
+      deviations[i] = (float) typical.deviation((int) classes[i]);
+    }
+    Tensor odds;
+    if (loss == NetworkLoss.BINARY_CROSS_ENTROPY) {
+      Tensor signs = classes(batch).to(type).mul(new Scalar(2)).sub(new Scalar(1));
+      odds = outputs.reshape(batch.rows()).mul(signs);
+    } else {
+      Tensor own = classes(batch).reshape(batch.rows(), 1);
+      Tensor others = outputs.scatter(1, own, new Scalar(Double.NEGATIVE_INFINITY));
+      odds = outputs.gather(1, own).sub(torch.logsumexp(others, new long[] {1}, true)).reshape(-1);
+    }
+    return odds.sub(numbers(means, means.length)).div(numbers(deviations, deviations.length));
   }
 
   @Override
@@ -385,16 +398,28 @@ public final class TorchModel implements NeuralModel {
           add(grad(dot(gradient, direction), inputs, null, false), sum);
         }
         case GAUSS_NEWTON -> {
-          // J v as the derivative of J' w in w, which J' w is linear in
-          Tensor w = torch.zeros_like(outputs).set_requires_grad(true);
-          Tensor jv =
-              grad(dot(grad(outputs, inputs, w, true), direction), new TensorVector(w), null, true)
-                  .get(0)
-                  .detach();
+          Tensor jv = jacobianProduct(outputs, direction);
           add(grad(outputs, inputs, curvature(outputs.detach(), jv), false), sum);
         }
       }
     }
+  }
+
+  @Override
+  public void addMisfitProduct(Batch batch, TypicalOdds typical, double[] v, double[] sum) {
+    requireSize("v", v.length, size);
+    requireSize("the sum", sum.length, size);
+    try (PointerScope scope = new PointerScope()) {
+      TensorVector direction = tensors(v);
+      Tensor r = standardized(forward(batch), batch, typical);
+      add(grad(r, inputs, jacobianProduct(r, direction), false), sum);
+    }
+  }
+
+  /** J v as the derivative of J' w in w, which J' w is linear in; keeps the graph. */
+  private Tensor jacobianProduct(Tensor of, TensorVector v) {
+    Tensor w = torch.zeros_like(of).set_requires_grad(true);
+    return grad(dot(grad(of, inputs, w, true), v), new TensorVector(w), null, true).get(0).detach();
   }
 
   /** d2l/dz2 u, for each row. */

@@ -10,8 +10,10 @@ import dev.lethe.core.neural.Curvature;
 import dev.lethe.core.neural.NetworkBlock;
 import dev.lethe.core.neural.NetworkLoss;
 import dev.lethe.core.neural.NetworkSum;
+import dev.lethe.core.neural.NetworkSums;
 import dev.lethe.core.neural.NetworkSums.Filter;
 import dev.lethe.core.neural.Sample;
+import dev.lethe.core.neural.TypicalOdds;
 import dev.lethe.core.neural.ValueBlock;
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.LocalSpark;
@@ -31,6 +33,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.api.java.function.FilterFunction;
@@ -282,6 +285,71 @@ class DistributedNetworkTest {
       networks.forEach(OpenNetwork::close);
     }
     assertThat(ModelPool.idle()).isZero();
+  }
+
+  /** Log odds by probabilities in double precision; outputs are single: 1e-6 of some nats. */
+  @ParameterizedTest
+  @ValueSource(ints = {1, 3})
+  void misfits_anyPartitioning_areThoseOfOneMachine(int partitions) {
+    Batch all = everything();
+    try (OpenNetwork open = open();
+        DistributedNetwork data = data(open, partitions)) {
+      TorchModel alone = open.model();
+      double[] theta = alone.parameters();
+      float[] outputs = alone.outputs(all);
+      double[][] odds = new double[CLASSES][ROWS];
+      for (int i = 0; i < ROWS; i++) {
+        double sum = 0;
+        for (int c = 0; c < CLASSES; c++) {
+          sum += Math.exp(outputs[i * CLASSES + c]);
+        }
+        for (int c = 0; c < CLASSES; c++) {
+          double p = Math.exp(outputs[i * CLASSES + c]) / sum;
+          odds[c][i] = Math.log(p / (1 - p));
+        }
+      }
+      double[] mean = new double[CLASSES];
+      double[] deviation = new double[CLASSES];
+      TypicalOdds typical = data.typicalOdds(theta, Sample.ALL);
+      for (int c = 0; c < CLASSES; c++) {
+        int own = c;
+        double[] others =
+            IntStream.range(0, ROWS)
+                .filter(i -> all.classes()[i] != own)
+                .mapToDouble(i -> odds[own][i])
+                .toArray();
+        mean[c] = Arrays.stream(others).average().orElseThrow();
+        double m = mean[c];
+        deviation[c] =
+            Math.sqrt(Arrays.stream(others).map(o -> (o - m) * (o - m)).average().orElseThrow());
+        assertThat(typical.mean(c)).isCloseTo(mean[c], within(1e-5));
+        assertThat(typical.deviation(c)).isCloseTo(deviation[c], within(1e-5));
+      }
+      double misfit = 0;
+      int above = 0;
+      int below = 0;
+      for (int i = 0; i < ROWS; i++) {
+        int own = (int) all.classes()[i];
+        double r = (odds[own][i] - mean[own]) / deviation[own];
+        misfit += r * r / 2;
+        above += r > 1 ? 1 : 0;
+        below += r < -1 ? 1 : 0;
+      }
+      NetworkSums.Recall recall = data.recall(theta, typical, 1);
+      assertThat(recall.misfit()).isCloseTo(misfit, within(1e-4 * misfit));
+      assertThat(recall.remembered()).isEqualTo(above).isPositive();
+      assertThat(recall.avoided()).isEqualTo(below).isPositive().isNotEqualTo(above);
+
+      double[] v = new SplittableRandom(1).doubles(theta.length, -1, 1).toArray();
+      double[] gradient = new double[theta.length];
+      alone.addMisfitGradient(all, typical, gradient);
+      double[] product = new double[theta.length];
+      alone.addMisfitProduct(all, typical, v, product);
+      assertThat(Vectors.distance(data.misfitGradient(theta, typical).vector(), gradient))
+          .isLessThan(1e-5 * Vectors.norm(gradient));
+      assertThat(Vectors.distance(data.misfitProduct(theta, v, typical).vector(), product))
+          .isLessThan(1e-5 * Vectors.norm(product));
+    }
   }
 
   @Test

@@ -4,12 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 import static org.assertj.core.api.Assumptions.assumeThat;
+import static org.assertj.core.data.Percentage.withPercentage;
 
 import dev.lethe.core.linalg.Vectors;
 import dev.lethe.core.neural.Batch;
 import dev.lethe.core.neural.Curvature;
 import dev.lethe.core.neural.NetworkLoss;
 import dev.lethe.core.neural.NeuralModel;
+import dev.lethe.core.neural.TypicalOdds;
 import dev.lethe.spark.InvalidInputException;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -146,31 +148,90 @@ class TorchModelTest {
     }
   }
 
-  /** Of -log(1 - p) where p is above 1/2 and log p elsewhere, by the losses of each example. */
+  /** Of each example at theta + t v, from its outputs. */
+  private static double[] standardized(
+      TorchModel model, Case given, TypicalOdds typical, double[] theta, double t, double[] v) {
+    model.setParameters(Vectors.add(theta, t, v));
+    float[] outputs = model.outputs(given.batch());
+    double[] r = new double[ROWS];
+    for (int i = 0; i < ROWS; i++) {
+      int own = (int) given.batch().classes()[i];
+      r[i] = typical.standardized(outputs, i, outputs.length / ROWS, own);
+    }
+    return r;
+  }
+
+  /** A direction in which misfits change: a random one would be nearly orthogonal to that. */
+  private static double[] along(double[] gradient, long seed) {
+    double[] random = direction(gradient.length, seed);
+    return Vectors.add(
+        Vectors.add(new double[gradient.length], 1 / Vectors.norm(gradient), gradient),
+        0.5 / Vectors.norm(random),
+        random);
+  }
+
+  /** Of class c: mean -1 - c / 5, standard deviation 1 + c / 10. */
+  private static TypicalOdds typical() {
+    double[] moments = new double[TypicalOdds.moments(12)];
+    for (int c = 0; c < 12; c++) {
+      double mean = -1 - c / 5.0;
+      moments[3 * c] = 4;
+      moments[3 * c + 1] = 4 * mean;
+      moments[3 * c + 2] = 4 * (mean * mean + Math.pow(1 + c / 10.0, 2));
+    }
+    return TypicalOdds.of(moments);
+  }
+
   @ParameterizedTest
   @MethodSource("cases")
-  void addForgettingGradient_classes_isTheForgettingsDifference(Case given) {
+  void addMisfitGradient_classes_isTheMisfitsCentralDifference(Case given) {
     assumeThat(given.loss().hasClasses()).isTrue();
+    TypicalOdds typical = typical();
     try (TorchModel model = given.exact()) {
       double[] theta = model.parameters();
       double[] gradient = new double[model.size()];
-      model.addForgettingGradient(given.batch(), gradient);
-      double[] v = direction(model.size(), 1);
-      float[] start = model.losses(given.batch());
-      DoubleUnaryOperator unlikelihood =
+      model.addMisfitGradient(given.batch(), typical, gradient);
+      double[] v = along(gradient, 1);
+      DoubleUnaryOperator misfit =
           t -> {
-            model.setParameters(Vectors.add(theta, t, v));
-            double sum = 0;
-            float[] losses = model.losses(given.batch());
-            for (int i = 0; i < losses.length; i++) {
-              sum -= start[i] < Math.log(2) ? Math.log(-Math.expm1(-losses[i])) : losses[i];
-            }
-            return sum;
+            double[] r = standardized(model, given, typical, theta, t, v);
+            return Vectors.dot(r, r) / 2;
           };
-      // losses come in single precision: some 1e-6 over 2e-3, on gradients of 0.1
-      double difference =
-          (unlikelihood.applyAsDouble(1e-3) - unlikelihood.applyAsDouble(-1e-3)) / 2e-3;
-      assertThat(-Vectors.dot(gradient, v)).isCloseTo(difference, within(1e-3));
+      // outputs come in single precision: some 1e-6 over 2e-3, on products of 0.5 and more
+      double difference = (misfit.applyAsDouble(1e-3) - misfit.applyAsDouble(-1e-3)) / 2e-3;
+      assertThat(Vectors.dot(gradient, v)).isCloseTo(difference, within(2e-3));
+      assertThat(difference).isGreaterThan(0.2);
+    }
+  }
+
+  /** u' C v = sum_i (dr_i / du) (dr_i / dv), and the same the other way round. */
+  @ParameterizedTest
+  @MethodSource("cases")
+  void addMisfitProduct_classes_isThatOfTheResidualsDifferences(Case given) {
+    assumeThat(given.loss().hasClasses()).isTrue();
+    TypicalOdds typical = typical();
+    try (TorchModel model = given.exact()) {
+      double[] theta = model.parameters();
+      double[] gradient = new double[model.size()];
+      model.addMisfitGradient(given.batch(), typical, gradient);
+      double[] u = along(gradient, 1);
+      double[] v = along(gradient, 2);
+      double[] product = new double[model.size()];
+      model.addMisfitProduct(given.batch(), typical, v, product);
+      double[] other = new double[model.size()];
+      model.addMisfitProduct(given.batch(), typical, u, other);
+
+      double expected = 0;
+      double[] uUp = standardized(model, given, typical, theta, 1e-3, u);
+      double[] uDown = standardized(model, given, typical, theta, -1e-3, u);
+      double[] vUp = standardized(model, given, typical, theta, 1e-3, v);
+      double[] vDown = standardized(model, given, typical, theta, -1e-3, v);
+      for (int i = 0; i < ROWS; i++) {
+        expected += (uUp[i] - uDown[i]) / 2e-3 * (vUp[i] - vDown[i]) / 2e-3;
+      }
+      assertThat(Vectors.dot(u, product)).isCloseTo(expected, withPercentage(1));
+      assertThat(Vectors.dot(v, other))
+          .isCloseTo(Vectors.dot(u, product), within(1e-12 * Math.abs(expected)));
     }
   }
 
@@ -743,11 +804,13 @@ class TorchModelTest {
 
   private static void everyPass(NeuralModel model, Batch batch, double[] v, int steps) {
     double[] sum = new double[model.size()];
+    TypicalOdds typical = typical();
     for (int k = 0; k < steps; k++) {
       model.addProduct(batch, v, k % 2 == 0 ? Curvature.HESSIAN : Curvature.GAUSS_NEWTON, sum);
       model.addGradient(batch, sum);
       model.addTrainingGradient(batch, k, sum);
-      model.addForgettingGradient(batch, sum);
+      model.addMisfitGradient(batch, typical, sum);
+      model.addMisfitProduct(batch, typical, v, sum);
       model.evaluate(batch);
     }
   }
