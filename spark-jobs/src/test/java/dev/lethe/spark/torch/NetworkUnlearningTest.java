@@ -128,8 +128,8 @@ class NetworkUnlearningTest {
     public NetworkSum gradient(double[] theta, Sample sample, Filter filter) {
       MODEL.setParameters(theta);
       Batch batch = batch(sample);
-      if (filter != Filter.ALL) {
-        batch = batch.where(right(batch), filter == Filter.RIGHT);
+      if (filter == Filter.WRONG) {
+        batch = batch.where(right(batch), false);
       }
       NetworkSum sum = new NetworkSum(size(), 0);
       if (batch.rows() > 0) {
