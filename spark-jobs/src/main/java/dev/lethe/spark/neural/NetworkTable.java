@@ -150,16 +150,16 @@ final class NetworkTable {
     if (input.isText()) {
       String column = Objects.requireNonNull(input.text());
       String text = TableColumns.quoted(column);
-      return packed(
-          inPlace(
-              pairs.selectExpr(
-                  "coalesce(before." + text + ", '') AS before",
-                  "coalesce(after." + text + ", '') AS after",
-                  "after IS NULL AS removed")),
+      return inPlace(
+          pairs.selectExpr(
+              "coalesce(before." + text + ", '') AS before",
+              "coalesce(after." + text + ", '') AS after",
+              "after IS NULL AS removed"),
           new TextPairPacker(
               Objects.requireNonNull(input.window()),
               input.tokenOf(),
-              new TextChange.Replacements(changes, column)));
+              new TextChange.Replacements(changes, column)),
+          place);
     }
     StructType schema = (StructType) pairs.schema().apply("before").dataType();
     Values before = values(network, schema, "before.", place);
@@ -170,7 +170,7 @@ final class NetworkTable {
     columns.add(expr("after IS NULL"));
     columns.add(expr(differ(label)));
     columns.add(expr(differ(features)));
-    return packed(inPlace(numbered(pairs, columns)), new ValuePairPacker(before.packer()));
+    return inPlace(numbered(pairs, columns), new ValuePairPacker(before.packer()), place);
   }
 
   private static String differ(List<String> names) {
@@ -180,8 +180,9 @@ final class NetworkTable {
         .collect(Collectors.joining(" AND ", "NOT (", ")"));
   }
 
-  private static Dataset<Row> inPlace(Dataset<Row> rows) {
-    return RowPlacement.inPlace(rows, key(rows));
+  private static <B> JavaRDD<B> inPlace(Dataset<Row> rows, Packer<B> packer, String place) {
+    return SparkFailures.sanitized(
+        place, () -> packed(RowPlacement.inPlace(rows, key(rows)), packer));
   }
 
   /** A column of texts; NULL is no text. */

@@ -115,17 +115,14 @@ public final class NeuralUnlearnJob {
       AtomicPublication publication,
       Progress progress) {
     try (ChangedExamples examples =
-            SparkFailures.sanitized(
-                place(),
-                () ->
-                    ChangedExamples.of(
-                        open,
-                        request.changes(),
-                        corrections,
-                        table,
-                        corrections.corrected(table),
-                        options.partitions(),
-                        place()));
+            ChangedExamples.of(
+                open,
+                request.changes(),
+                corrections,
+                table,
+                corrections.corrected(table),
+                options.partitions(),
+                place());
         DistributedNetwork test =
             options.test() == null ? null : NeuralEvaluateJob.data(spark, open, options.test())) {
       NeuralTrainJob.requireRows(examples.corrected(), place());
