@@ -228,7 +228,7 @@ final class NeuralTrainCommand implements Callable<Integer> {
             loss,
             architecture(),
             module,
-            NetworkSchedule.ofOptions(optimizer, rate, momentum, batch, epochs, regParam, seed),
+            new NetworkSchedule(optimizer, rate, momentum, batch, epochs, regParam, seed),
             test.source(source),
             out,
             checkpoint,

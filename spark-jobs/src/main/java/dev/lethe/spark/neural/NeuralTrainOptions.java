@@ -51,6 +51,7 @@ public record NeuralTrainOptions(
     }
     NetworkDescription.checkTargets(Named.OPTION, loss, text != null, outputs);
     architecture.check(Named.OPTION, text != null, shape);
+    schedule.check(Named.OPTION);
     Named.OPTION.require(checkpointSteps >= 1, "checkpointSteps", checkpointSteps, "be at least 1");
   }
 }
