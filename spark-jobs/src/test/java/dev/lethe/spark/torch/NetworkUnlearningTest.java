@@ -164,25 +164,25 @@ class NetworkUnlearningTest {
     }
   }
 
+  /** Steps of all rows, as long as they come. */
+  private static Options.Builder unlimited() {
+    return Options.builder()
+        .share(1)
+        .lossShare(1)
+        .lossIncrease(1000)
+        .forgetting(1000)
+        .penalty(LAMBDA, LAMBDA);
+  }
+
   private static Options options(Method method, double share, int rounds, double damping) {
-    return new Options(
-        method,
-        Gradient.DIFFERENCE,
-        Curvature.GAUSS_NEWTON,
-        share,
-        1,
-        1000,
-        1000,
-        1,
-        rounds,
-        5000,
-        1e-10,
-        null,
-        damping,
-        null,
-        LAMBDA,
-        LAMBDA,
-        1);
+    return unlimited()
+        .method(method)
+        .share(share)
+        .rounds(rounds)
+        .iterations(5000)
+        .tolerance(1e-10)
+        .damping(damping)
+        .build();
   }
 
   private static Result run(Options options) {
@@ -367,24 +367,14 @@ class NetworkUnlearningTest {
   @Test
   void run_correctedGradient_comesNearAStationaryPoint() {
     Options settings =
-        new Options(
-            Method.CONJUGATE_GRADIENT,
-            Gradient.CORRECTED,
-            Curvature.GAUSS_NEWTON,
-            1,
-            1,
-            0.5,
-            1000,
-            1,
-            200,
-            500,
-            1e-8,
-            null,
-            1.0,
-            null,
-            LAMBDA,
-            LAMBDA,
-            1);
+        unlimited()
+            .gradient(Gradient.CORRECTED)
+            .lossIncrease(0.5)
+            .rounds(200)
+            .iterations(500)
+            .tolerance(1e-8)
+            .damping(1.0)
+            .build();
     Result result = run(settings);
     assertThat(Vectors.norm(objectiveGradient(result.theta())))
         .isLessThan(1e-3 * Vectors.norm(objectiveGradient(start())));
@@ -400,49 +390,19 @@ class NetworkUnlearningTest {
   @Test
   void run_stepThatRaisesTheLoss_isShortenedOrNotTaken() {
     Options bold =
-        new Options(
-            Method.FIRST_ORDER,
-            Gradient.DIFFERENCE,
-            Curvature.HESSIAN,
-            1,
-            1,
-            0,
-            1000,
-            1,
-            1,
-            10,
-            0.1,
-            1e3,
-            null,
-            null,
-            LAMBDA,
-            LAMBDA,
-            1);
+        unlimited()
+            .method(Method.FIRST_ORDER)
+            .curvature(Curvature.HESSIAN)
+            .lossIncrease(0)
+            .rounds(1)
+            .rate(1e3)
+            .build();
     Result shortened = run(bold);
     assertThat(shortened.rounds().get(0).attempts()).isGreaterThan(1);
     double before = new Rows(ROWS, RIGHT).evaluate(start()).loss();
     assertThat(new Rows(ROWS, RIGHT).evaluate(shortened.theta()).loss()).isLessThan(before);
 
-    Options hopeless =
-        new Options(
-            Method.FIRST_ORDER,
-            Gradient.DIFFERENCE,
-            Curvature.HESSIAN,
-            1,
-            1,
-            0,
-            1000,
-            1,
-            1,
-            10,
-            0.1,
-            1e30,
-            null,
-            null,
-            LAMBDA,
-            LAMBDA,
-            1);
-    Result refused = run(hopeless);
+    Result refused = run(bold.toBuilder().rate(1e30).build());
     assertThat(refused.outcome()).isEqualTo(Outcome.DIVERGED);
     assertThat(refused.theta()).isEqualTo(start());
   }
@@ -452,25 +412,7 @@ class NetworkUnlearningTest {
   void run_limitedForgetting_raisesTheLossesOfOldTargetsByNoMore() {
     double limit = 0.01;
     Options bold = options(Method.CONJUGATE_GRADIENT, 1, 8, 1e-6);
-    Options limited =
-        new Options(
-            bold.method(),
-            bold.gradient(),
-            bold.curvature(),
-            bold.share(),
-            bold.lossShare(),
-            bold.lossIncrease(),
-            limit,
-            bold.quantile(),
-            1,
-            bold.iterations(),
-            bold.tolerance(),
-            null,
-            bold.damping(),
-            null,
-            LAMBDA,
-            LAMBDA,
-            1);
+    Options limited = bold.toBuilder().forgetting(limit).rounds(1).build();
     Rows old = new Rows(CHANGED, WRONG);
     long remembered = old.forgettingGradient(start(), 1).rows();
     assertThat(remembered).isPositive();
@@ -490,27 +432,14 @@ class NetworkUnlearningTest {
   /** Of a penalty in mean form, lambda falls with the rows that are removed. */
   @Test
   void run_smallerPenalty_isPartOfTheGradient() {
-    Options one = options(Method.FIRST_ORDER, 1, 1, 1);
     double rate = 1e-4;
     Options changed =
-        new Options(
-            one.method(),
-            one.gradient(),
-            one.curvature(),
-            1,
-            1,
-            1000,
-            1000,
-            1,
-            1,
-            1,
-            0.5,
-            rate,
-            null,
-            null,
-            LAMBDA,
-            2 * LAMBDA,
-            1);
+        unlimited()
+            .method(Method.FIRST_ORDER)
+            .rounds(1)
+            .rate(rate)
+            .penalty(LAMBDA, 2 * LAMBDA)
+            .build();
     double[] g = Vectors.add(difference(), -LAMBDA, start());
     assertThat(Vectors.distance(run(changed).theta(), Vectors.add(start(), -rate, g)))
         .isLessThan(1e-12);
