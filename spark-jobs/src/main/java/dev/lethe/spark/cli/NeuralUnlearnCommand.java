@@ -69,11 +69,10 @@ final class NeuralUnlearnCommand implements Callable<Integer> {
   @Option(
       names = "--method",
       paramLabel = "METHOD",
-      defaultValue = "second-order",
       description =
           "second-order (default; damped conjugate gradient), lissa, first-order; to compare with,"
               + " fine-tune (trains on) and retrain (trains anew)")
-  private String method;
+  private @Nullable String method;
 
   @Option(
       names = "--layers",
@@ -87,50 +86,54 @@ final class NeuralUnlearnCommand implements Callable<Integer> {
   @Option(
       names = "--gradient",
       paramLabel = "KIND",
-      defaultValue = "difference",
       description =
           "difference (default; of the changed examples, as the paper has it) or corrected (of all"
               + " corrected data: a Newton step towards their minimiser)")
-  private String gradient;
+  private @Nullable String gradient;
 
   @Option(
       names = "--curvature",
       paramLabel = "KIND",
-      defaultValue = "gauss-newton",
       description = "gauss-newton (default; positive semidefinite) or hessian")
-  private String curvature;
+  private @Nullable String curvature;
 
   @Option(
       names = "--share",
       paramLabel = "X",
-      defaultValue = "0.05",
-      description = "Share of the corrected data that a product is taken of (default: 0.05)")
-  private double share;
+      description =
+          "Share of the corrected data that a product is taken of (default: "
+              + NetworkUnlearning.Options.SHARE
+              + ")")
+  private @Nullable Double share;
 
   @Option(
       names = "--loss-share",
       paramLabel = "X",
-      defaultValue = "0.1",
-      description = "Share of the corrected data that a step is checked on (default: 0.1)")
-  private double lossShare;
+      description =
+          "Share of the corrected data that a step is checked on (default: "
+              + NetworkUnlearning.Options.LOSS_SHARE
+              + ")")
+  private @Nullable Double lossShare;
 
   @Option(
       names = "--loss-increase",
       paramLabel = "X",
-      defaultValue = "0.01",
       description =
           "What a step may raise the mean loss on it by, relative; a shorter step is tried instead"
-              + " (default: 0.01)")
-  private double lossIncrease;
+              + " (default: "
+              + NetworkUnlearning.Options.LOSS_INCREASE
+              + ")")
+  private @Nullable Double lossIncrease;
 
   @Option(
       names = "--forget-step",
       paramLabel = "X",
-      defaultValue = "12",
       description =
           "What a step may raise the mean loss of old targets by that were remembered, in nats; a"
-              + " longer one is shortened (default: 12)")
-  private double forgetStep;
+              + " longer one is shortened (default: "
+              + NetworkUnlearning.Options.FORGETTING
+              + ")")
+  private @Nullable Double forgetStep;
 
   @Option(
       names = "--remembered-above",
@@ -143,23 +146,26 @@ final class NeuralUnlearnCommand implements Callable<Integer> {
   @Option(
       names = "--rounds",
       paramLabel = "N",
-      defaultValue = "20",
-      description = "Updates at most, as long as changed examples are wrong (default: 20)")
-  private int rounds;
+      description =
+          "Updates at most, as long as changed examples are wrong (default: "
+              + NetworkUnlearning.Options.ROUNDS
+              + ")")
+  private @Nullable Integer rounds;
 
   @Option(
       names = "--iterations",
       paramLabel = "N",
-      defaultValue = "50",
-      description = "Of a solve at most (default: 50)")
-  private int iterations;
+      description = "Of a solve at most (default: " + NetworkUnlearning.Options.ITERATIONS + ")")
+  private @Nullable Integer iterations;
 
   @Option(
       names = "--tolerance",
       paramLabel = "X",
-      defaultValue = "0.05",
-      description = "Of a solve: relative residual, or change of LiSSA (default: 0.05)")
-  private double tolerance;
+      description =
+          "Of a solve: relative residual, or change of LiSSA (default: "
+              + NetworkUnlearning.Options.TOLERANCE
+              + ")")
+  private @Nullable Double tolerance;
 
   @Option(
       names = "--rate",
@@ -184,15 +190,17 @@ final class NeuralUnlearnCommand implements Callable<Integer> {
   @Option(
       names = "--epochs",
       paramLabel = "N",
-      description = "Of fine-tune (default: 1); retrain takes the network's own")
+      description =
+          "Of fine-tune (default: "
+              + NeuralUnlearnOptions.EPOCHS
+              + "); retrain takes the network's own")
   private @Nullable Integer epochs;
 
   @Option(
       names = "--seed",
       paramLabel = "N",
-      defaultValue = "1",
-      description = "Of samples (default: 1)")
-  private long seed;
+      description = "Of samples (default: " + NetworkUnlearning.Options.SEED + ")")
+  private @Nullable Long seed;
 
   @Mixin private TestTable test;
 
@@ -219,31 +227,28 @@ final class NeuralUnlearnCommand implements Callable<Integer> {
   public Integer call() {
     TableSource source = table.source("--data", data);
     NeuralUnlearnOptions options =
-        new NeuralUnlearnOptions(
-            model,
-            source,
-            requestTable.source(request, id),
-            NeuralUnlearnOptions.Method.of(method),
-            layers,
-            gradient(),
-            curvature(),
-            share,
-            lossShare,
-            lossIncrease,
-            forgetStep,
-            rememberedAbove,
-            rounds,
-            iterations,
-            tolerance,
-            rate,
-            damping,
-            scale,
-            epochs,
-            seed,
-            test.source(source),
-            canary,
-            out,
-            table.partitions());
+        NeuralUnlearnOptions.builder(model, source, requestTable.source(request, id), out)
+            .method(method == null ? null : NeuralUnlearnOptions.Method.of(method))
+            .layers(layers)
+            .gradient(gradient())
+            .curvature(curvature())
+            .share(share)
+            .lossShare(lossShare)
+            .lossIncrease(lossIncrease)
+            .forgetStep(forgetStep)
+            .rememberedAbove(rememberedAbove)
+            .rounds(rounds)
+            .iterations(iterations)
+            .tolerance(tolerance)
+            .rate(rate)
+            .damping(damping)
+            .scale(scale)
+            .epochs(epochs)
+            .seed(seed)
+            .test(test.source(source))
+            .canary(canary)
+            .partitions(table.partitions())
+            .build();
     try (LetheSession session = LetheSession.open("Lethe neural unlearn")) {
       NeuralReport report = new NeuralUnlearnJob(options, session.spark()).run();
       NeuralSummary.of(report, out, figures.shown()).print(spec.commandLine().getOut());
@@ -251,7 +256,10 @@ final class NeuralUnlearnCommand implements Callable<Integer> {
     }
   }
 
-  private NetworkUnlearning.Gradient gradient() {
+  private NetworkUnlearning.@Nullable Gradient gradient() {
+    if (gradient == null) {
+      return null;
+    }
     return switch (gradient) {
       case "difference" -> NetworkUnlearning.Gradient.DIFFERENCE;
       case "corrected" -> NetworkUnlearning.Gradient.CORRECTED;
@@ -261,7 +269,10 @@ final class NeuralUnlearnCommand implements Callable<Integer> {
     };
   }
 
-  private Curvature curvature() {
+  private @Nullable Curvature curvature() {
+    if (curvature == null) {
+      return null;
+    }
     return switch (curvature) {
       case "gauss-newton" -> Curvature.GAUSS_NEWTON;
       case "hessian" -> Curvature.HESSIAN;
