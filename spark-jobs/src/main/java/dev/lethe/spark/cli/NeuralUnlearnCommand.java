@@ -71,7 +71,8 @@ final class NeuralUnlearnCommand implements Callable<Integer> {
       paramLabel = "METHOD",
       description =
           "second-order (default; damped conjugate gradient), lissa, first-order; to compare with,"
-              + " fine-tune (trains on) and retrain (trains anew)")
+              + " fine-tune (trains on) and retrain (trains anew). Options of other methods are"
+              + " refused")
   private @Nullable String method;
 
   @Option(

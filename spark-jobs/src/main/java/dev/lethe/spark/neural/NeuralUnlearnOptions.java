@@ -9,7 +9,10 @@ import dev.lethe.spark.job.RequestSource;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.Locale;
+import java.util.Set;
 import java.util.function.Consumer;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -130,10 +133,12 @@ public record NeuralUnlearnOptions(
 
   /** Options under construction; whatever is given null has its default. */
   public static final class Builder {
-    private static final EnumSet<Method> ALL = EnumSet.allOf(Method.class);
     private static final EnumSet<Method> UPDATES =
         EnumSet.of(Method.SECOND_ORDER, Method.LISSA, Method.FIRST_ORDER);
     private static final EnumSet<Method> SOLVES = EnumSet.of(Method.SECOND_ORDER, Method.LISSA);
+
+    /** Of first order: what the largest eigenvalue is taken of. */
+    private static final Set<String> CHOOSING_RATE = Set.of("curvature", "share");
 
     private final String model;
     private final TableSource table;
@@ -150,7 +155,16 @@ public record NeuralUnlearnOptions(
     private int partitions;
 
     /** A value that only some methods have a use for. */
-    private record Given(String key, Object value, EnumSet<Method> methods) {}
+    private record Given(String key, Object value, EnumSet<Method> methods) {
+      /** As the command line has it. */
+      String shown() {
+        String word =
+            value instanceof Enum<?> constant
+                ? constant.name().toLowerCase(Locale.ROOT).replace('_', '-')
+                : value.toString();
+        return Named.OPTION.of(key) + " " + word;
+      }
+    }
 
     private Builder(String model, TableSource table, RequestSource request, String out) {
       this.model = model;
@@ -172,39 +186,39 @@ public record NeuralUnlearnOptions(
     }
 
     public Builder gradient(NetworkUnlearning.@Nullable Gradient value) {
-      return set("gradient", ALL, value, update::gradient);
+      return set("gradient", UPDATES, value, update::gradient);
     }
 
     public Builder curvature(@Nullable Curvature value) {
-      return set("curvature", ALL, value, update::curvature);
+      return set("curvature", UPDATES, value, update::curvature);
     }
 
     public Builder share(@Nullable Double value) {
-      return set("share", ALL, value, update::share);
+      return set("share", UPDATES, value, update::share);
     }
 
     public Builder lossShare(@Nullable Double value) {
-      return set("lossShare", ALL, value, update::lossShare);
+      return set("lossShare", UPDATES, value, update::lossShare);
     }
 
     public Builder lossIncrease(@Nullable Double value) {
-      return set("lossIncrease", ALL, value, update::lossIncrease);
+      return set("lossIncrease", UPDATES, value, update::lossIncrease);
     }
 
     public Builder forgetStep(@Nullable Double value) {
-      return set("forgetStep", ALL, value, update::forgetting);
+      return set("forgetStep", UPDATES, value, update::forgetting);
     }
 
     public Builder rounds(@Nullable Integer value) {
-      return set("rounds", ALL, value, update::rounds);
+      return set("rounds", UPDATES, value, update::rounds);
     }
 
     public Builder iterations(@Nullable Integer value) {
-      return set("iterations", ALL, value, update::iterations);
+      return set("iterations", SOLVES, value, update::iterations);
     }
 
     public Builder tolerance(@Nullable Double value) {
-      return set("tolerance", ALL, value, update::tolerance);
+      return set("tolerance", SOLVES, value, update::tolerance);
     }
 
     public Builder rate(@Nullable Double value) {
@@ -220,7 +234,7 @@ public record NeuralUnlearnOptions(
     }
 
     public Builder seed(@Nullable Long value) {
-      return set("seed", ALL, value, update::seed);
+      return set("seed", UPDATES, value, update::seed);
     }
 
     public Builder epochs(@Nullable Integer value) {
@@ -263,30 +277,35 @@ public record NeuralUnlearnOptions(
      *     no use for
      */
     public NeuralUnlearnOptions build() {
-      NeuralUnlearnOptions options =
-          new NeuralUnlearnOptions(
-              model,
-              table,
-              request,
-              method,
-              layers,
-              method.update == null ? null : update.method(method.update).build(),
-              rememberedAbove,
-              epochs,
-              test,
-              canary,
-              out,
-              partitions);
+      boolean rated = given.stream().anyMatch(option -> option.key().equals("rate"));
       for (Given option : given) {
         if (!option.methods().contains(method)) {
           throw new InvalidInputException(
-              Named.OPTION.of(option.key())
-                  + ": --method "
+              option.shown()
+                  + ": no option of --method "
                   + method.word()
-                  + " has none; leave it out");
+                  + ", but of "
+                  + option.methods().stream().map(Method::word).collect(Collectors.joining(", ")));
+        }
+        if (rated && CHOOSING_RATE.contains(option.key())) {
+          throw new InvalidInputException(
+              option.shown()
+                  + ": --method first-order only chooses a rate by it; --rate gives one");
         }
       }
-      return options;
+      return new NeuralUnlearnOptions(
+          model,
+          table,
+          request,
+          method,
+          layers,
+          method.update == null ? null : update.method(method.update).build(),
+          rememberedAbove,
+          epochs,
+          test,
+          canary,
+          out,
+          partitions);
     }
   }
 }
