@@ -113,8 +113,12 @@ record Memorisation(String study, Config config, List<Trial> trials) implements 
       long seed = options.seed() + run;
       String of = "seed-" + seed;
       tables(networks, paragraphs(book, config.share()), seed, of);
-      networks.trainText(
-          of + "-train", config.window(), config.architecture(), config.schedule(seed), of);
+      networks.train(
+          of + "-train",
+          config.architecture(),
+          config.schedule(seed),
+          input -> input.text("text").window(config.window()),
+          of);
       for (Update update : updates) {
         trials.add(
             new Trial(

@@ -1,6 +1,5 @@
 package dev.lethe.benchmarks.endtoend;
 
-import dev.lethe.core.neural.Curvature;
 import dev.lethe.core.neural.NetworkUnlearning.Gradient;
 import dev.lethe.spark.data.TableSource;
 import dev.lethe.spark.job.RequestSource;
@@ -19,6 +18,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -33,12 +33,6 @@ import org.jspecify.annotations.Nullable;
  */
 record Networks(SparkSession spark, Path folder) {
   private static final int PARTITIONS = 2;
-
-  /** As the command line has them by default. */
-  private static final double LOSS_SHARE = 0.1;
-
-  private static final double LOSS_INCREASE = 0.01;
-  private static final double FORGET_STEP = 12;
 
   /**
    * How a method updates; the commands in {@code docs/neural.md} are these.
@@ -61,19 +55,22 @@ record Networks(SparkSession spark, Path folder) {
       return new Update(method, List.of(), false, 1, 1, 1, 0.5);
     }
 
+    boolean trains() {
+      return method == Method.FINE_TUNE || method == Method.RETRAIN;
+    }
+
+    boolean solves() {
+      return method == Method.SECOND_ORDER || method == Method.LISSA;
+    }
+
     /** As the command line has it. */
     String words() {
-      String words = "--method " + method.word();
-      if (method == Method.FINE_TUNE || method == Method.RETRAIN) {
-        return words;
-      }
-      return words
+      return "--method "
+          + method.word()
           + (layers.isEmpty() ? "" : " --layers " + String.join(",", layers))
           + (corrected ? " --gradient corrected" : "")
-          + (method == Method.FIRST_ORDER
-              ? " --share %s --rounds %d".formatted(share, rounds)
-              : " --share %s --rounds %d --iterations %d --tolerance %s"
-                  .formatted(share, rounds, iterations, tolerance));
+          + (trains() ? "" : " --share %s --rounds %d".formatted(share, rounds))
+          + (solves() ? " --iterations %d --tolerance %s".formatted(iterations, tolerance) : "");
     }
   }
 
@@ -108,68 +105,29 @@ record Networks(SparkSession spark, Path folder) {
     file(name, "id: bench-%s\nchanges:\n  - %s\n".formatted(name.replace(".yaml", ""), change));
   }
 
-  /** Trains a network, unless it is there. */
-  void trainText(
+  /**
+   * Trains a network, unless it is there.
+   *
+   * @param input what it reads of the table
+   */
+  void train(
       String table,
-      int window,
       NetworkArchitecture architecture,
       NetworkSchedule schedule,
+      Consumer<NeuralTrainOptions.Builder> input,
       String out) {
-    train(
-        new NeuralTrainOptions(
-            source("--data", path(table)),
-            List.of(),
-            List.of(),
-            1,
-            "text",
-            window,
-            null,
-            0,
-            "cross-entropy",
-            architecture,
-            null,
-            schedule,
-            null,
-            path(out),
-            null,
-            1,
-            PARTITIONS));
-  }
-
-  /** Trains a network, unless it is there. */
-  void trainImages(
-      String table, NetworkArchitecture architecture, NetworkSchedule schedule, String out) {
-    train(
-        new NeuralTrainOptions(
-            source("--data", path(table)),
-            List.of("pixels"),
-            List.of(1, 28, 28),
-            255,
-            null,
-            1,
-            "label",
-            10,
-            "cross-entropy",
-            architecture,
-            null,
-            schedule,
-            null,
-            path(out),
-            null,
-            1,
-            PARTITIONS));
-  }
-
-  private void train(NeuralTrainOptions options) {
-    if (Files.exists(Path.of(options.out()))) { // whole, as it appears in one piece
+    if (Files.exists(Path.of(path(out)))) { // whole, as it appears in one piece
       return;
     }
-    NeuralTrainJob.Result result = new NeuralTrainJob(options, spark).run();
+    NeuralTrainOptions.Builder options =
+        NeuralTrainOptions.builder(source("--data", path(table)), architecture, schedule, path(out))
+            .partitions(PARTITIONS);
+    input.accept(options);
+    NeuralTrainJob.Result result = new NeuralTrainJob(options.build(), spark).run();
     if (!result.finished()) {
       throw new IllegalStateException("a training ended with what is not a number");
     }
-    System.err.printf(
-        Locale.ROOT, "bench: trained %s in %.1f s%n", options.out(), result.seconds());
+    System.err.printf(Locale.ROOT, "bench: trained %s in %.1f s%n", path(out), result.seconds());
   }
 
   NeuralReport unlearn(
@@ -184,36 +142,25 @@ record Networks(SparkSession spark, Path folder) {
     if (Files.exists(Path.of(path(out)))) {
       StateCost.delete(Path.of(path(out)));
     }
-    boolean solves = update.method() == Method.SECOND_ORDER || update.method() == Method.LISSA;
-    NeuralReport report =
-        new NeuralUnlearnJob(
-                new NeuralUnlearnOptions(
-                    path(model),
-                    source("--data", path(table)),
-                    RequestSource.of(path(request)),
-                    update.method(),
-                    update.layers(),
-                    update.corrected() ? Gradient.CORRECTED : Gradient.DIFFERENCE,
-                    Curvature.GAUSS_NEWTON,
-                    update.share(),
-                    LOSS_SHARE,
-                    LOSS_INCREASE,
-                    FORGET_STEP,
-                    null,
-                    update.rounds(),
-                    solves ? update.iterations() : 1,
-                    solves ? update.tolerance() : 0.5,
-                    null,
-                    null,
-                    null,
-                    null,
-                    1,
-                    source("--test", path(test)),
-                    canary == null ? null : path(canary),
-                    path(out),
-                    PARTITIONS),
-                spark)
-            .run();
+    NeuralUnlearnOptions.Builder options =
+        NeuralUnlearnOptions.builder(
+                path(model),
+                source("--data", path(table)),
+                RequestSource.of(path(request)),
+                path(out))
+            .method(update.method())
+            .layers(update.layers())
+            .gradient(update.corrected() ? Gradient.CORRECTED : null)
+            .test(source("--test", path(test)))
+            .canary(canary == null ? null : path(canary))
+            .partitions(PARTITIONS);
+    if (!update.trains()) {
+      options.share(update.share()).rounds(update.rounds());
+    }
+    if (update.solves()) {
+      options.iterations(update.iterations()).tolerance(update.tolerance());
+    }
+    NeuralReport report = new NeuralUnlearnJob(options.build(), spark).run();
     System.err.printf(
         Locale.ROOT, "bench: %s %s in %.1f s%n", out, update.method().word(), report.seconds());
     return report;

@@ -130,8 +130,17 @@ record Poisoning(
         String of = "seed-%d-share-%s".formatted(seed, share);
         networks.table(
             of + "-train", () -> frame(networks, all, 0, images, poisoned(images, share, seed)));
-        networks.trainImages(
-            of + "-train", CNN, new NetworkSchedule("adam", 1e-3, 0, 64, epochs, 0, seed), of);
+        networks.train(
+            of + "-train",
+            CNN,
+            new NetworkSchedule("adam", 1e-3, 0, 64, epochs, 0, seed),
+            input ->
+                input
+                    .numbers(List.of("pixels"), List.of(1, 28, 28))
+                    .divisor(255.0)
+                    .label("label")
+                    .outputs(CLASSES),
+            of);
         confusions.add(new Confusion(seed, share, "poisoned", networks.confusion(of, "test")));
         List<Update> updates = new ArrayList<>(given);
         if (retrained == null) { // of the corrected labels, which are the same for every share

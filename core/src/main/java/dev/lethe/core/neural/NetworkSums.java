@@ -54,8 +54,6 @@ public interface NetworkSums {
   enum Filter {
     ALL,
     /** Those of another class than that of the largest output. */
-    WRONG,
-    /** Those of the class of the largest output. */
-    RIGHT
+    WRONG
   }
 }

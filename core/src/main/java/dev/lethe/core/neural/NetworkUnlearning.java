@@ -125,7 +125,161 @@ public final class NetworkUnlearning {
       @Nullable Double scale,
       double lambda,
       double lambdaBefore,
-      long seed) {}
+      long seed) {
+    /** Defaults, as the builder and the command line have them. */
+    public static final double SHARE = 0.05;
+
+    public static final double LOSS_SHARE = 0.1;
+    public static final double LOSS_INCREASE = 0.01;
+    public static final int ROUNDS = 20;
+    public static final int ITERATIONS = 50;
+    public static final double TOLERANCE = 0.05;
+    public static final long SEED = 1;
+
+    /** All by default, second order by conjugate gradient. */
+    public static Builder builder() {
+      return new Builder();
+    }
+
+    /** The same, to change some of them. */
+    public Builder toBuilder() {
+      return new Builder()
+          .method(method)
+          .gradient(gradient)
+          .curvature(curvature)
+          .share(share)
+          .lossShare(lossShare)
+          .lossIncrease(lossIncrease)
+          .beyond(beyond)
+          .rounds(rounds)
+          .iterations(iterations)
+          .tolerance(tolerance)
+          .rate(rate)
+          .damping(damping)
+          .scale(scale)
+          .penalty(lambda, lambdaBefore)
+          .seed(seed);
+    }
+
+    /** Options under construction. */
+    public static final class Builder {
+      private Method method = Method.CONJUGATE_GRADIENT;
+      private Gradient gradient = Gradient.DIFFERENCE;
+      private Curvature curvature = Curvature.GAUSS_NEWTON;
+      private double share = SHARE;
+      private double lossShare = LOSS_SHARE;
+      private double lossIncrease = LOSS_INCREASE;
+      private @Nullable Double beyond;
+      private int rounds = ROUNDS;
+      private int iterations = ITERATIONS;
+      private double tolerance = TOLERANCE;
+      private @Nullable Double rate;
+      private @Nullable Double damping;
+      private @Nullable Double scale;
+      private double lambda;
+      private double lambdaBefore;
+      private long seed = SEED;
+
+      private Builder() {}
+
+      public Builder method(Method value) {
+        method = value;
+        return this;
+      }
+
+      public Builder gradient(Gradient value) {
+        gradient = value;
+        return this;
+      }
+
+      public Builder curvature(Curvature value) {
+        curvature = value;
+        return this;
+      }
+
+      public Builder share(double value) {
+        share = value;
+        return this;
+      }
+
+      public Builder lossShare(double value) {
+        lossShare = value;
+        return this;
+      }
+
+      public Builder lossIncrease(double value) {
+        lossIncrease = value;
+        return this;
+      }
+
+      public Builder beyond(@Nullable Double value) {
+        beyond = value;
+        return this;
+      }
+
+      public Builder rounds(int value) {
+        rounds = value;
+        return this;
+      }
+
+      public Builder iterations(int value) {
+        iterations = value;
+        return this;
+      }
+
+      public Builder tolerance(double value) {
+        tolerance = value;
+        return this;
+      }
+
+      public Builder rate(@Nullable Double value) {
+        rate = value;
+        return this;
+      }
+
+      public Builder damping(@Nullable Double value) {
+        damping = value;
+        return this;
+      }
+
+      public Builder scale(@Nullable Double value) {
+        scale = value;
+        return this;
+      }
+
+      /** Of the corrected objective and of the original one; none by default. */
+      public Builder penalty(double corrected, double before) {
+        lambda = corrected;
+        lambdaBefore = before;
+        return this;
+      }
+
+      public Builder seed(long value) {
+        seed = value;
+        return this;
+      }
+
+      public Options build() {
+        return new Options(
+            method,
+            gradient,
+            curvature,
+            share,
+            lossShare,
+            lossIncrease,
+            beyond,
+            rounds,
+            iterations,
+            tolerance,
+            rate,
+            damping,
+            scale,
+            lambda,
+            lambdaBefore,
+            seed);
+      }
+    }
+  }
 
   /**
    * Default damping, in largest eigenvalues: directions of less curvature than that are left alone.

@@ -60,7 +60,7 @@ final class NeuralTrainCommand implements Callable<Integer> {
   @Option(
       names = "--divisor",
       paramLabel = "X",
-      description = "Every number is divided by it (default: 1)")
+      description = "Every number is divided by it (default: " + NeuralTrainOptions.DIVISOR + ")")
   private @Nullable Double divisor;
 
   @Option(
@@ -74,7 +74,10 @@ final class NeuralTrainCommand implements Callable<Integer> {
   @Option(
       names = "--window",
       paramLabel = "N",
-      description = "Characters before the one that is predicted (default: 24)")
+      description =
+          "Characters before the one that is predicted (default: "
+              + NeuralTrainOptions.WINDOW
+              + ")")
   private @Nullable Integer window;
 
   @Option(
@@ -86,15 +89,17 @@ final class NeuralTrainCommand implements Callable<Integer> {
   @Option(
       names = "--outputs",
       paramLabel = "N",
-      description = "Classes, or numbers of a label (default: 2); not with --text")
+      description =
+          "Classes, or numbers of a label (default: "
+              + NeuralTrainOptions.OUTPUTS
+              + "); not with --text")
   private @Nullable Integer outputs;
 
   @Option(
       names = "--loss",
       paramLabel = "LOSS",
-      defaultValue = "cross-entropy",
       description = "cross-entropy (default), binary-cross-entropy or squared")
-  private String loss;
+  private @Nullable String loss;
 
   @Option(
       names = "--architecture",
@@ -195,7 +200,8 @@ final class NeuralTrainCommand implements Callable<Integer> {
   @Option(
       names = "--checkpoint-steps",
       paramLabel = "N",
-      description = "Steps between checkpoints (default: 500)")
+      description =
+          "Steps between checkpoints (default: " + NeuralTrainOptions.CHECKPOINT_STEPS + ")")
   private @Nullable Integer checkpointSteps;
 
   @Mixin private TestTable test;
@@ -216,24 +222,24 @@ final class NeuralTrainCommand implements Callable<Integer> {
     check();
     TableSource source = table.source("--data", data);
     NeuralTrainOptions options =
-        new NeuralTrainOptions(
-            source,
-            features,
-            shape,
-            divisor == null ? 1 : divisor,
-            text,
-            window == null ? 24 : window,
-            label,
-            outputs == null ? 2 : outputs,
-            loss,
-            architecture(),
-            module,
-            NetworkSchedule.ofOptions(optimizer, rate, momentum, batch, epochs, regParam, seed),
-            test.source(source),
-            out,
-            checkpoint,
-            checkpointSteps == null ? 500 : checkpointSteps,
-            table.partitions());
+        NeuralTrainOptions.builder(
+                source,
+                architecture(),
+                new NetworkSchedule(optimizer, rate, momentum, batch, epochs, regParam, seed),
+                out)
+            .numbers(features, shape)
+            .divisor(divisor)
+            .text(text)
+            .window(window)
+            .label(label)
+            .outputs(outputs)
+            .loss(loss)
+            .module(module)
+            .test(test.source(source))
+            .checkpoint(checkpoint)
+            .checkpointSteps(checkpointSteps)
+            .partitions(table.partitions())
+            .build();
     try (LetheSession session = LetheSession.open("Lethe neural train")) {
       NeuralTrainJob.Result result = new NeuralTrainJob(options, session.spark()).run();
       NeuralSummary.of(result, out, figures.shown()).print(spec.commandLine().getOut());

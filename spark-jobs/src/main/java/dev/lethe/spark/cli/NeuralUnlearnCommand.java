@@ -69,11 +69,11 @@ final class NeuralUnlearnCommand implements Callable<Integer> {
   @Option(
       names = "--method",
       paramLabel = "METHOD",
-      defaultValue = "second-order",
       description =
           "second-order (default; damped conjugate gradient), lissa, first-order; to compare with,"
-              + " fine-tune (trains on) and retrain (trains anew)")
-  private String method;
+              + " fine-tune (trains on) and retrain (trains anew). Options of other methods are"
+              + " refused")
+  private @Nullable String method;
 
   @Option(
       names = "--layers",
@@ -87,41 +87,44 @@ final class NeuralUnlearnCommand implements Callable<Integer> {
   @Option(
       names = "--gradient",
       paramLabel = "KIND",
-      defaultValue = "difference",
       description =
           "difference (default; of the changed examples, as the paper has it) or corrected (of all"
               + " corrected data: a Newton step towards their minimiser)")
-  private String gradient;
+  private @Nullable String gradient;
 
   @Option(
       names = "--curvature",
       paramLabel = "KIND",
-      defaultValue = "gauss-newton",
       description = "gauss-newton (default; positive semidefinite) or hessian")
-  private String curvature;
+  private @Nullable String curvature;
 
   @Option(
       names = "--share",
       paramLabel = "X",
-      defaultValue = "0.05",
-      description = "Share of the corrected data that a product is taken of (default: 0.05)")
-  private double share;
+      description =
+          "Share of the corrected data that a product is taken of (default: "
+              + NetworkUnlearning.Options.SHARE
+              + ")")
+  private @Nullable Double share;
 
   @Option(
       names = "--loss-share",
       paramLabel = "X",
-      defaultValue = "0.1",
-      description = "Share of the corrected data that a step is checked on (default: 0.1)")
-  private double lossShare;
+      description =
+          "Share of the corrected data that a step is checked on (default: "
+              + NetworkUnlearning.Options.LOSS_SHARE
+              + ")")
+  private @Nullable Double lossShare;
 
   @Option(
       names = "--loss-increase",
       paramLabel = "X",
-      defaultValue = "0.01",
       description =
           "What a step may raise the mean loss on it by, relative; a shorter step is tried instead"
-              + " (default: 0.01)")
-  private double lossIncrease;
+              + " (default: "
+              + NetworkUnlearning.Options.LOSS_INCREASE
+              + ")")
+  private @Nullable Double lossIncrease;
 
   @Option(
       names = "--remembered-beyond",
@@ -129,29 +132,36 @@ final class NeuralUnlearnCommand implements Callable<Integer> {
       description =
           "An old target counts as remembered, or avoided, where its log odds are more than this"
               + " many standard deviations above, or below, their mean where it is no target"
-              + " (default: 2; of a text 0.5)")
+              + " (default: "
+              + NeuralUnlearnOptions.LABELS_BEYOND
+              + "; of a text "
+              + NeuralUnlearnOptions.TEXTS_BEYOND
+              + ")")
   private @Nullable Double rememberedBeyond;
 
   @Option(
       names = "--rounds",
       paramLabel = "N",
-      defaultValue = "20",
-      description = "Updates at most, as long as changed examples are wrong (default: 20)")
-  private int rounds;
+      description =
+          "Updates at most, as long as changed examples are wrong (default: "
+              + NetworkUnlearning.Options.ROUNDS
+              + ")")
+  private @Nullable Integer rounds;
 
   @Option(
       names = "--iterations",
       paramLabel = "N",
-      defaultValue = "50",
-      description = "Of a solve at most (default: 50)")
-  private int iterations;
+      description = "Of a solve at most (default: " + NetworkUnlearning.Options.ITERATIONS + ")")
+  private @Nullable Integer iterations;
 
   @Option(
       names = "--tolerance",
       paramLabel = "X",
-      defaultValue = "0.05",
-      description = "Of a solve: relative residual, or change of LiSSA (default: 0.05)")
-  private double tolerance;
+      description =
+          "Of a solve: relative residual, or change of LiSSA (default: "
+              + NetworkUnlearning.Options.TOLERANCE
+              + ")")
+  private @Nullable Double tolerance;
 
   @Option(
       names = "--rate",
@@ -176,15 +186,17 @@ final class NeuralUnlearnCommand implements Callable<Integer> {
   @Option(
       names = "--epochs",
       paramLabel = "N",
-      description = "Of fine-tune (default: 1); retrain takes the network's own")
+      description =
+          "Of fine-tune (default: "
+              + NeuralUnlearnOptions.EPOCHS
+              + "); retrain takes the network's own")
   private @Nullable Integer epochs;
 
   @Option(
       names = "--seed",
       paramLabel = "N",
-      defaultValue = "1",
-      description = "Of samples (default: 1)")
-  private long seed;
+      description = "Of samples (default: " + NetworkUnlearning.Options.SEED + ")")
+  private @Nullable Long seed;
 
   @Mixin private TestTable test;
 
@@ -211,30 +223,27 @@ final class NeuralUnlearnCommand implements Callable<Integer> {
   public Integer call() {
     TableSource source = table.source("--data", data);
     NeuralUnlearnOptions options =
-        new NeuralUnlearnOptions(
-            model,
-            source,
-            requestTable.source(request, id),
-            NeuralUnlearnOptions.Method.of(method),
-            layers,
-            gradient(),
-            curvature(),
-            share,
-            lossShare,
-            lossIncrease,
-            rememberedBeyond,
-            rounds,
-            iterations,
-            tolerance,
-            rate,
-            damping,
-            scale,
-            epochs,
-            seed,
-            test.source(source),
-            canary,
-            out,
-            table.partitions());
+        NeuralUnlearnOptions.builder(model, source, requestTable.source(request, id), out)
+            .method(method == null ? null : NeuralUnlearnOptions.Method.of(method))
+            .layers(layers)
+            .gradient(gradient())
+            .curvature(curvature())
+            .share(share)
+            .lossShare(lossShare)
+            .lossIncrease(lossIncrease)
+            .rememberedBeyond(rememberedBeyond)
+            .rounds(rounds)
+            .iterations(iterations)
+            .tolerance(tolerance)
+            .rate(rate)
+            .damping(damping)
+            .scale(scale)
+            .epochs(epochs)
+            .seed(seed)
+            .test(test.source(source))
+            .canary(canary)
+            .partitions(table.partitions())
+            .build();
     try (LetheSession session = LetheSession.open("Lethe neural unlearn")) {
       NeuralReport report = new NeuralUnlearnJob(options, session.spark()).run();
       NeuralSummary.of(report, out, figures.shown()).print(spec.commandLine().getOut());
@@ -242,7 +251,10 @@ final class NeuralUnlearnCommand implements Callable<Integer> {
     }
   }
 
-  private NetworkUnlearning.Gradient gradient() {
+  private NetworkUnlearning.@Nullable Gradient gradient() {
+    if (gradient == null) {
+      return null;
+    }
     return switch (gradient) {
       case "difference" -> NetworkUnlearning.Gradient.DIFFERENCE;
       case "corrected" -> NetworkUnlearning.Gradient.CORRECTED;
@@ -252,7 +264,10 @@ final class NeuralUnlearnCommand implements Callable<Integer> {
     };
   }
 
-  private Curvature curvature() {
+  private @Nullable Curvature curvature() {
+    if (curvature == null) {
+      return null;
+    }
     return switch (curvature) {
       case "gauss-newton" -> Curvature.GAUSS_NEWTON;
       case "hessian" -> Curvature.HESSIAN;

@@ -73,7 +73,7 @@ final class FixedFeatures implements FlatMapFunction<Iterator<NetworkBlock>, Net
       int each = batch.targets().length / batch.rows();
       if (from == begin) {
         width = made.length / batch.rows();
-        int rows = Math.max(batch.rows(), NetworkTable.blockRows((long) width + each));
+        int rows = Math.max(batch.rows(), Packer.blockRows((long) width + each));
         end = Math.min(end, begin + rows);
         values = new float[(end - begin) * width];
         classes = new int[batch.classes().length > 0 ? end - begin : 0];

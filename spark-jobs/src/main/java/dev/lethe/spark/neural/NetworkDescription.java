@@ -31,6 +31,7 @@ public record NetworkDescription(
           input.isText() ? "label: a text predicts itself" : "label: a column is needed");
     }
     checkTargets(Named.KEY, loss, input.isText(), outputs);
+    schedule.check(Named.KEY);
     if (input.isText() && outputs != input.tokens()) {
       throw new InvalidInputException(
           "vocabulary: has "

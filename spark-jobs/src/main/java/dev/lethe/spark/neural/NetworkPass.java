@@ -241,7 +241,7 @@ final class NetworkPass extends PartTask<NetworkBlock, NetworkSum> {
     }
 
     private void visit(Batch all) {
-      Batch batch = arguments.filter == Filter.ALL ? all : filtered(all);
+      Batch batch = arguments.filter == Filter.ALL ? all : wrong(all);
       if (batch.rows() == 0) {
         return;
       }
@@ -300,9 +300,8 @@ final class NetworkPass extends PartTask<NetworkBlock, NetworkSum> {
       }
     }
 
-    private Batch filtered(Batch batch) {
-      boolean[] right = Predictions.areRight(model.outputs(batch), batch);
-      return batch.where(right, arguments.filter == Filter.RIGHT);
+    private Batch wrong(Batch batch) {
+      return batch.where(Predictions.areRight(model.outputs(batch), batch), false);
     }
 
     private static double total(float[] losses) {

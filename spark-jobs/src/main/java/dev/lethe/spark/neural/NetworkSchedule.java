@@ -22,35 +22,12 @@ public record NetworkSchedule(
     int epochs,
     double regParam,
     long seed) {
-  public NetworkSchedule {
-    check(Named.KEY, optimizer, rate, momentum, batch, epochs, regParam);
-  }
-
   /**
-   * What options give.
+   * Whether it is one that can be followed.
    *
-   * @throws InvalidInputException naming the option that cannot be used
+   * @throws InvalidInputException if not
    */
-  public static NetworkSchedule ofOptions(
-      String optimizer,
-      double rate,
-      double momentum,
-      int batch,
-      int epochs,
-      double regParam,
-      long seed) {
-    check(Named.OPTION, optimizer, rate, momentum, batch, epochs, regParam);
-    return new NetworkSchedule(optimizer, rate, momentum, batch, epochs, regParam, seed);
-  }
-
-  private static void check(
-      Named named,
-      String optimizer,
-      double rate,
-      double momentum,
-      int batch,
-      int epochs,
-      double regParam) {
+  void check(Named named) {
     boolean adam = optimizer.equals("adam");
     named.require(adam || optimizer.equals("sgd"), "optimizer", optimizer, "be adam or sgd");
     named.require(rate > 0 && !Double.isInfinite(rate), "rate", rate, "be finite and above 0");

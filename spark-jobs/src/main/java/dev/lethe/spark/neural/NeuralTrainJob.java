@@ -166,8 +166,7 @@ public final class NeuralTrainJob {
     spark.sparkContext().setJobDescription("Lethe neural train: characters");
     try {
       return SparkFailures.sanitized(
-          options.table().name(),
-          () -> NetworkTable.characters(table, column, options.table().name()));
+          options.table().name(), () -> TextRows.characters(table, column, options.table().name()));
     } finally {
       spark.sparkContext().setJobDescription(null);
     }

@@ -19,6 +19,7 @@ import dev.lethe.spark.request.LabelDomain;
 import dev.lethe.spark.request.Request;
 import dev.lethe.spark.torch.Libtorch;
 import java.util.List;
+import java.util.Objects;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -118,17 +119,14 @@ public final class NeuralUnlearnJob {
       AtomicPublication publication,
       Progress progress) {
     try (ChangedExamples examples =
-            SparkFailures.sanitized(
-                place(),
-                () ->
-                    ChangedExamples.of(
-                        open,
-                        request.changes(),
-                        corrections,
-                        table,
-                        corrections.corrected(table),
-                        options.partitions(),
-                        place()));
+            ChangedExamples.of(
+                open,
+                request.changes(),
+                corrections,
+                table,
+                corrections.corrected(table),
+                options.partitions(),
+                place());
         DistributedNetwork test =
             options.test() == null ? null : NeuralEvaluateJob.data(spark, open, options.test())) {
       NeuralTrainJob.requireRows(examples.corrected(), place());
@@ -210,10 +208,7 @@ public final class NeuralUnlearnJob {
               train(
                   open,
                   examples,
-                  open.network()
-                      .description()
-                      .schedule()
-                      .withEpochs(options.epochs() == null ? 1 : options.epochs()),
+                  open.network().description().schedule().withEpochs(options.epochs()),
                   progress);
       default -> updated = update(open, examples, progress);
     }
@@ -245,45 +240,29 @@ public final class NeuralUnlearnJob {
   private NetworkUnlearning.Result update(
       OpenNetwork open, ChangedExamples examples, Progress progress) {
     progress.phase("updating");
-    double regParam = open.network().description().schedule().regParam();
+    NetworkUnlearning.Options given = Objects.requireNonNull(options.update());
+    NetworkDescription network = open.network().description();
+    double regParam = network.schedule().regParam();
     long rowsBefore =
         examples.corrected().rows() - examples.after().rows() + examples.before().rows();
+    NetworkUnlearning.Options fitted =
+        given.toBuilder()
+            .beyond(rememberedBeyond(network))
+            .rounds(rounds(network, given))
+            .penalty(regParam * examples.corrected().rows(), regParam * rowsBefore)
+            .build();
     NetworkUnlearning.Result result =
-        new NetworkUnlearning(
-                examples.changed(),
-                examples.corrected(),
-                new NetworkUnlearning.Options(
-                    switch (options.method()) {
-                      case FIRST_ORDER -> NetworkUnlearning.Method.FIRST_ORDER;
-                      case LISSA -> NetworkUnlearning.Method.LISSA;
-                      default -> NetworkUnlearning.Method.CONJUGATE_GRADIENT;
-                    },
-                    options.gradient(),
-                    options.curvature(),
-                    options.share(),
-                    options.lossShare(),
-                    options.lossIncrease(),
-                    rememberedBeyond(open.network().description()),
-                    rounds(open.network().description()),
-                    options.iterations(),
-                    options.tolerance(),
-                    options.rate(),
-                    options.damping(),
-                    options.scale(),
-                    regParam * examples.corrected().rows(),
-                    regParam * rowsBefore,
-                    options.seed()),
-                progress::update)
+        new NetworkUnlearning(examples.changed(), examples.corrected(), fitted, progress::update)
             .run(open.model().parameters());
     open.model().setParameters(result.theta());
     return result;
   }
 
   /** Where targets are numbers none is right or wrong, and nothing says when to repeat. */
-  private int rounds(NetworkDescription network) {
-    return network.classes() == 0 && options.gradient() == NetworkUnlearning.Gradient.DIFFERENCE
+  private static int rounds(NetworkDescription network, NetworkUnlearning.Options given) {
+    return network.classes() == 0 && given.gradient() == NetworkUnlearning.Gradient.DIFFERENCE
         ? 1
-        : options.rounds();
+        : given.rounds();
   }
 
   /** Nothing is typical of a number. */

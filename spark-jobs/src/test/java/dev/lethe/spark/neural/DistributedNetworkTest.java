@@ -353,17 +353,20 @@ class DistributedNetworkTest {
   }
 
   @Test
-  void gradient_filtersAndSamples_splitTheWhole() {
+  void gradient_filterAndSample_areOfThoseExamples() {
+    Batch all = everything();
     try (OpenNetwork open = open();
         DistributedNetwork data = data(open, 3)) {
-      double[] theta = open.model().parameters();
-      NetworkSum all = data.gradient(theta, Sample.ALL, Filter.ALL);
-      NetworkSum right = data.gradient(theta, Sample.ALL, Filter.RIGHT);
-      NetworkSum wrong = data.gradient(theta, Sample.ALL, Filter.WRONG);
-      assertThat(right.rows()).isEqualTo(data.evaluate(theta).correct()).isPositive();
-      assertThat(right.rows() + wrong.rows()).isEqualTo(ROWS);
-      assertThat(Vectors.distance(Vectors.add(right.vector(), 1, wrong.vector()), all.vector()))
-          .isLessThan(1e-5 * Vectors.norm(all.vector()));
+      TorchModel alone = open.model();
+      double[] theta = alone.parameters();
+      Batch wrong = all.where(Predictions.areRight(alone.outputs(all), all), false);
+      double[] gradient = new double[theta.length];
+      alone.addGradient(wrong, gradient);
+      NetworkSum sum = data.gradient(theta, Sample.ALL, Filter.WRONG);
+      assertThat(data.evaluate(theta).correct()).isPositive();
+      assertThat(sum.rows()).isEqualTo(ROWS - data.evaluate(theta).correct()).isPositive();
+      assertThat(Vectors.distance(sum.vector(), gradient))
+          .isLessThan(1e-5 * Vectors.norm(gradient));
       // 5 standard deviations of a binomial: 700 times 0.2 times 0.8 is 10.6 squared
       assertThat(data.evaluate(theta, new Sample(0.2, 1)).rows()).isBetween(87L, 193L);
       assertThat(data.evaluate(theta, new Sample(0.2, 1)).loss())

@@ -160,26 +160,28 @@ class NeuralJobsTest {
   void unlearn_wrongLabels_newOnesAreLearned(String method) throws IOException {
     String out = "relabelled-" + method;
 
-    String printed =
-        succeeds(
-            "unlearn",
-            "--model",
-            at("mlp"),
-            "--data",
-            at("points"),
-            "--request",
-            relabel(),
-            "--method",
-            method,
-            "--share",
-            "1",
-            "--loss-share",
-            "1",
-            "--test",
-            at("held-out"),
-            "--figures",
-            "--out",
-            at(out));
+    List<String> arguments =
+        new ArrayList<>(
+            List.of(
+                "unlearn",
+                "--model",
+                at("mlp"),
+                "--data",
+                at("points"),
+                "--request",
+                relabel(),
+                "--method",
+                method,
+                "--test",
+                at("held-out"),
+                "--figures",
+                "--out",
+                at(out)));
+    if (!method.equals("fine-tune") && !method.equals("retrain")) {
+      arguments.addAll(List.of("--share", "1", "--loss-share", "1"));
+    }
+
+    String printed = succeeds(arguments.toArray(String[]::new));
 
     JsonNode report = report(out);
     assertThat(report.get("verdict").asText()).isEqualTo("empirical");
@@ -421,14 +423,46 @@ class NeuralJobsTest {
         "--curvature fisher|--curvature fisher: allowed are gauss-newton and hessian",
         "--damping -1|--damping -1.0: must be finite and above 0",
         "--rounds 0|--rounds 0: must be at least 1",
-        "--epochs 0|--epochs 0: must be at least 1",
-        "--epochs 2|--epochs: --method second-order has none; leave it out",
-        "--rate 1|--rate: --method second-order has none; leave it out",
-        "--scale 1|--scale: --method second-order has none; leave it out",
-        "--method retrain --layers fc2|--layers: --method retrain has none; leave it out",
-        "--method first-order --damping 1|--damping: --method first-order has none; leave it out",
+        "--method fine-tune --epochs 0|--epochs 0: must be at least 1",
+        "--epochs 2|--epochs 2: no option of --method second-order, but of fine-tune",
+        "--method first-order --rate 1 --share 1|--share 1.0: --method first-order only chooses a rate by it; --rate gives one",
+        "--method first-order --curvature hessian --rate 1|--curvature hessian: --method first-order only chooses a rate by it; --rate gives one",
       })
   void unlearn_badOption_isRefused(String option, String message) throws IOException {
+    refused(option, message);
+  }
+
+  /** Its default, too: whoever gives it relies on it. */
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "--layers fc2|second-order, lissa, first-order",
+        "--gradient difference|second-order, lissa, first-order",
+        "--curvature gauss-newton|second-order, lissa, first-order",
+        "--share 0.05|second-order, lissa, first-order",
+        "--loss-share 0.1|second-order, lissa, first-order",
+        "--loss-increase 0.01|second-order, lissa, first-order",
+        "--rounds 20|second-order, lissa, first-order",
+        "--seed 1|second-order, lissa, first-order",
+        "--iterations 50|second-order, lissa",
+        "--tolerance 0.05|second-order, lissa",
+        "--damping 0.5|second-order, lissa",
+        "--rate 0.5|first-order",
+        "--scale 3.0|lissa",
+        "--epochs 2|fine-tune",
+      })
+  void unlearn_optionOfOtherMethods_isRefused(String option, String methods) throws IOException {
+    for (NeuralUnlearnOptions.Method method : NeuralUnlearnOptions.Method.values()) {
+      if (!List.of(methods.split(", ")).contains(method.word())) {
+        refused(
+            "--method " + method.word() + " " + option,
+            option + ": no option of --method " + method.word() + ", but of " + methods);
+      }
+    }
+  }
+
+  private static void refused(String option, String message) throws IOException {
     List<String> arguments =
         new ArrayList<>(
             List.of(

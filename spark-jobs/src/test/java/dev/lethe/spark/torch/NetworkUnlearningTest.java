@@ -146,8 +146,8 @@ class NetworkUnlearningTest {
     public NetworkSum gradient(double[] theta, Sample sample, Filter filter) {
       MODEL.setParameters(theta);
       Batch batch = batch(sample);
-      if (filter != Filter.ALL) {
-        batch = batch.where(right(batch), filter == Filter.RIGHT);
+      if (filter == Filter.WRONG) {
+        batch = batch.where(right(batch), false);
       }
       NetworkSum sum = new NetworkSum(size(), 0);
       if (batch.rows() > 0) {
@@ -218,24 +218,20 @@ class NetworkUnlearningTest {
 
   private static final double BEYOND = 1.5;
 
+  /** Steps of all rows, as long as they come. */
+  private static Options.Builder unlimited() {
+    return Options.builder().share(1).lossShare(1).lossIncrease(1000).penalty(LAMBDA, LAMBDA);
+  }
+
   private static Options options(Method method, double share, int rounds, double damping) {
-    return new Options(
-        method,
-        Gradient.DIFFERENCE,
-        Curvature.GAUSS_NEWTON,
-        share,
-        1,
-        1000,
-        null,
-        rounds,
-        5000,
-        1e-10,
-        null,
-        damping,
-        null,
-        LAMBDA,
-        LAMBDA,
-        1);
+    return unlimited()
+        .method(method)
+        .share(share)
+        .rounds(rounds)
+        .iterations(5000)
+        .tolerance(1e-10)
+        .damping(damping)
+        .build();
   }
 
   private static Result run(Options options) {
@@ -432,23 +428,14 @@ class NetworkUnlearningTest {
   @Test
   void run_correctedGradient_comesNearAStationaryPoint() {
     Options settings =
-        new Options(
-            Method.CONJUGATE_GRADIENT,
-            Gradient.CORRECTED,
-            Curvature.GAUSS_NEWTON,
-            1,
-            1,
-            0.5,
-            null,
-            200,
-            500,
-            1e-8,
-            null,
-            1.0,
-            null,
-            LAMBDA,
-            LAMBDA,
-            1);
+        unlimited()
+            .gradient(Gradient.CORRECTED)
+            .lossIncrease(0.5)
+            .rounds(200)
+            .iterations(500)
+            .tolerance(1e-8)
+            .damping(1.0)
+            .build();
     Result result = run(settings);
     assertThat(Vectors.norm(objectiveGradient(result.theta())))
         .isLessThan(1e-3 * Vectors.norm(objectiveGradient(start())));
@@ -464,47 +451,19 @@ class NetworkUnlearningTest {
   @Test
   void run_stepThatRaisesTheLoss_isShortenedOrNotTaken() {
     Options bold =
-        new Options(
-            Method.FIRST_ORDER,
-            Gradient.DIFFERENCE,
-            Curvature.HESSIAN,
-            1,
-            1,
-            0,
-            null,
-            1,
-            10,
-            0.1,
-            1e3,
-            null,
-            null,
-            LAMBDA,
-            LAMBDA,
-            1);
+        unlimited()
+            .method(Method.FIRST_ORDER)
+            .curvature(Curvature.HESSIAN)
+            .lossIncrease(0)
+            .rounds(1)
+            .rate(1e3)
+            .build();
     Result shortened = run(bold);
     assertThat(shortened.rounds().get(0).attempts()).isGreaterThan(1);
     double before = new Rows(ROWS, RIGHT).evaluate(start()).loss();
     assertThat(new Rows(ROWS, RIGHT).evaluate(shortened.theta()).loss()).isLessThan(before);
 
-    Options hopeless =
-        new Options(
-            Method.FIRST_ORDER,
-            Gradient.DIFFERENCE,
-            Curvature.HESSIAN,
-            1,
-            1,
-            0,
-            null,
-            1,
-            10,
-            0.1,
-            1e30,
-            null,
-            null,
-            LAMBDA,
-            LAMBDA,
-            1);
-    Result refused = run(hopeless);
+    Result refused = run(bold.toBuilder().rate(1e30).build());
     assertThat(refused.outcome()).isEqualTo(Outcome.DIVERGED);
     assertThat(refused.theta()).isEqualTo(start());
   }
@@ -515,23 +474,14 @@ class NetworkUnlearningTest {
   /** Where labels of the changed rows were learned wrong, and are remembered. */
   private static double[] poisoned() {
     Options learning =
-        new Options(
-            Method.CONJUGATE_GRADIENT,
-            Gradient.CORRECTED,
-            Curvature.GAUSS_NEWTON,
-            1,
-            1,
-            0.5,
-            null,
-            60,
-            500,
-            1e-4,
-            null,
-            1.0,
-            null,
-            LAMBDA,
-            LAMBDA,
-            1);
+        unlimited()
+            .gradient(Gradient.CORRECTED)
+            .lossIncrease(0.5)
+            .rounds(60)
+            .iterations(500)
+            .tolerance(1e-4)
+            .damping(1.0)
+            .build();
     NetworkSums none = POISONED.first(0);
     return new NetworkUnlearning(
             new NetworkUnlearning.Changed(none, none, none, none), POISONED, learning, round -> {})
@@ -540,24 +490,9 @@ class NetworkUnlearningTest {
   }
 
   private static Options forgetting(int rounds, double damping, double beyond) {
-    Options all = options(Method.CONJUGATE_GRADIENT, 1, rounds, damping);
-    return new Options(
-        all.method(),
-        all.gradient(),
-        all.curvature(),
-        1,
-        1,
-        1000,
-        beyond,
-        rounds,
-        5000,
-        1e-10,
-        null,
-        damping,
-        null,
-        LAMBDA,
-        LAMBDA,
-        1);
+    return options(Method.CONJUGATE_GRADIENT, 1, rounds, damping).toBuilder()
+        .beyond(beyond)
+        .build();
   }
 
   /**
@@ -619,25 +554,8 @@ class NetworkUnlearningTest {
     double[] start = poisoned();
     TypicalOdds typical = REPAIRED.typicalOdds(start, Sample.ALL);
     Rows old = POISONED.first(CHANGED);
-    Options one = forgetting(1, 1, BEYOND);
     Options bold =
-        new Options(
-            Method.FIRST_ORDER,
-            one.gradient(),
-            one.curvature(),
-            1,
-            1,
-            1000,
-            BEYOND,
-            1,
-            10,
-            0.1,
-            1.0,
-            null,
-            null,
-            LAMBDA,
-            LAMBDA,
-            1);
+        unlimited().method(Method.FIRST_ORDER).beyond(BEYOND).rounds(1).rate(1.0).build();
     Result result = run(bold, start, POISONED, REPAIRED);
     NetworkUnlearning.Round round = result.rounds().get(0);
     double limit = Math.max(old.recall(start, typical, BEYOND).misfit(), CHANGED / 2.0);
@@ -652,26 +570,14 @@ class NetworkUnlearningTest {
   /** Of a penalty in mean form, lambda falls with the rows that are removed. */
   @Test
   void run_smallerPenalty_isPartOfTheGradient() {
-    Options one = options(Method.FIRST_ORDER, 1, 1, 1);
     double rate = 1e-4;
     Options changed =
-        new Options(
-            one.method(),
-            one.gradient(),
-            one.curvature(),
-            1,
-            1,
-            1000,
-            null,
-            1,
-            1,
-            0.5,
-            rate,
-            null,
-            null,
-            LAMBDA,
-            2 * LAMBDA,
-            1);
+        unlimited()
+            .method(Method.FIRST_ORDER)
+            .rounds(1)
+            .rate(rate)
+            .penalty(LAMBDA, 2 * LAMBDA)
+            .build();
     double[] g = Vectors.add(difference(), -LAMBDA, start());
     assertThat(Vectors.distance(run(changed).theta(), Vectors.add(start(), -rate, g)))
         .isLessThan(1e-12);
