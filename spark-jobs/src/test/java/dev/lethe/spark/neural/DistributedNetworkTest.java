@@ -29,8 +29,10 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Objects;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.api.java.function.FilterFunction;
@@ -126,6 +128,10 @@ class DistributedNetworkTest {
       }
       rows.add(RowFactory.create(pixels, random.nextInt(CLASSES)));
     }
+    return rows(rows, new StructType().add("pixels", "binary").add("label", "int"), partitions);
+  }
+
+  private static Dataset<Row> rows(List<Row> rows, StructType schema, int partitions) {
     return LocalSpark.session()
         .createDataset(
             LocalSpark.session()
@@ -134,7 +140,7 @@ class DistributedNetworkTest {
                     scala.jdk.javaapi.CollectionConverters.asScala(rows).toSeq(),
                     partitions,
                     scala.reflect.ClassTag$.MODULE$.apply(Row.class)),
-            Encoders.row(new StructType().add("pixels", "binary").add("label", "int")));
+            Encoders.row(schema));
   }
 
   /** All examples at once, on this thread, without Spark's part. */
@@ -184,6 +190,142 @@ class DistributedNetworkTest {
             .isLessThan(tolerance * Vectors.norm(product));
       }
     }
+  }
+
+  /** Of chosen characters, the same every time. */
+  private static List<String> texts() {
+    SplittableRandom random = new SplittableRandom(4);
+    List<String> texts = new ArrayList<>();
+    for (int k = 0; k < 40; k++) {
+      StringBuilder text = new StringBuilder();
+      for (int words = 1 + random.nextInt(5); words > 0; words--) {
+        text.append(List.of("the ", "pin ", "0123 ", "is ", "said, ").get(random.nextInt(5)));
+      }
+      texts.add(text.toString());
+    }
+    return texts;
+  }
+
+  private static Dataset<Row> textTable(int partitions) {
+    List<Row> rows = texts().stream().map(RowFactory::create).toList();
+    return rows(rows, new StructType().add("body", "string"), partitions);
+  }
+
+  /** Every window of these texts, on this thread. */
+  private static Batch windows(NetworkInput input, List<String> texts) {
+    int window = Objects.requireNonNull(input.window());
+    String vocabulary = Objects.requireNonNull(input.vocabulary());
+    List<Long> tokens = new ArrayList<>();
+    List<Long> next = new ArrayList<>();
+    for (String text : texts) {
+      for (int k = 0; k < text.length(); k++) {
+        for (int place = k - window; place < k; place++) {
+          tokens.add(place < 0 ? 0L : vocabulary.indexOf(text.charAt(place)) + 2L);
+        }
+        next.add(vocabulary.indexOf(text.charAt(k)) + 2L);
+      }
+    }
+    return Batch.ofTokens(
+        window,
+        tokens.stream().mapToLong(token -> token).toArray(),
+        next.stream().mapToLong(token -> token).toArray());
+  }
+
+  private static OpenNetwork openLstm(int window) {
+    NetworkDescription network = lstm(window);
+    byte[] module = network.architecture().module(network.input(), network.outputs(), 1);
+    return new OpenNetwork(
+        LocalSpark.session(), new Network(network, module), any -> true, () -> "test");
+  }
+
+  /** In double precision, with the running statistics of an open network. */
+  private static TorchModel exact(OpenNetwork open) {
+    TorchModel exact =
+        TorchModel.loadExact(
+            open.network().module(), "exact", NetworkLoss.CROSS_ENTROPY, any -> true);
+    exact.setBuffers(open.buffers());
+    return exact;
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 3})
+  void sums_cnnWithBatchNorm_areThoseOfOneMachine(int partitions) {
+    Batch all = everything(1, 2, 2);
+    try (OpenNetwork open = cnn(64);
+        DistributedNetwork data = data(open, partitions)) {
+      for (int k = 0; k < 3; k++) { // running statistics of its own
+        open.model().addTrainingGradient(all, 0, new double[open.size()]);
+      }
+      assertThat(open.model().buffers()).isNotEqualTo(open.buffers());
+      open.setBuffers(open.model().buffers());
+      assertSumsOf(open, data, all);
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 3})
+  void sums_lstm_areThoseOfOneMachine(int partitions) {
+    try (OpenNetwork open = openLstm(5);
+        DistributedNetwork data =
+            DistributedNetwork.of(
+                open,
+                NetworkTable.blocks(
+                    open.network().description(), textTable(partitions), partitions, "test"),
+                "test")) {
+      assertSumsOf(open, data, windows(open.network().description().input(), texts()));
+    }
+  }
+
+  private static void assertSumsOf(OpenNetwork open, DistributedNetwork data, Batch all) {
+    double[] theta = open.model().parameters();
+    double[] v = new SplittableRandom(1).doubles(theta.length, -1, 1).toArray();
+    double tolerance = 1e-5; // single precision, sums of some hundred terms
+    try (TorchModel exact = exact(open)) {
+      double[] gradient = new double[theta.length];
+      double loss = exact.addGradient(all, gradient);
+      NetworkSum sum = data.gradient(theta, Sample.ALL, Filter.ALL);
+      assertThat(sum.rows()).isEqualTo(all.rows());
+      assertThat(sum.loss()).isCloseTo(loss, within(tolerance * loss));
+      near(sum.vector(), gradient, tolerance);
+      assertThat(data.evaluate(theta).loss()).isCloseTo(loss, within(tolerance * loss));
+      for (Curvature curvature : Curvature.values()) {
+        double[] product = new double[theta.length];
+        exact.addProduct(all, v, curvature, product);
+        near(data.product(theta, v, curvature, Sample.ALL).vector(), product, tolerance);
+      }
+      for (double quantile : new double[] {0.3, 1}) {
+        boolean[] remembered = remembered(exact.outputs(all), all, quantile);
+        double[] forgetting = new double[theta.length];
+        exact.addForgettingGradient(all.where(remembered, true), forgetting);
+        NetworkSum found = data.forgettingGradient(theta, quantile);
+        assertThat(remembered).contains(true).contains(false);
+        assertThat(found.rows())
+            .isEqualTo(IntStream.range(0, all.rows()).filter(i -> remembered[i]).count());
+        near(found.vector(), forgetting, tolerance);
+      }
+    }
+  }
+
+  /** By the place of each example's output among all, descending. */
+  private static boolean[] remembered(float[] outputs, Batch all, double quantile) {
+    int width = outputs.length / all.rows();
+    boolean[] remembered = new boolean[all.rows()];
+    for (int i = 0; i < remembered.length; i++) {
+      int from = i * width;
+      List<Integer> order =
+          IntStream.range(0, width)
+              .boxed()
+              .sorted(Comparator.comparing(j -> -outputs[from + j]))
+              .toList();
+      int others = width - 1 - order.indexOf((int) all.classes()[i]);
+      remembered[i] = others >= quantile * (width - 1);
+    }
+    return remembered;
+  }
+
+  private static void near(double[] found, double[] expected, double tolerance) {
+    assertThat(Vectors.norm(expected)).isPositive();
+    assertThat(Vectors.distance(found, expected)).isLessThan(tolerance * Vectors.norm(expected));
   }
 
   private static NetworkDescription mlp(int inputs, int hidden) {
