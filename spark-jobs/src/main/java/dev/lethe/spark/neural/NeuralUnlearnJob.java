@@ -332,8 +332,10 @@ public final class NeuralUnlearnJob {
     boolean classes = description.classes() > 0;
     @Nullable NetworkSum was = ofChanged(examples.targetBefore(), theta);
     @Nullable NetworkSum is = ofChanged(examples.targetAfter(), theta);
+    NetworkMeasures corrected =
+        NetworkMeasures.of(description, examples.corrected().evaluate(theta));
     return new NeuralReport.Measured(
-        NetworkMeasures.of(description, examples.corrected().evaluate(theta)),
+        corrected,
         was == null ? null : NetworkMeasures.of(description, was),
         is == null ? null : NetworkMeasures.of(description, is),
         was == null || !classes
@@ -344,7 +346,7 @@ public final class NeuralUnlearnJob {
                 .rows(),
         is == null || !classes ? null : is.rows() - is.correct(),
         test == null ? null : NetworkMeasures.of(description, test.evaluate(theta)),
-        canary == null
+        canary == null || !Double.isFinite(corrected.meanLoss()) // strings then have no order
             ? null
             : canary.memory(network.model(), description.input(), NeuralEvaluateJob.CANARY_SEED));
   }

@@ -16,6 +16,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.stream.Stream;
 import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
@@ -310,6 +311,72 @@ class NeuralJobsTest {
     try (TorchModel loaded =
         TorchModel.load(module, model, NetworkLoss.CROSS_ENTROPY, any -> true)) {
       return loaded.parameters();
+    }
+  }
+
+  /** On the way, or by the last step, whose parameters are finite numbers yet. */
+  @ParameterizedTest
+  @CsvSource({"sgd,64", "adam,1000000"})
+  void unlearn_fineTuningThatDiverges_publishesNothing(String optimizer, String batch)
+      throws IOException {
+    String name = "diverging-" + optimizer;
+    succeeds(
+        "train",
+        "--data",
+        at("texts"),
+        "--text",
+        "body",
+        "--window",
+        "6",
+        "--architecture",
+        "lstm",
+        "--embedding",
+        "4",
+        "--hidden",
+        "6",
+        "--layers",
+        "1",
+        "--optimizer",
+        optimizer,
+        "--rate",
+        "1e38",
+        "--batch",
+        batch,
+        "--epochs",
+        "0",
+        "--out",
+        at(name));
+    String request =
+        request(
+            "diverging",
+            "  - replaceText: {column: body, find: '" + SECRET + "', with: 'secret 1'}\n");
+    List<String> files = files();
+
+    Outcome result =
+        run(
+            "unlearn",
+            "--model",
+            at(name),
+            "--data",
+            at("texts"),
+            "--request",
+            request,
+            "--method",
+            "fine-tune",
+            "--canary",
+            at("canary.json"),
+            "--figures",
+            "--out",
+            at("never"));
+
+    assertThat(result.code()).as(result.toString()).isEqualTo(3);
+    assertThat(result.out()).contains("published    nothing: the update diverged");
+    assertThat(files()).isEqualTo(files); // nor anything hidden
+  }
+
+  private static List<String> files() throws IOException {
+    try (Stream<Path> all = Files.list(folder)) {
+      return all.map(Path::toString).sorted().toList();
     }
   }
 
