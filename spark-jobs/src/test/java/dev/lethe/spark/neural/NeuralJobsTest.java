@@ -83,11 +83,11 @@ class NeuralJobsTest {
         "--hidden",
         "16",
         "--rate",
-        "0.01",
+        "0.03",
         "--epochs",
         "15",
         "--batch",
-        "32",
+        "100",
         "--out",
         at("mlp"));
   }
@@ -277,11 +277,11 @@ class NeuralJobsTest {
         "--layers",
         "1",
         "--rate",
-        "0.01",
+        "0.03",
         "--epochs",
         "12",
         "--batch",
-        "32",
+        "128",
         "--out",
         at("lstm"));
 
@@ -298,6 +298,10 @@ class NeuralJobsTest {
         "0.2",
         "--loss-increase",
         "0.1",
+        "--iterations",
+        "15",
+        "--rounds",
+        "8",
         "--canary",
         at("canary.json"),
         "--out",
