@@ -334,15 +334,17 @@ public final class NeuralUnlearnJob {
         was == null || typical == null || beyond == null
             ? null
             : examples.targetBefore().recall(theta, typical, beyond);
+    NetworkMeasures corrected =
+        NetworkMeasures.of(description, examples.corrected().evaluate(theta));
     return new NeuralReport.Measured(
-        NetworkMeasures.of(description, examples.corrected().evaluate(theta)),
+        corrected,
         was == null ? null : NetworkMeasures.of(description, was),
         is == null ? null : NetworkMeasures.of(description, is),
         recall == null ? null : recall.remembered(),
         recall == null ? null : recall.avoided(),
         is == null || !classes ? null : is.rows() - is.correct(),
         test == null ? null : NetworkMeasures.of(description, test.evaluate(theta)),
-        canary == null
+        canary == null || !Double.isFinite(corrected.meanLoss()) // strings then have no order
             ? null
             : canary.memory(network.model(), description.input(), NeuralEvaluateJob.CANARY_SEED));
   }

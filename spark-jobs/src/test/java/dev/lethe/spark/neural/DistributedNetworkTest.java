@@ -31,8 +31,10 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Objects;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
+import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.apache.spark.api.java.JavaSparkContext;
@@ -48,6 +50,7 @@ import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 @ExtendWith(LocalSpark.class)
@@ -129,6 +132,10 @@ class DistributedNetworkTest {
       }
       rows.add(RowFactory.create(pixels, random.nextInt(CLASSES)));
     }
+    return rows(rows, new StructType().add("pixels", "binary").add("label", "int"), partitions);
+  }
+
+  private static Dataset<Row> rows(List<Row> rows, StructType schema, int partitions) {
     return LocalSpark.session()
         .createDataset(
             LocalSpark.session()
@@ -137,7 +144,7 @@ class DistributedNetworkTest {
                     scala.jdk.javaapi.CollectionConverters.asScala(rows).toSeq(),
                     partitions,
                     scala.reflect.ClassTag$.MODULE$.apply(Row.class)),
-            Encoders.row(new StructType().add("pixels", "binary").add("label", "int")));
+            Encoders.row(schema));
   }
 
   /** All examples at once, on this thread, without Spark's part. */
@@ -186,6 +193,276 @@ class DistributedNetworkTest {
                 Vectors.distance(data.product(theta, v, curvature, Sample.ALL).vector(), product))
             .isLessThan(tolerance * Vectors.norm(product));
       }
+    }
+  }
+
+  /** Of chosen characters, the same every time. */
+  private static List<String> texts() {
+    SplittableRandom random = new SplittableRandom(4);
+    List<String> texts = new ArrayList<>();
+    for (int k = 0; k < 40; k++) {
+      StringBuilder text = new StringBuilder();
+      for (int words = 1 + random.nextInt(5); words > 0; words--) {
+        text.append(List.of("the ", "pin ", "0123 ", "is ", "said, ").get(random.nextInt(5)));
+      }
+      texts.add(text.toString());
+    }
+    return texts;
+  }
+
+  private static Dataset<Row> textTable(int partitions) {
+    List<Row> rows = texts().stream().map(RowFactory::create).toList();
+    return rows(rows, new StructType().add("body", "string"), partitions);
+  }
+
+  /** Every window of these texts, on this thread. */
+  private static Batch windows(NetworkInput input, List<String> texts) {
+    int window = Objects.requireNonNull(input.window());
+    String vocabulary = Objects.requireNonNull(input.vocabulary());
+    List<Long> tokens = new ArrayList<>();
+    List<Long> next = new ArrayList<>();
+    for (String text : texts) {
+      for (int k = 0; k < text.length(); k++) {
+        for (int place = k - window; place < k; place++) {
+          tokens.add(place < 0 ? 0L : vocabulary.indexOf(text.charAt(place)) + 2L);
+        }
+        next.add(vocabulary.indexOf(text.charAt(k)) + 2L);
+      }
+    }
+    return Batch.ofTokens(
+        window,
+        tokens.stream().mapToLong(token -> token).toArray(),
+        next.stream().mapToLong(token -> token).toArray());
+  }
+
+  private static OpenNetwork openLstm(int window) {
+    NetworkDescription network = lstm(window);
+    byte[] module = network.architecture().module(network.input(), network.outputs(), 1);
+    return new OpenNetwork(
+        LocalSpark.session(), new Network(network, module), any -> true, () -> "test");
+  }
+
+  /** In double precision, with the running statistics of an open network. */
+  private static TorchModel exact(OpenNetwork open) {
+    TorchModel exact =
+        TorchModel.loadExact(
+            open.network().module(), "exact", NetworkLoss.CROSS_ENTROPY, any -> true);
+    exact.setBuffers(open.buffers());
+    return exact;
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 3})
+  void sums_cnnWithBatchNorm_areThoseOfOneMachine(int partitions) {
+    Batch all = everything(1, 2, 2);
+    try (OpenNetwork open = cnn(64);
+        DistributedNetwork data = data(open, partitions)) {
+      for (int k = 0; k < 3; k++) { // running statistics of its own
+        open.model().addTrainingGradient(all, 0, new double[open.size()]);
+      }
+      assertThat(open.model().buffers()).isNotEqualTo(open.buffers());
+      open.setBuffers(open.model().buffers());
+      assertSumsOf(open, data, all);
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 3})
+  void sums_lstm_areThoseOfOneMachine(int partitions) {
+    try (OpenNetwork open = openLstm(5);
+        DistributedNetwork data =
+            DistributedNetwork.of(
+                open,
+                NetworkTable.blocks(
+                    open.network().description(), textTable(partitions), partitions, "test"),
+                "test")) {
+      assertSumsOf(open, data, windows(open.network().description().input(), texts()));
+    }
+  }
+
+  private static void assertSumsOf(OpenNetwork open, DistributedNetwork data, Batch all) {
+    double[] theta = open.model().parameters();
+    double[] v = new SplittableRandom(1).doubles(theta.length, -1, 1).toArray();
+    double tolerance = 1e-5; // single precision, sums of some hundred terms
+    try (TorchModel exact = exact(open)) {
+      double[] gradient = new double[theta.length];
+      double loss = exact.addGradient(all, gradient);
+      NetworkSum sum = data.gradient(theta, Sample.ALL, Filter.ALL);
+      assertThat(sum.rows()).isEqualTo(all.rows());
+      assertThat(sum.loss()).isCloseTo(loss, within(tolerance * loss));
+      near(sum.vector(), gradient, tolerance);
+      assertThat(data.evaluate(theta).loss()).isCloseTo(loss, within(tolerance * loss));
+      for (Curvature curvature : Curvature.values()) {
+        double[] product = new double[theta.length];
+        exact.addProduct(all, v, curvature, product);
+        near(data.product(theta, v, curvature, Sample.ALL).vector(), product, tolerance);
+      }
+      TypicalOdds typical = data.typicalOdds(theta, Sample.ALL);
+      double[] misfit = new double[theta.length];
+      exact.addMisfitGradient(all, typical, misfit);
+      near(data.misfitGradient(theta, typical).vector(), misfit, tolerance);
+      double[] product = new double[theta.length];
+      exact.addMisfitProduct(all, typical, v, product);
+      near(data.misfitProduct(theta, v, typical).vector(), product, tolerance);
+    }
+  }
+
+  private static void near(double[] found, double[] expected, double tolerance) {
+    assertThat(Vectors.norm(expected)).isPositive();
+    assertThat(Vectors.distance(found, expected)).isLessThan(tolerance * Vectors.norm(expected));
+  }
+
+  /** Four numbers and a label, whole quarters so that every precision has them. */
+  private static List<double[]> numbers() {
+    SplittableRandom random = new SplittableRandom(5);
+    List<double[]> rows = new ArrayList<>();
+    for (int id = 0; id < 300; id++) {
+      double[] row = new double[6];
+      row[0] = id;
+      for (int j = 1; j < 5; j++) {
+        row[j] = random.nextInt(-8, 9) / 4.0;
+      }
+      row[5] = random.nextInt(CLASSES);
+      rows.add(row);
+    }
+    return rows;
+  }
+
+  private static Batch batch(List<double[]> rows) {
+    float[] values = new float[4 * rows.size()];
+    long[] labels = new long[rows.size()];
+    for (int i = 0; i < labels.length; i++) {
+      for (int j = 0; j < 4; j++) {
+        values[4 * i + j] = (float) rows.get(i)[j + 1];
+      }
+      labels[i] = (long) rows.get(i)[5];
+    }
+    return Batch.ofValues(new int[] {4}, values, labels);
+  }
+
+  /**
+   * A request.
+   *
+   * @param byHand what it makes of a row; nothing of one that it removes
+   */
+  private record Wish(String changes, UnaryOperator<double[]> byHand) {
+    @Override
+    public String toString() {
+      return changes.strip();
+    }
+  }
+
+  static Stream<Wish> wishes() {
+    return Stream.of(
+        new Wish(
+            "  - relabel: {to: '(label + 1) % 3', where: id < 60}\n",
+            row -> row[0] < 60 ? with(row, 5, (row[5] + 1) % 3) : row),
+        new Wish("  - removeRows: {where: a > 1}\n", row -> row[1] > 1 ? new double[0] : row),
+        new Wish(
+            "  - replaceFeatures: {set: {b: '0.5 * a', d: '0'}, where: 'c < 0'}\n",
+            row -> row[3] < 0 ? with(with(row, 2, 0.5 * row[1]), 4, 0) : row),
+        new Wish( // of one row several, and some of the same value
+            """
+              - relabel: {to: '0', where: a < 1}
+              - replaceFeatures: {set: {a: 'greatest(a, 0)'}, where: id >= 100}
+              - removeRows: {where: b = 0}
+            """,
+            row -> {
+              double[] labelled = row[1] < 1 ? with(row, 5, 0) : row;
+              double[] replaced = row[0] >= 100 ? with(labelled, 1, Math.max(row[1], 0)) : labelled;
+              return row[2] == 0 ? new double[0] : replaced;
+            }));
+  }
+
+  private static double[] with(double[] row, int column, double value) {
+    double[] other = row.clone();
+    other[column] = value;
+    return other;
+  }
+
+  /** G = grad(D') - grad(D), both over the whole table. */
+  @ParameterizedTest
+  @MethodSource("wishes")
+  void gradientDifference_ofRows_isThatOfTheWholeTables(Wish wish) {
+    List<Row> rows =
+        numbers().stream()
+            .map(
+                row ->
+                    RowFactory.create((int) row[0], row[1], row[2], row[3], row[4], (int) row[5]))
+            .toList();
+    StructType schema = new StructType().add("id", "int");
+    for (String name : List.of("a", "b", "c", "d")) {
+      schema = schema.add(name, "double");
+    }
+    Dataset<Row> table = rows(rows, schema.add("label", "int"), 3);
+    NetworkDescription network =
+        new NetworkDescription(
+            1,
+            NETWORK.architecture(),
+            "cross-entropy",
+            NetworkInput.ofColumns(List.of("a", "b", "c", "d"), List.of(4), 1),
+            "label",
+            CLASSES,
+            NETWORK.schedule(),
+            "test");
+    List<double[]> after =
+        numbers().stream().map(wish.byHand()).filter(row -> row.length > 0).toList();
+    assertDifference(network, table, wish.changes(), batch(numbers()), batch(after));
+  }
+
+  @Test
+  void gradientDifference_ofTexts_isThatOfTheWholeTables() {
+    String changes =
+        """
+          - replaceText: {column: body, find: '0123', with: 'no pin'}
+          - replaceText: {column: body, find: 'is ', with: ''}
+        """;
+    NetworkDescription network = lstm(5);
+    List<String> after =
+        texts().stream().map(text -> text.replace("0123", "no pin").replace("is ", "")).toList();
+    assertDifference(
+        network,
+        textTable(3),
+        changes,
+        windows(network.input(), texts()),
+        windows(network.input(), after));
+  }
+
+  private static void assertDifference(
+      NetworkDescription network, Dataset<Row> table, String changes, Batch before, Batch after) {
+    Request request = RequestReader.read("request.yaml", "id: test\nchanges:\n" + changes);
+    Corrections corrections =
+        Corrections.of(
+            LocalSpark.session(), request, table.schema(), network.label(), null, "request.yaml");
+    byte[] module = network.architecture().module(network.input(), network.outputs(), 1);
+    try (OpenNetwork open =
+            new OpenNetwork(
+                LocalSpark.session(), new Network(network, module), any -> true, () -> "test");
+        ChangedExamples examples =
+            ChangedExamples.of(
+                open,
+                request.changes(),
+                corrections,
+                table,
+                corrections.corrected(table),
+                0,
+                "test");
+        TorchModel exact = exact(open)) {
+      double[] theta = open.model().parameters();
+      double[] g = new double[theta.length];
+      double[] old = new double[theta.length];
+      exact.addGradient(after, g);
+      exact.addGradient(before, old);
+      double[] corrected = g.clone();
+      Vectors.addInPlace(g, -1, old);
+
+      double[] now = examples.after().gradient(theta, Sample.ALL, Filter.ALL).vector();
+      double[] then = examples.before().gradient(theta, Sample.ALL, Filter.ALL).vector();
+
+      assertThat(examples.before().rows()).isBetween(1L, before.rows() - 1L);
+      // single precision, sums of some hundred terms; neither sum is much larger than G
+      near(Vectors.add(now, -1, then), g, 1e-5);
+      near(examples.corrected().gradient(theta, Sample.ALL, Filter.ALL).vector(), corrected, 1e-5);
     }
   }
 

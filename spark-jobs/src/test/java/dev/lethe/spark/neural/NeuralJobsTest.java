@@ -1,9 +1,13 @@
 package dev.lethe.spark.neural;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.lethe.core.linalg.Vectors;
+import dev.lethe.core.neural.Batch;
+import dev.lethe.core.neural.Curvature;
 import dev.lethe.core.neural.NetworkLoss;
 import dev.lethe.spark.JobLog;
 import dev.lethe.spark.LocalSpark;
@@ -14,8 +18,10 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.stream.Stream;
 import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
@@ -33,6 +39,9 @@ import org.junit.jupiter.params.provider.ValueSource;
 class NeuralJobsTest {
   private static final int ROWS = 600;
   private static final String SECRET = "48151623";
+
+  /** Parameters are saved, and gradients added up, in single precision. */
+  private static final double SINGLE = 1e-5;
 
   @TempDir static Path folder;
 
@@ -74,11 +83,11 @@ class NeuralJobsTest {
         "--hidden",
         "16",
         "--rate",
-        "0.01",
+        "0.03",
         "--epochs",
         "15",
         "--batch",
-        "32",
+        "100",
         "--out",
         at("mlp"));
   }
@@ -270,11 +279,11 @@ class NeuralJobsTest {
         "--layers",
         "1",
         "--rate",
-        "0.01",
+        "0.03",
         "--epochs",
         "12",
         "--batch",
-        "32",
+        "128",
         "--out",
         at("lstm"));
 
@@ -291,6 +300,10 @@ class NeuralJobsTest {
         "0.2",
         "--loss-increase",
         "0.1",
+        "--iterations",
+        "15",
+        "--rounds",
+        "8",
         "--canary",
         at("canary.json"),
         "--out",
@@ -315,28 +328,309 @@ class NeuralJobsTest {
     }
   }
 
-  @Test
-  void train_ownModule_isTakenAndUpdated() throws IOException {
-    Path file = folder.resolve("own.pt");
+  /** A module with random weights, as it is. */
+  private static void own(String name, String... more) throws IOException {
+    Path file = folder.resolve(name + ".pt");
     Files.write(file, new Architecture.Mlp(4, List.of(6), 3).module(3));
+    List<String> arguments =
+        new ArrayList<>(
+            List.of(
+                "train",
+                "--data",
+                at("points"),
+                "--features",
+                "x,y,more",
+                "--shape",
+                "4",
+                "--label",
+                "label",
+                "--outputs",
+                "3",
+                "--module",
+                file.toString(),
+                "--epochs",
+                "0",
+                "--out",
+                at(name)));
+    arguments.addAll(List.of(more));
+    succeeds(arguments.toArray(String[]::new));
+  }
+
+  /** The same module in double precision. */
+  private static TorchModel exact(String name) throws IOException {
+    byte[] module = Files.readAllBytes(folder.resolve(name).resolve("module.pt"));
+    return TorchModel.loadExact(module, name, NetworkLoss.CROSS_ENTROPY, any -> true);
+  }
+
+  /** Rows of the points: x, y, two more numbers, label, truth and id. */
+  private static List<double[]> points() {
+    List<double[]> rows = new ArrayList<>();
+    for (Row row : LocalSpark.session().read().parquet(at("points")).collectAsList()) {
+      List<Double> more = row.getList(row.fieldIndex("more"));
+      rows.add(
+          new double[] {
+            row.<Double>getAs("x"),
+            row.<Float>getAs("y"),
+            more.get(0),
+            more.get(1),
+            row.<Integer>getAs("label"),
+            row.<Integer>getAs("truth"),
+            row.<Integer>getAs("id")
+          });
+    }
+    return rows;
+  }
+
+  private static Batch batch(List<double[]> rows) {
+    float[] values = new float[4 * rows.size()];
+    long[] labels = new long[rows.size()];
+    for (int i = 0; i < labels.length; i++) {
+      for (int j = 0; j < 4; j++) {
+        values[4 * i + j] = (float) rows.get(i)[j];
+      }
+      labels[i] = (long) rows.get(i)[4];
+    }
+    return Batch.ofValues(new int[] {4}, values, labels);
+  }
+
+  private static double[] gradient(TorchModel model, List<double[]> rows) {
+    double[] sum = new double[model.size()];
+    model.addGradient(batch(rows), sum);
+    return sum;
+  }
+
+  /** One step on a network of {@link #own}, of whatever length; its report. */
+  private static JsonNode step(String network, String request, String out, String... more)
+      throws IOException {
+    List<String> arguments =
+        new ArrayList<>(
+            List.of(
+                "unlearn",
+                "--model",
+                at(network),
+                "--data",
+                at("points"),
+                "--request",
+                request,
+                "--loss-share",
+                "1",
+                "--loss-increase",
+                "1000",
+                "--out",
+                at(out)));
+    arguments.addAll(List.of(more));
+    succeeds(arguments.toArray(String[]::new));
+    JsonNode report = report(out);
+    assertThat(report.get("update")).hasSize(1);
+    assertThat(report.at("/update/0/length").asDouble()).isEqualTo(1);
+    return report;
+  }
+
+  private static void near(double[] found, double[] expected) {
+    assertThat(Vectors.norm(expected)).isPositive();
+    assertThat(Vectors.distance(found, expected)).isLessThan(SINGLE * Vectors.norm(expected));
+  }
+
+  @Test
+  void unlearn_replacedFeatures_stepsByTheGradientOfTheChangedRowsAlone() throws IOException {
+    own("replaced");
+    List<double[]> before = new ArrayList<>();
+    List<double[]> after = new ArrayList<>();
+    List<double[]> corrected = new ArrayList<>();
+    for (double[] row : points()) {
+      double[] now = row.clone();
+      if (row[6] < 100 && row[0] < 0) { // where x is positive nothing changes
+        now[0] = 0;
+        before.add(row);
+        after.add(now);
+      }
+      corrected.add(now);
+    }
+    double rate = 0.01;
+
+    JsonNode report =
+        step(
+            "replaced",
+            request(
+                "replace", "  - replaceFeatures: {set: {x: 'greatest(x, 0)'}, where: id < 100}\n"),
+            "replaced-2",
+            "--method",
+            "first-order",
+            "--rate",
+            "" + rate);
+
+    assertThat(before).hasSizeBetween(20, 80);
+    assertThat(report.at("/changed/rows").asLong()).isEqualTo(100);
+    assertThat(report.at("/changed/removed").asLong()).isZero();
+    assertThat(report.at("/changed/before").asLong()).isEqualTo(before.size());
+    assertThat(report.at("/changed/after").asLong()).isEqualTo(after.size());
+    // no target changes: there is nothing to repeat for
+    assertThat(report.at("/changed/targets").asLong()).isZero();
+    assertThat(report.at("/after/remembered").isNull()).isTrue();
+    assertThat(report.get("outcome").asText()).isEqualTo("DONE");
+    try (TorchModel model = exact("replaced");
+        TorchModel updated = exact("replaced-2/model")) {
+      double[] g = Vectors.add(gradient(model, after), -1, gradient(model, before));
+      double norm = report.at("/update/0/gradientNorm").asDouble();
+      assertThat(norm).isCloseTo(Vectors.norm(g), within(SINGLE * Vectors.norm(g)));
+      near(Vectors.add(model.parameters(), -1, updated.parameters()), scaled(rate, g));
+      double loss = updated.addGradient(batch(corrected), new double[model.size()]) / ROWS;
+      assertThat(report.at("/after/corrected/meanLoss").asDouble())
+          .isCloseTo(loss, within(SINGLE * loss));
+    }
+  }
+
+  private static double[] scaled(double factor, double[] v) {
+    return Arrays.stream(v).map(each -> factor * each).toArray();
+  }
+
+  /** lambda = n regParam: it falls with the rows that are removed. */
+  @Test
+  void unlearn_weightDecay_isOfTheObjective() throws IOException {
+    double regParam = 0.05;
+    own("decay", "--reg-param", "" + regParam);
+    String request = request("decayed", "  - removeRows: {where: label <> truth}\n");
+    List<double[]> all = points();
+    List<double[]> left = all.stream().filter(row -> row[4] == row[5]).toList();
+    List<double[]> gone = all.stream().filter(row -> row[4] != row[5]).toList();
+    double rate = 0.01;
+    double damping = 5;
+    String byRate = "" + rate;
+
+    step("decay", request, "decay-1", "--method", "first-order", "--rate", byRate);
+    step(
+        "decay",
+        request,
+        "decay-2",
+        "--method",
+        "first-order",
+        "--rate",
+        byRate,
+        "--gradient",
+        "corrected",
+        "--rounds",
+        "1");
+    step(
+        "decay",
+        request,
+        "decay-3",
+        "--share",
+        "1",
+        "--damping",
+        "" + damping,
+        "--iterations",
+        "1000",
+        "--tolerance",
+        "1e-6");
+
+    assertThat(gone).hasSizeGreaterThan(50);
+    try (TorchModel model = exact("decay")) {
+      double[] theta = model.parameters();
+      double lambda = left.size() * regParam;
+      // G of removed rows, and of a penalty that is less
+      double[] g = scaled(-1, gradient(model, gone));
+      Vectors.addInPlace(g, -gone.size() * regParam, theta);
+      near(Vectors.add(theta, -1, parameters("decay-1/model")), scaled(rate, g));
+
+      // the gradient of the corrected objective, by its losses alone
+      double[] differences = new double[theta.length];
+      for (int j = 0; j < theta.length; j++) {
+        differences[j] =
+            (objective(model, left, lambda, theta, j, 1e-5)
+                    - objective(model, left, lambda, theta, j, -1e-5))
+                / 2e-5;
+      }
+      near(Vectors.add(theta, -1, parameters("decay-2/model")), scaled(rate, differences));
+
+      // (H + (lambda + damping) I) step = G
+      double[] step = Vectors.add(theta, -1, parameters("decay-3/model"));
+      double[] product = scaled(lambda + damping, step);
+      model.setParameters(theta);
+      model.addProduct(batch(left), step, Curvature.GAUSS_NEWTON, product);
+      // the solve's tolerance, and that of saved parameters times the largest eigenvalue
+      assertThat(Vectors.distance(product, g)).isLessThan(1e-4 * Vectors.norm(g));
+      assertThat(lambda * Vectors.norm(step)).isGreaterThan(0.1 * Vectors.norm(g));
+    }
+  }
+
+  private static double objective(
+      TorchModel model, List<double[]> rows, double lambda, double[] theta, int moved, double by) {
+    double[] other = theta.clone();
+    other[moved] += by;
+    model.setParameters(other);
+    double loss = model.addGradient(batch(rows), new double[other.length]);
+    return loss + lambda / 2 * Vectors.dot(other, other);
+  }
+
+  /** On the way, or by the last step, whose parameters are finite numbers yet. */
+  @ParameterizedTest
+  @CsvSource({"sgd,64", "adam,1000000"})
+  void unlearn_fineTuningThatDiverges_publishesNothing(String optimizer, String batch)
+      throws IOException {
+    String name = "diverging-" + optimizer;
     succeeds(
         "train",
         "--data",
-        at("points"),
-        "--features",
-        "x,y,more",
-        "--shape",
+        at("texts"),
+        "--text",
+        "body",
+        "--window",
+        "6",
+        "--architecture",
+        "lstm",
+        "--embedding",
         "4",
-        "--label",
-        "label",
-        "--outputs",
-        "3",
-        "--module",
-        file.toString(),
+        "--hidden",
+        "6",
+        "--layers",
+        "1",
+        "--optimizer",
+        optimizer,
+        "--rate",
+        "1e38",
+        "--batch",
+        batch,
         "--epochs",
         "0",
         "--out",
-        at("own"));
+        at(name));
+    String request =
+        request(
+            "diverging",
+            "  - replaceText: {column: body, find: '" + SECRET + "', with: 'secret 1'}\n");
+    List<String> files = files();
+
+    Outcome result =
+        run(
+            "unlearn",
+            "--model",
+            at(name),
+            "--data",
+            at("texts"),
+            "--request",
+            request,
+            "--method",
+            "fine-tune",
+            "--canary",
+            at("canary.json"),
+            "--figures",
+            "--out",
+            at("never"));
+
+    assertThat(result.code()).as(result.toString()).isEqualTo(3);
+    assertThat(result.out()).contains("published    nothing: the update diverged");
+    assertThat(files()).isEqualTo(files); // nor anything hidden
+  }
+
+  private static List<String> files() throws IOException {
+    try (Stream<Path> all = Files.list(folder)) {
+      return all.map(Path::toString).sorted().toList();
+    }
+  }
+
+  @Test
+  void train_ownModule_isTakenAndUpdated() throws IOException {
+    own("own");
     assertThat(Files.readAllBytes(folder.resolve("own/module.pt"))).isNotEmpty();
 
     succeeds(

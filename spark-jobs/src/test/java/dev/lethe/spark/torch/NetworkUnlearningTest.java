@@ -1,6 +1,7 @@
 package dev.lethe.spark.torch;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.data.Percentage.withPercentage;
 
 import dev.lethe.core.linalg.Vectors;
 import dev.lethe.core.neural.Batch;
@@ -17,12 +18,17 @@ import dev.lethe.core.neural.NetworkUnlearning.Outcome;
 import dev.lethe.core.neural.NetworkUnlearning.Result;
 import dev.lethe.core.neural.Sample;
 import dev.lethe.core.neural.TypicalOdds;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.function.Predicate;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** The updates on a small network in double precision, against dense linear algebra. */
 class NetworkUnlearningTest {
@@ -216,6 +222,171 @@ class NetworkUnlearningTest {
     }
   }
 
+  /** The rows, with a loss that is infinite but where something holds of theta. */
+  private record Walled(Rows inner, Predicate<double[]> open) implements NetworkSums {
+    @Override
+    public int size() {
+      return inner.size();
+    }
+
+    @Override
+    public long rows() {
+      return inner.count();
+    }
+
+    @Override
+    public NetworkSum evaluate(double[] theta, Sample sample) {
+      NetworkSum sum = inner.evaluate(theta, sample);
+      if (!open.test(theta)) {
+        sum.add(0, Double.POSITIVE_INFINITY);
+      }
+      return sum;
+    }
+
+    @Override
+    public NetworkSum gradient(double[] theta, Sample sample, Filter filter) {
+      return inner.gradient(theta, sample, filter);
+    }
+
+    @Override
+    public TypicalOdds typicalOdds(double[] theta, Sample sample) {
+      return inner.typicalOdds(theta, sample);
+    }
+
+    @Override
+    public Recall recall(double[] theta, TypicalOdds typical, double beyond) {
+      return inner.recall(theta, typical, beyond);
+    }
+
+    @Override
+    public NetworkSum misfitGradient(double[] theta, TypicalOdds typical) {
+      return inner.misfitGradient(theta, typical);
+    }
+
+    @Override
+    public NetworkSum misfitProduct(double[] theta, double[] v, TypicalOdds typical) {
+      return inner.misfitProduct(theta, v, typical);
+    }
+
+    @Override
+    public NetworkSum product(double[] theta, double[] v, Curvature curvature, Sample sample) {
+      return inner.product(theta, v, curvature, sample);
+    }
+  }
+
+  /** Old targets have no part in its steps. */
+  private interface WithoutMisfits extends NetworkSums {
+    @Override
+    default TypicalOdds typicalOdds(double[] theta, Sample sample) {
+      return TypicalOdds.of(new double[TypicalOdds.moments(2)]);
+    }
+
+    @Override
+    default Recall recall(double[] theta, TypicalOdds typical, double beyond) {
+      return Recall.NONE;
+    }
+
+    @Override
+    default NetworkSum misfitGradient(double[] theta, TypicalOdds typical) {
+      return new NetworkSum(size(), 0);
+    }
+
+    @Override
+    default NetworkSum misfitProduct(double[] theta, double[] v, TypicalOdds typical) {
+      return new NetworkSum(size(), 0);
+    }
+  }
+
+  /** A loss whose gradient and Hessian, a diagonal one, are the same everywhere. */
+  private record Constant(double[] gradient, double[] diagonal) implements WithoutMisfits {
+    @Override
+    public int size() {
+      return gradient.length;
+    }
+
+    @Override
+    public long rows() {
+      return ROWS;
+    }
+
+    private NetworkSum sum(double[] vector) {
+      NetworkSum sum = new NetworkSum(vector.length, 0);
+      sum.add(ROWS, 0);
+      System.arraycopy(vector, 0, sum.vector(), 0, vector.length);
+      return sum;
+    }
+
+    @Override
+    public NetworkSum evaluate(double[] theta, Sample sample) {
+      return sum(new double[0]);
+    }
+
+    @Override
+    public NetworkSum gradient(double[] theta, Sample sample, Filter filter) {
+      return sum(gradient);
+    }
+
+    @Override
+    public NetworkSum product(double[] theta, double[] v, Curvature curvature, Sample sample) {
+      assertThat(curvature).isEqualTo(Curvature.HESSIAN);
+      double[] product = new double[v.length];
+      Arrays.setAll(product, j -> diagonal[j] * v[j]);
+      return sum(product);
+    }
+  }
+
+  /** One parameter, that each round takes a step of one length; what counts is by the round. */
+  private record Scripted(double gradient, long[] wrong, long[] remembered, long[] avoided)
+      implements WithoutMisfits {
+    static final double DAMPING = 2;
+
+    static int round(double[] theta) {
+      return (int) Math.round(-theta[0] * (DAMPING + LAMBDA));
+    }
+
+    private static long at(long[] counts, double[] theta) {
+      return counts[Math.min(round(theta), counts.length - 1)];
+    }
+
+    @Override
+    public int size() {
+      return 1;
+    }
+
+    @Override
+    public long rows() {
+      return 10;
+    }
+
+    @Override
+    public NetworkSum evaluate(double[] theta, Sample sample) {
+      NetworkSum sum = new NetworkSum(0, 0);
+      sum.add(rows(), 0);
+      sum.addCorrect(rows() - at(wrong, theta));
+      return sum;
+    }
+
+    @Override
+    public NetworkSum gradient(double[] theta, Sample sample, Filter filter) {
+      NetworkSum sum = new NetworkSum(1, 0);
+      sum.add(rows(), 0);
+      sum.vector()[0] = gradient;
+      return sum;
+    }
+
+    @Override
+    public Recall recall(double[] theta, TypicalOdds typical, double beyond) {
+      return new Recall(0, at(remembered, theta), at(avoided, theta));
+    }
+
+    @Override
+    public NetworkSum product(double[] theta, double[] v, Curvature curvature, Sample sample) {
+      NetworkSum sum = new NetworkSum(1, 0);
+      sum.add(rows(), 0);
+      return sum;
+    }
+  }
+
   private static final double BEYOND = 1.5;
 
   /** Steps of all rows, as long as they come. */
@@ -234,23 +405,44 @@ class NetworkUnlearningTest {
         .build();
   }
 
-  private static Result run(Options options) {
-    return run(options, start());
+  /** The same by the exact Hessian. */
+  private static Options byHessian(Options given, @Nullable Double scale) {
+    return given.toBuilder().curvature(Curvature.HESSIAN).scale(scale).build();
   }
 
-  private static Result run(Options options, double[] start) {
-    return run(options, start, new Rows(ROWS, WRONG), new Rows(ROWS, RIGHT));
+  private static Result run(Options options) {
+    return run(options, new Rows(ROWS, RIGHT));
+  }
+
+  private static Result run(Options options, NetworkSums corrected) {
+    Rows before = new Rows(CHANGED, WRONG);
+    return run(options, start(), before, new Rows(CHANGED, RIGHT), corrected);
   }
 
   private static Result run(Options options, double[] start, Rows wrong, Rows right) {
-    NetworkSums before = wrong.first(CHANGED);
-    NetworkSums after = right.first(CHANGED);
+    return run(options, start, wrong.first(CHANGED), right.first(CHANGED), right);
+  }
+
+  private static Result run(
+      Options options, double[] start, Rows before, Rows after, NetworkSums corrected) {
     return new NetworkUnlearning(
             new NetworkUnlearning.Changed(before, after, before, after),
-            right,
+            corrected,
             options,
             round -> {})
         .run(start);
+  }
+
+  /** From 0, with G = g. */
+  private static Result run(Options options, double[] g, double[] diagonal) {
+    NetworkSums after = new Constant(g, diagonal);
+    NetworkSums before = new Constant(new double[g.length], diagonal);
+    return new NetworkUnlearning(
+            new NetworkUnlearning.Changed(before, after, before, after),
+            after,
+            options,
+            round -> {})
+        .run(new double[g.length]);
   }
 
   private static double[] start() {
@@ -275,19 +467,20 @@ class NetworkUnlearningTest {
     return dense(Batch.ofValues(new int[] {3}, VALUES, RIGHT), 1, shift);
   }
 
-  /** factor H + shift I, column by column. */
   private static double[][] dense(Batch batch, double factor, double shift) {
-    return dense(start(), batch, factor, shift);
+    return dense(start(), Curvature.GAUSS_NEWTON, batch, factor, shift);
   }
 
-  private static double[][] dense(double[] theta, Batch batch, double factor, double shift) {
+  /** factor H + shift I, column by column. */
+  private static double[][] dense(
+      double[] theta, Curvature curvature, Batch batch, double factor, double shift) {
     MODEL.setParameters(theta);
     int p = MODEL.size();
     double[][] h = new double[p][p];
     for (int j = 0; j < p; j++) {
       double[] unit = new double[p];
       unit[j] = 1;
-      MODEL.addProduct(batch, unit, Curvature.GAUSS_NEWTON, h[j]);
+      MODEL.addProduct(batch, unit, curvature, h[j]);
       for (int i = 0; i < p; i++) {
         h[j][i] *= factor;
       }
@@ -513,7 +706,12 @@ class NetworkUnlearningTest {
             1,
             old.misfitGradient(first, typical).vector());
     double[][] h =
-        dense(first, Batch.ofValues(new int[] {3}, APART, APART_RIGHT), 1, LAMBDA + damping);
+        dense(
+            first,
+            Curvature.GAUSS_NEWTON,
+            Batch.ofValues(new int[] {3}, APART, APART_RIGHT),
+            1,
+            LAMBDA + damping);
     for (int j = 0; j < h.length; j++) {
       double[] unit = new double[h.length];
       unit[j] = 1;
@@ -581,5 +779,206 @@ class NetworkUnlearningTest {
     double[] g = Vectors.add(difference(), -LAMBDA, start());
     assertThat(Vectors.distance(run(changed).theta(), Vectors.add(start(), -rate, g)))
         .isLessThan(1e-12);
+  }
+
+  /**
+   * Where the loss is finite in a ball alone, 1/64 of a later round's step is the least that is
+   * tried.
+   */
+  @Test
+  void run_laterRoundWithoutAShortStep_keepsTheRoundsBefore() {
+    Options one = options(Method.CONJUGATE_GRADIENT, 1, 1, 2);
+    Options two = options(Method.CONJUGATE_GRADIENT, 1, 2, 2);
+    double[] first = run(one).theta();
+    Result free = run(two);
+    double step = free.rounds().get(1).stepNorm();
+    assertThat(free.outcome()).isEqualTo(Outcome.ROUNDS);
+    assertThat(free.rounds().get(1).length()).isEqualTo(1);
+
+    Result wide = run(two, ballAround(first, step / 63));
+    Result narrow = run(two, ballAround(first, step / 65));
+
+    assertThat(wide.outcome()).isEqualTo(Outcome.ROUNDS);
+    assertThat(wide.rounds().get(1).length()).isEqualTo(1.0 / 64);
+    assertThat(narrow.outcome()).isEqualTo(Outcome.NO_STEP);
+    assertThat(narrow.theta()).isEqualTo(first);
+    assertThat(narrow.rounds()).hasSize(2);
+    NetworkUnlearning.Round refused = narrow.rounds().get(1);
+    assertThat(refused.attempts()).isEqualTo(4); // 1, 1/4, 1/16, 1/64
+    assertThat(refused.length()).isZero();
+    assertThat(refused.stepNorm()).isZero();
+    assertThat(refused.meanLoss()).isEqualTo(narrow.rounds().get(0).meanLoss());
+  }
+
+  private static NetworkSums ballAround(double[] centre, double radius) {
+    return new Walled(
+        new Rows(ROWS, RIGHT),
+        theta -> Arrays.equals(theta, start()) || Vectors.distance(theta, centre) <= radius);
+  }
+
+  /** What is wrong, remembered and avoided at the start and behind each round, then as at last. */
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "9 7 7 8 7|3 0|0|STALLED|3",
+        "9 7 7 6 6 6 6|3 0|0|STALLED|5", // a new target became right
+        "9 7 7 7 7 7 7|3 1 0|0|STALLED|4", // an old one was forgotten
+        "9 7 7 7 7 7 7|3 1 0|0 1 1 0|STALLED|5", // one that was avoided is no more
+        "9|0|0|STALLED|3",
+        "9 9 8 8 7 7 6 6 5 5 4 4 3 3 2 2 1 1 0|1|0|ROUNDS|20",
+        "9 8 7 7 6 6 5 5 4 4 3 3 2 2 1 1 0|0|0|DONE|16",
+        "9 7 7 0|3 0|0|DONE|3",
+        "9 7 7 0|3 0 0 1 0|0|DONE|4",
+        "9 7 7 0|3 0|0 0 0 2 0|DONE|4",
+      })
+  void run_severalRounds_endsByWhatIsWrongRememberedAndAvoided(
+      String wrong, String remembered, String avoided, Outcome outcome, int rounds) {
+    NetworkSums after = new Scripted(1, counts(wrong), counts(remembered), counts(avoided));
+    NetworkSums before = new Scripted(0, counts(wrong), counts(remembered), counts(avoided));
+
+    Result result =
+        new NetworkUnlearning(
+                new NetworkUnlearning.Changed(before, after, before, after),
+                after,
+                options(Method.CONJUGATE_GRADIENT, 1, 20, Scripted.DAMPING).toBuilder()
+                    .beyond(BEYOND)
+                    .build(),
+                round -> {})
+            .run(new double[1]);
+
+    assertThat(result.outcome()).isEqualTo(outcome);
+    assertThat(result.rounds()).hasSize(rounds);
+    assertThat(Scripted.round(result.theta())).isEqualTo(rounds);
+  }
+
+  private static long[] counts(String words) {
+    return Arrays.stream(words.split(" ")).mapToLong(Long::parseLong).toArray();
+  }
+
+  /**
+   * Conjugate gradient's iterate k solves the system in the Krylov space of k dimensions, and its
+   * direction k + 1 has the sign of pivot k + 1 of the matrix in it: here by dense algebra.
+   */
+  @Test
+  void run_indefiniteHessian_takesWhatWasFoundBeforeNegativeCurvature() {
+    double damping = 0.01;
+    double[] g = difference();
+    double[][] a =
+        dense(
+            start(),
+            Curvature.HESSIAN,
+            Batch.ofValues(new int[] {3}, VALUES, RIGHT),
+            1,
+            LAMBDA + damping);
+    List<double[]> basis = new ArrayList<>();
+    double[] next = g;
+    double[] expected = new double[0];
+    double[] solution = new double[g.length];
+    while (expected.length == 0) {
+      double[] q = next.clone();
+      for (int twice = 0; twice < 2; twice++) {
+        for (double[] each : basis) {
+          Vectors.addInPlace(q, -Vectors.dot(each, q), each);
+        }
+      }
+      double norm = Vectors.norm(q);
+      Arrays.setAll(q, j -> q[j] / norm);
+      basis.add(q);
+      int k = basis.size();
+      double[][] inSpace = new double[k][k];
+      double[] right = new double[k];
+      for (int i = 0; i < k; i++) {
+        double[] aq = times(a, basis.get(i));
+        for (int j = 0; j < k; j++) {
+          inSpace[i][j] = Vectors.dot(aq, basis.get(j));
+        }
+        right[i] = Vectors.dot(g, basis.get(i));
+      }
+      double[] y = solve(inSpace, right); // leaves the pivots on the diagonal
+      if (inSpace[k - 1][k - 1] <= 0) {
+        expected = solution;
+      } else {
+        solution = new double[g.length];
+        for (int i = 0; i < k; i++) {
+          Vectors.addInPlace(solution, y[i], basis.get(i));
+        }
+      }
+      next = times(a, q);
+    }
+    assertThat(basis.size()).isBetween(2, 15);
+
+    Result result = run(byHessian(options(Method.CONJUGATE_GRADIENT, 1, 1, damping), null));
+
+    NetworkUnlearning.Round round = result.rounds().get(0);
+    assertThat(round.solve()).isEqualTo("NOT_POSITIVE_DEFINITE");
+    assertThat(round.products()).isEqualTo(basis.size());
+    assertThat(round.damping()).isEqualTo(damping);
+    double[] step = Vectors.add(start(), -1, result.theta());
+    // directions of conjugate gradient lose their orthogonality slowly
+    assertThat(Vectors.distance(step, expected)).isLessThan(1e-6 * Vectors.norm(expected));
+    assertThat(Vectors.dot(step, g)).isPositive(); // descends
+  }
+
+  private static double[] times(double[][] a, double[] v) {
+    return Arrays.stream(a).mapToDouble(row -> Vectors.dot(row, v)).toArray();
+  }
+
+  /** H along G is -5 + lambda: nothing is found until 8^3 times the damping of 0.01. */
+  @Test
+  void run_negativeCurvatureAlongG_isDampedUntilThereIsAStep() {
+    double[] g = {3, 0, 4};
+    double[] diagonal = {-5, -1, -5};
+
+    Result result =
+        run(byHessian(options(Method.CONJUGATE_GRADIENT, 1, 1, 0.01), null), g, diagonal);
+
+    NetworkUnlearning.Round round = result.rounds().get(0);
+    double damping = 0.01 * 8 * 8 * 8;
+    assertThat(round.damping()).isEqualTo(damping);
+    assertThat(round.solve()).isEqualTo("CONVERGED");
+    assertThat(round.products()).isEqualTo(4);
+    double curvature = -5 + LAMBDA + damping;
+    assertThat(result.theta()[0]).isCloseTo(-3 / curvature, withPercentage(1e-10));
+    assertThat(result.theta()[1]).isZero();
+    assertThat(result.theta()[2]).isCloseTo(-4 / curvature, withPercentage(1e-10));
+
+    // 12 attempts raise this by 8^11, to 0.0086
+    Result without =
+        run(byHessian(options(Method.CONJUGATE_GRADIENT, 1, 1, 1e-12), null), g, diagonal);
+    assertThat(without.outcome()).isEqualTo(Outcome.DIVERGED);
+    assertThat(without.theta()).containsOnly(0);
+    assertThat(without.rounds()).hasSize(1);
+    assertThat(without.rounds().get(0).solve()).isEqualTo("NOT_POSITIVE_DEFINITE");
+    assertThat(without.rounds().get(0).length()).isZero();
+  }
+
+  /**
+   * The recursion multiplies an error by 1 - (100 + lambda + damping) / scale, the scale being
+   * twice the damping where that is more than the given one: from a damping of 0.5 * 8^3 on that is
+   * less than 1.
+   */
+  @Test
+  void run_lissaWithTooSmallAScale_isDampedOrDiverges() {
+    double[] g = {3, 4};
+    double[] diagonal = {100, 1};
+
+    Result result = run(byHessian(options(Method.LISSA, 1, 1, 0.5), 10.0), g, diagonal);
+
+    NetworkUnlearning.Round round = result.rounds().get(0);
+    double damping = 0.5 * 8 * 8 * 8;
+    assertThat(round.solve()).isEqualTo("CONVERGED");
+    assertThat(round.damping()).isEqualTo(damping);
+    // ten steps that change x by 1e-10
+    assertThat(result.theta()[0]).isCloseTo(-3 / (100 + LAMBDA + damping), withPercentage(1e-6));
+    assertThat(result.theta()[1]).isCloseTo(-4 / (1 + LAMBDA + damping), withPercentage(1e-6));
+
+    // 12 attempts raise this by 8^11, to 0.0086: the scale stays at 10
+    Result without = run(byHessian(options(Method.LISSA, 1, 1, 1e-12), 10.0), g, diagonal);
+    assertThat(without.outcome()).isEqualTo(Outcome.DIVERGED);
+    assertThat(without.theta()).containsOnly(0);
+    assertThat(without.rounds()).hasSize(1);
+    assertThat(without.rounds().get(0).solve()).isEqualTo("DIVERGED");
+    assertThat(without.rounds().get(0).length()).isZero();
   }
 }
