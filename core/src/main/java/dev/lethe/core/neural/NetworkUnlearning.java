@@ -41,9 +41,10 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Where a loss is not convex nothing warrants a step. One is shortened as long as it raises the
  * mean loss on a sample of the corrected data above the least so far by more than is allowed, or
- * takes the old targets farther from what is typical than they were. The damping stays: more of it
- * would turn the step away from the directions that the corrected data leaves free, and measured
- * costs four times as much perplexity for the same forgetting.
+ * takes the old targets farther from what is typical than they were: sum r^2 / 2 by more than half
+ * their number, which is what typical ones have. The damping stays: more of it would turn the step
+ * away from the directions that the corrected data leaves free, and measured costs four times as
+ * much perplexity for the same forgetting.
  */
 public final class NetworkUnlearning {
   /** Lengths of a round's step that are tried, and steps that a solver fails at. */
@@ -480,8 +481,8 @@ public final class NetworkUnlearning {
    */
   private Taken shortened(
       double[] theta, double[] step, double least, Recall before, double shortest) {
-    // half a squared standard deviation each is what typical examples have
-    double misfit = Math.max(before.misfit(), changed.targetBefore().rows() / 2.0);
+    // what typical examples have on top, so that of any step a short enough one is allowed
+    double misfit = before.misfit() + changed.targetBefore().rows() / 2.0;
     double length = 1;
     int attempts = 0;
     while (attempts < ATTEMPTS && length >= shortest) {
