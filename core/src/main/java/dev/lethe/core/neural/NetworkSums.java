@@ -22,8 +22,8 @@ public interface NetworkSums {
   /** sum_i H_i v over a sample. */
   NetworkSum product(double[] theta, double[] v, Curvature curvature, Sample sample);
 
-  /** What log odds classes have where they are not the target, over a sample. */
-  TypicalOdds typicalOdds(double[] theta, Sample sample);
+  /** Moments of the log odds that classes have where they are not the target, for TypicalOdds. */
+  double[] oddsMoments(double[] theta);
 
   /**
    * How far the examples' classes are from being as likely as is typical.

@@ -28,23 +28,23 @@ import org.jspecify.annotations.Nullable;
  * What it repeats, descent from the new targets and ascent from the old ones, has no end: a softmax
  * saturates, an old target that is remembered well has next to no gradient, and one that is driven
  * off is soon less likely than anything else, which tells whoever looks for it. So later rounds
- * bring the old targets to where they are forgotten, see {@link TypicalOdds}: with r of the log
- * odds of the old targets, standardized by what the network at first said of their classes
- * elsewhere,
+ * bring the old targets to where they are forgotten, see {@link TypicalOdds}: with T the examples
+ * of Z whose target changes, T~ the same in Z~, r of the log odds of the targets in T, standardized
+ * by what the network at first said of their classes in the other corrected data,
  *
  * <pre>
- *   G' = sum_{Z~, wrong} grad l + sum_{Z} r grad r
- *   H' = H + sum_{Z} grad r (grad r)'
+ *   G' = sum_{T~, wrong} grad l + sum_T r grad r
+ *   H' = H + sum_T grad r (grad r)'
  * </pre>
  *
  * a Gauss-Newton step on the misfits r^2 / 2, in which the corrected data has its part as H.
  *
  * <p>Where a loss is not convex nothing warrants a step. One is shortened as long as it raises the
  * mean loss on a sample of the corrected data above the least so far by more than is allowed, or
- * takes the old targets farther from what is typical than they were: sum r^2 / 2 by more than half
- * their number, which is what typical ones have. The damping stays: more of it would turn the step
- * away from the directions that the corrected data leaves free, and measured costs four times as
- * much perplexity for the same forgetting.
+ * takes the old targets farther from what is typical than they ever were by more than typical ones
+ * are: sum r^2 / 2 by half their number. The damping stays: more of it would turn the step away
+ * from the directions that the corrected data leaves free, and measured costs four times as much
+ * perplexity for the same forgetting.
  */
 public final class NetworkUnlearning {
   /** Lengths of a round's step that are tried, and steps that a solver fails at. */
@@ -56,7 +56,10 @@ public final class NetworkUnlearning {
   /** A later round's step that less of is allowed leads nowhere. */
   private static final double SHORTEST = 1.0 / 64;
 
-  /** Rounds that may neither make a new target right nor an old one typical. */
+  /**
+   * Rounds that may leave as many examples wrong, remembered or avoided as there were, and their
+   * misfit above half of what it was.
+   */
   static final int STALL = 2;
 
   /** What damping grows by where the solver finds no step. */
@@ -104,7 +107,7 @@ public final class NetworkUnlearning {
    * @param rate of first order; null for 1 / the largest eigenvalue of H
    * @param damping null for {@link #DAMPING} times the largest eigenvalue of H
    * @param scale of LiSSA; null for twice the largest eigenvalue of H + damping I, since a sample's
-   *     may exceed that of all
+   *     may exceed that of all; at least twice the damping
    * @param lambda of the corrected objective's penalty lambda/2 ||theta||^2
    * @param lambdaBefore of the original one's; another where rows were removed and the penalty is
    *     declared in mean form
@@ -320,15 +323,15 @@ public final class NetworkUnlearning {
   /** Why it ended. */
   public enum Outcome {
     /**
-     * No example whose target changes is wrong, and no old target is remembered or avoided; or the
-     * gradient is nought.
+     * No example whose target changes is wrong, and no old target is remembered or avoided, which
+     * says nothing where no target changes; or the gradient is nought.
      */
     DONE,
     /** The rounds were spent. */
     ROUNDS,
     /**
-     * {@link #STALL} rounds made no new target right and no old one typical: what is left would
-     * cost more than it brings.
+     * {@link #STALL} rounds left no fewer wrong, remembered and avoided, all counted together, nor
+     * half their misfit: what is left would cost more than it brings.
      */
     STALLED,
     /**
@@ -341,7 +344,9 @@ public final class NetworkUnlearning {
   }
 
   /**
-   * @param theta new parameters; of a round that diverged those before it
+   * @param theta new parameters: of all rounds those that left the fewest wrong, remembered and
+   *     avoided, the later ones of equals; of a step towards the corrected objective's minimiser
+   *     the last
    */
   public record Result(double[] theta, List<Round> rounds, Outcome outcome) {
     public Result {
@@ -363,53 +368,72 @@ public final class NetworkUnlearning {
   private final Changed changed;
   private final NetworkSums corrected;
   private final Options options;
+  private final @Nullable TypicalOdds typical;
   private final Consumer<Round> listener;
-  private @Nullable TypicalOdds typical;
   private int products;
 
   /**
    * @param corrected D', all examples as they are now
+   * @param typical of the network that is updated, as {@link #typical} has it; null leaves the old
+   *     targets to the first round
    */
   public NetworkUnlearning(
-      Changed changed, NetworkSums corrected, Options options, Consumer<Round> listener) {
+      Changed changed,
+      NetworkSums corrected,
+      @Nullable TypicalOdds typical,
+      Options options,
+      Consumer<Round> listener) {
     this.changed = changed;
     this.corrected = corrected;
+    this.typical = typical;
     this.options = options;
     this.listener = listener;
+  }
+
+  /**
+   * What a network says of classes where there is nothing to know: over the corrected data but for
+   * the examples whose target has changed, since of these it knows the old one. Null if no target
+   * changes.
+   */
+  public static @Nullable TypicalOdds typical(
+      Changed changed, NetworkSums corrected, double[] theta) {
+    return changed.targetBefore().rows() == 0
+        ? null
+        : TypicalOdds.ofRest(
+            corrected.oddsMoments(theta), changed.targetAfter().oddsMoments(theta));
   }
 
   /** Updates from theta on. */
   public Result run(double[] start) {
     double[] theta = start;
     List<Round> rounds = new ArrayList<>();
-    typical =
-        options.beyond() == null || changed.targetBefore().rows() == 0
-            ? null
-            : corrected.typicalOdds(theta, Sample.ALL);
     Recall recall = recall(theta);
     double eigenvalue = Double.NaN;
     double damping = Double.NaN;
     double loss = meanLoss(theta);
-    double least = loss;
-    long fewest = Long.MAX_VALUE;
-    int stalled = 0;
-    for (int round = 0; round < options.rounds(); round++) {
+    double leastLoss = loss;
+    double leastMisfit = recall.misfit();
+    Progress progress = new Progress();
+    for (int round = 0; ; round++) {
       products = 0;
       long wrong = changed.targetAfter().rows() - changed.targetAfter().evaluate(theta).correct();
       if (options.gradient() == Gradient.DIFFERENCE && round > 0) {
-        long open = wrong + recall.remembered() + recall.avoided();
-        if (open == 0) {
-          return new Result(theta, rounds, Outcome.DONE);
+        progress.add(theta, wrong + recall.remembered() + recall.avoided(), recall.misfit());
+        if (progress.fewest == 0) {
+          return new Result(progress.best, rounds, Outcome.DONE);
         }
-        stalled = open < fewest ? 0 : stalled + 1;
-        fewest = Math.min(fewest, open);
-        if (stalled == STALL) {
-          return new Result(theta, rounds, Outcome.STALLED);
+        if (progress.stalled == STALL) {
+          return new Result(progress.best, rounds, Outcome.STALLED);
         }
+      } else {
+        progress.best = theta;
+      }
+      if (round == options.rounds()) {
+        return new Result(progress.best, rounds, Outcome.ROUNDS);
       }
       double[] g = gradient(theta, round);
       if (Vectors.maxAbs(g) == 0) {
-        return new Result(theta, rounds, Outcome.DONE);
+        return new Result(progress.best, rounds, Outcome.DONE);
       }
       if (needsEigenvalue(round)) {
         eigenvalue =
@@ -430,9 +454,14 @@ public final class NetworkUnlearning {
         damping *= MORE_DAMPING;
         solve = solve(theta, g, eigenvalue, damping, round);
       }
+      Limits limits =
+          new Limits(
+              leastLoss * (1 + options.lossIncrease()),
+              leastMisfit + changed.targetBefore().rows() / 2.0,
+              round == 0 ? 0 : SHORTEST);
       Taken taken =
           solve.usable()
-              ? shortened(theta, solve.step(), least, recall, round == 0 ? 0 : SHORTEST)
+              ? shortened(theta, solve.step(), recall, limits)
               : Taken.none(theta, 0, recall);
       Round done =
           new Round(
@@ -451,15 +480,43 @@ public final class NetworkUnlearning {
       rounds.add(done);
       listener.accept(done);
       if (taken.length() == 0) {
-        return new Result(theta, rounds, round == 0 ? Outcome.DIVERGED : Outcome.NO_STEP);
+        return new Result(progress.best, rounds, round == 0 ? Outcome.DIVERGED : Outcome.NO_STEP);
       }
       theta = taken.theta();
       loss = taken.meanLoss();
       recall = taken.recall();
-      least = Math.min(least, loss);
+      leastLoss = Math.min(leastLoss, loss);
+      leastMisfit = Math.min(leastMisfit, recall.misfit());
     }
-    return new Result(theta, rounds, Outcome.ROUNDS);
   }
+
+  /** The best parameters so far, and rounds that brought nothing. */
+  private static final class Progress {
+    private double[] best = new double[0];
+    private long fewest = Long.MAX_VALUE;
+    private double misfit = Double.POSITIVE_INFINITY;
+    private int stalled;
+
+    void add(double[] theta, long open, double misfitNow) {
+      stalled = open < fewest || misfitNow < misfit / 2 ? 0 : stalled + 1;
+      if (open <= fewest) {
+        best = theta;
+        fewest = open;
+      }
+      if (stalled == 0) {
+        misfit = misfitNow;
+      }
+    }
+  }
+
+  /**
+   * What a step may lead to.
+   *
+   * @param meanLoss of the sample of the corrected data at most
+   * @param misfit of the old targets at most
+   * @param shortest part of the step that must be allowed
+   */
+  private record Limits(double meanLoss, double misfit, double shortest) {}
 
   /**
    * A step as far as it was taken.
@@ -474,24 +531,21 @@ public final class NetworkUnlearning {
   }
 
   /**
-   * Takes as much of a step as the old targets' misfit and the loss of the corrected data allow.
+   * Takes as much of a step as is allowed. Of any step a short enough one is: typical targets have
+   * a misfit of a half each, which is allowed on top of the least.
    *
    * @param before recall at theta
-   * @param shortest part of the step that must be allowed
    */
-  private Taken shortened(
-      double[] theta, double[] step, double least, Recall before, double shortest) {
-    // what typical examples have on top, so that of any step a short enough one is allowed
-    double misfit = before.misfit() + changed.targetBefore().rows() / 2.0;
+  private Taken shortened(double[] theta, double[] step, Recall before, Limits limits) {
     double length = 1;
     int attempts = 0;
-    while (attempts < ATTEMPTS && length >= shortest) {
+    while (attempts < ATTEMPTS && length >= limits.shortest()) {
       attempts++;
       double[] next = Vectors.add(theta, -length, step);
       Recall recall = recall(next);
-      if (recall.misfit() <= misfit || options.gradient() == Gradient.CORRECTED) {
+      if (recall.misfit() <= limits.misfit() || options.gradient() == Gradient.CORRECTED) {
         double reached = meanLoss(next);
-        if (reached <= least * (1 + options.lossIncrease())) {
+        if (reached <= limits.meanLoss()) {
           return new Taken(next, attempts, length, reached, recall);
         }
       }
@@ -534,6 +588,9 @@ public final class NetworkUnlearning {
             options.scale() == null
                 ? 2 * (eigenvalue + damping)
                 : Math.max(options.scale(), 2 * damping);
+        if (!(scale >= 2 * damping) || Double.isInfinite(scale)) {
+          return new Solve(new double[g.length], "NOT_POSITIVE_DEFINITE", false);
+        }
         Lissa.Result result =
             new Lissa(scale, damping, options.iterations(), 1, options.tolerance())
                 .solve(sampled(theta, round), g);

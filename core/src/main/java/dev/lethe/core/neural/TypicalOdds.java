@@ -1,5 +1,6 @@
 package dev.lethe.core.neural;
 
+import dev.lethe.core.linalg.Vectors;
 import java.io.Serializable;
 
 /**
@@ -49,14 +50,35 @@ public final class TypicalOdds implements Serializable {
    * @param moments of each class: how many, their sum, the sum of their squares
    */
   public static void add(float[] outputs, int row, int width, int own, double[] moments) {
+    int from = row * width;
+    int top = 0;
+    for (int c = 1; c < width; c++) {
+      top = outputs[from + c] > outputs[from + top] ? c : top;
+    }
+    double largest = outputs[from + top];
+    double sum = 0;
+    for (int c = 0; c < width; c++) {
+      sum += Math.exp(outputs[from + c] - largest);
+    }
     for (int c = 0; c < moments.length / MOMENTS; c++) {
       if (c != own) {
-        double odds = logOdds(outputs, row, width, c);
+        double above = width == 1 ? 0 : outputs[from + c] - largest;
+        double odds =
+            width == 1 || c == top
+                ? logOdds(outputs, row, width, c)
+                : above - Math.log(sum - Math.exp(above)); // of at least the largest: never near 0
         moments[MOMENTS * c]++;
         moments[MOMENTS * c + 1] += odds;
         moments[MOMENTS * c + 2] += odds * odds;
       }
     }
+  }
+
+  /** Of the moments of all examples but a part of them. */
+  public static TypicalOdds ofRest(double[] all, double[] part) {
+    double[] rest = all.clone();
+    Vectors.addInPlace(rest, -1, part);
+    return of(rest);
   }
 
   /** Of the moments; a class that no example tells of has even odds, within one nat. */

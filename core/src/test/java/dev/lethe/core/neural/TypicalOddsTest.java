@@ -64,6 +64,39 @@ class TypicalOddsTest {
     assertThat(typical.standardized(new float[] {0, 0, 0}, 0, 3, 0)).isCloseTo(-2, within(1e-13));
   }
 
+  /** The log odds of every class are those of {@link TypicalOdds#logOdds}, the largest's too. */
+  @Test
+  void add_anyRows_addsLogOdds() {
+    SplittableRandom random = new SplittableRandom(2);
+    int width = 7;
+    float[] outputs = new float[50 * width];
+    for (int j = 0; j < outputs.length; j++) {
+      outputs[j] = (float) (20 * random.nextGaussian());
+    }
+    double[] all = new double[TypicalOdds.moments(width)];
+    double[] first = new double[all.length];
+    double[] sums = new double[width];
+    for (int row = 0; row < 50; row++) {
+      int own = random.nextInt(width);
+      TypicalOdds.add(outputs, row, width, own, all);
+      if (row < 20) {
+        TypicalOdds.add(outputs, row, width, own, first);
+      }
+      for (int c = 0; c < width; c++) {
+        sums[c] += c == own ? 0 : TypicalOdds.logOdds(outputs, row, width, c);
+      }
+    }
+    for (int c = 0; c < width; c++) {
+      assertThat(all[3 * c + 1]).isCloseTo(sums[c], within(1e-9));
+    }
+    double[] last = new double[all.length];
+    for (int j = 0; j < all.length; j++) {
+      last[j] = all[j] - first[j];
+    }
+    assertThat(TypicalOdds.ofRest(all, first).mean(3)).isEqualTo(TypicalOdds.of(last).mean(3));
+    assertThat(TypicalOdds.ofRest(all, first).mean(3)).isCloseTo(last[10] / last[9], within(1e-12));
+  }
+
   @Test
   void of_noExampleOrNoDifference_hasADeviationToDivideBy() {
     double[] moments = new double[TypicalOdds.moments(2)];

@@ -6,6 +6,7 @@ import dev.lethe.core.neural.NeuralModel;
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.certificate.JsonDocument;
 import java.util.Arrays;
+import java.util.Objects;
 import java.util.SplittableRandom;
 
 /**
@@ -21,6 +22,9 @@ public record Canary(int schemaVersion, String context, String secret, String al
 
   /** Strings that are all looked at; of more, a sample. */
   static final long MOST_ENUMERATED = 1_000_000;
+
+  /** Characters of a secret in a row that tell of it wherever they stand. */
+  static final int RUN = 3;
 
   private static final int SAMPLE = 2000;
   private static final int BATCH_ROWS = 256;
@@ -48,14 +52,16 @@ public record Canary(int schemaVersion, String context, String secret, String al
    * @param logPerplexity -log2 P(secret | context)
    * @param completedCharacters of the secret, from its first on, that the model's own most likely
    *     continuation of the context has
-   * @param completion that continuation, as long as the secret; an asterisk for each character that
-   *     is the secret's at that place, which is not to be repeated, U+FFFD for what is none
+   * @param completion that continuation, as long as the secret, which is not to be repeated: an
+   *     asterisk for each character that is the secret's at that place or one of {@link #RUN} in a
+   *     row that the secret has anywhere, U+FFFD for what is none
    */
   public record Memory(
       Exposure exposure, double logPerplexity, int completedCharacters, String completion) {}
 
   /**
-   * @throws InvalidInputException if the network does not read text, or lacks a character
+   * @throws InvalidInputException if the network does not read text, or lacks a character of the
+   *     alphabet or of the window that it reads of the context
    */
   void requireKnown(NetworkInput input) {
     if (!input.isText()) {
@@ -66,6 +72,13 @@ public record Canary(int schemaVersion, String context, String secret, String al
       throw new InvalidInputException(
           "--canary: the network does not know every character of the alphabet");
     }
+    String read =
+        context.substring(Math.max(0, context.length() - Objects.requireNonNull(input.window())));
+    if (read.chars().anyMatch(c -> tokenOf[c] == NetworkInput.UNKNOWN)) {
+      throw new InvalidInputException(
+          "--canary: the network does not know every character that it would read of the context;"
+              + " what it says after others tells nothing of the secret");
+    }
   }
 
   /**
@@ -73,13 +86,20 @@ public record Canary(int schemaVersion, String context, String secret, String al
    * @throws InvalidInputException if the network does not read text, or lacks a character
    */
   Memory memory(NeuralModel model, NetworkInput input, long seed) {
+    return memory(model, input, seed, MOST_ENUMERATED);
+  }
+
+  /**
+   * @param enumerated strings that are all looked at; of more, a sample
+   */
+  Memory memory(NeuralModel model, NetworkInput input, long seed, long enumerated) {
     requireKnown(input);
     short[] tokenOf = input.tokenOf();
     Reader reader = new Reader(model, input, tokenOf);
     double perplexity = reader.logPerplexities(new String[] {secret})[0];
     double space = secret.length() * Math.log(alphabet.length()) / Math.log(2);
     Exposure exposure =
-        space <= Math.log(MOST_ENUMERATED) / Math.log(2) + 1e-9
+        space <= Math.log(enumerated) / Math.log(2) + 1e-9
             ? exact(reader)
             : Exposure.approximate(perplexity, reader.logPerplexities(sample(seed)), space);
     String completion = reader.completion();
@@ -91,11 +111,15 @@ public record Canary(int schemaVersion, String context, String secret, String al
     return new Memory(exposure, perplexity, completed, masked(completion));
   }
 
-  private String masked(String completion) {
+  String masked(String completion) {
     StringBuilder text = new StringBuilder(completion);
-    for (int j = 0; j < secret.length(); j++) {
-      if (text.charAt(j) == secret.charAt(j)) {
+    for (int j = 0; j < completion.length(); j++) {
+      if (completion.charAt(j) == secret.charAt(j)) {
         text.setCharAt(j, '*');
+      }
+      int end = j + RUN;
+      if (end <= completion.length() && secret.contains(completion.substring(j, end))) {
+        text.replace(j, end, "*".repeat(RUN));
       }
     }
     return text.toString();
@@ -217,7 +241,7 @@ public record Canary(int schemaVersion, String context, String secret, String al
       return bits;
     }
 
-    /** The most likely character behind the context, the most likely one behind that, and so on. */
+    /** The most likely character after the context, the most likely one after that, and so on. */
     String completion() {
       StringBuilder text = new StringBuilder(context);
       for (int j = 0; j < secret.length(); j++) {

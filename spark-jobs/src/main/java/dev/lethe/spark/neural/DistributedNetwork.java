@@ -117,11 +117,10 @@ final class DistributedNetwork implements NetworkSums, AutoCloseable {
   }
 
   @Override
-  public TypicalOdds typicalOdds(double[] theta, Sample sample) {
-    Arguments arguments = new Arguments(What.TYPICAL_ODDS, theta);
-    arguments.sample = sample;
+  public double[] oddsMoments(double[] theta) {
+    Arguments arguments = new Arguments(What.ODDS_MOMENTS, theta);
     arguments.classes = network.network().description().classes();
-    return TypicalOdds.of(run("typical odds", arguments).vector());
+    return run("typical odds", arguments).vector();
   }
 
   @Override
@@ -131,7 +130,7 @@ final class DistributedNetwork implements NetworkSums, AutoCloseable {
     arguments.beyond = beyond;
     NetworkSum sum = run("recall", arguments);
     return new Recall(
-        sum.loss(),
+        sum.vector()[NetworkPass.MISFIT],
         Math.round(sum.vector()[NetworkPass.REMEMBERED]),
         Math.round(sum.vector()[NetworkPass.AVOIDED]));
   }

@@ -27,7 +27,7 @@ final class NetworkPass extends PartTask<NetworkBlock, NetworkSum> {
     EVALUATION,
     GRADIENT,
     PRODUCT,
-    TYPICAL_ODDS,
+    ODDS_MOMENTS,
     RECALL,
     MISFIT_GRADIENT,
     MISFIT_PRODUCT,
@@ -78,11 +78,12 @@ final class NetworkPass extends PartTask<NetworkBlock, NetworkSum> {
     }
   }
 
-  /** Of the sum of recall: examples that are remembered, and avoided. */
-  static final int REMEMBERED = 0;
+  /** Of the sum of recall: the misfit, examples that are remembered, and that are avoided. */
+  static final int MISFIT = 0;
 
-  static final int AVOIDED = 1;
-  private static final int RECALLED = 2;
+  static final int REMEMBERED = 1;
+  static final int AVOIDED = 2;
+  private static final int RECALLED = 3;
 
   private final String network;
   private final Broadcast<Network.Loader> loader;
@@ -113,7 +114,7 @@ final class NetworkPass extends PartTask<NetworkBlock, NetworkSum> {
         switch (arguments.what) {
           case EVALUATION -> 0;
           case CONFUSION -> arguments.classes * arguments.classes;
-          case TYPICAL_ODDS -> TypicalOdds.moments(arguments.classes);
+          case ODDS_MOMENTS -> TypicalOdds.moments(arguments.classes);
           case RECALL -> RECALLED;
           default -> arguments.theta.length;
         },
@@ -126,6 +127,9 @@ final class NetworkPass extends PartTask<NetworkBlock, NetworkSum> {
   protected NetworkSum sum(int partition, Iterator<NetworkBlock> blocks) {
     Arguments arguments = sent.value();
     NetworkSum sum = zero(arguments);
+    if (firstOf[partition] == firstOf[partition + 1] && !blocks.hasNext()) { // no model for that
+      return sum;
+    }
     int[] picks =
         arguments.minibatch == null
             ? new int[0]
@@ -256,10 +260,10 @@ final class NetworkPass extends PartTask<NetworkBlock, NetworkSum> {
           model.addProduct(batch, arguments.direction(), arguments.curvature, sum.vector());
           sum.add(batch.rows(), 0);
         }
-        case TYPICAL_ODDS -> {
+        case ODDS_MOMENTS -> {
           float[] outputs = model.outputs(batch);
+          int width = outputs.length / batch.rows();
           for (int i = 0; i < batch.rows(); i++) {
-            int width = outputs.length / batch.rows();
             TypicalOdds.add(outputs, i, width, (int) batch.classes()[i], sum.vector());
           }
           sum.add(batch.rows(), 0);
@@ -267,15 +271,14 @@ final class NetworkPass extends PartTask<NetworkBlock, NetworkSum> {
         case RECALL -> {
           float[] outputs = model.outputs(batch);
           int width = outputs.length / batch.rows();
-          double misfit = 0;
           for (int i = 0; i < batch.rows(); i++) {
             double r =
                 arguments.typical().standardized(outputs, i, width, (int) batch.classes()[i]);
-            misfit += r * r / 2;
+            sum.vector()[MISFIT] += r * r / 2;
             sum.vector()[REMEMBERED] += r > arguments.beyond ? 1 : 0;
             sum.vector()[AVOIDED] += -r > arguments.beyond ? 1 : 0;
           }
-          sum.add(batch.rows(), misfit);
+          sum.add(batch.rows(), 0);
         }
         case MISFIT_GRADIENT -> {
           model.addMisfitGradient(batch, arguments.typical(), sum.vector());

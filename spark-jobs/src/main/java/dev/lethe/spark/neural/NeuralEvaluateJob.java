@@ -60,6 +60,9 @@ public final class NeuralEvaluateJob {
       @Nullable Canary canary = canary(spark, options.canary());
       @Nullable NetworkMeasures measures = null;
       long @Nullable [][] confusion = null;
+      if (canary != null) {
+        canary.requireKnown(network.description().input());
+      }
       int classes = network.description().classes();
       boolean confusable = classes > 0 && !network.description().input().isText();
       if (options.table() != null) {

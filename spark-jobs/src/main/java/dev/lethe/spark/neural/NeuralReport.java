@@ -56,6 +56,10 @@ public record NeuralReport(
 
   /**
    * @param corrected on all corrected data
+   * @param changedAsTheyWere of all examples that change, removed ones among them, with their old
+   *     inputs and targets; null if there is none
+   * @param changedAsTheyAre the same as they are now; null if there is none, as where rows are
+   *     removed
    * @param asTheyWere of the examples whose target changes, with their old target; null if none
    *     does
    * @param asTheyAre the same with their new target
@@ -69,6 +73,8 @@ public record NeuralReport(
    */
   public record Measured(
       NetworkMeasures corrected,
+      @Nullable NetworkMeasures changedAsTheyWere,
+      @Nullable NetworkMeasures changedAsTheyAre,
       @Nullable NetworkMeasures asTheyWere,
       @Nullable NetworkMeasures asTheyAre,
       @Nullable Long remembered,

@@ -48,6 +48,13 @@ public record NeuralSummary(List<String> lines) {
               report.changed().before(),
               report.changed().after()));
       compared(lines, "data", report.before().corrected(), report.after().corrected());
+      compared(
+          lines,
+          "as it was",
+          report.before().changedAsTheyWere(),
+          report.after().changedAsTheyWere());
+      compared(
+          lines, "as it is", report.before().changedAsTheyAre(), report.after().changedAsTheyAre());
       compared(lines, "old targets", report.before().asTheyWere(), report.after().asTheyWere());
       compared(lines, "new targets", report.before().asTheyAre(), report.after().asTheyAre());
       counted(

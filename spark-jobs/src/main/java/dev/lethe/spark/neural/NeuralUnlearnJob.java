@@ -1,9 +1,10 @@
 package dev.lethe.spark.neural;
 
+import static dev.lethe.spark.request.Method.REFINED;
+
 import dev.lethe.core.neural.NetworkSum;
 import dev.lethe.core.neural.NetworkSums.Recall;
 import dev.lethe.core.neural.NetworkUnlearning;
-import dev.lethe.core.neural.Sample;
 import dev.lethe.core.neural.TypicalOdds;
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.certificate.AtomicPublication;
@@ -76,6 +77,11 @@ public final class NeuralUnlearnJob {
       if (!corrections.hasRowChanges()) {
         throw new InvalidInputException(
             options.request() + ": changes no row; a network forgets rows, labels and values");
+      }
+      NetworkTable.check(description, table, place());
+      if (options.rememberedBeyond() != null && description.classes() == 0) {
+        throw new InvalidInputException(
+            "--remembered-beyond: the network's targets are numbers, which nothing is typical of");
       }
       if (options.test() != null) {
         NetworkTable.check(description, options.test().read(spark), options.test().name());
@@ -187,6 +193,8 @@ public final class NeuralUnlearnJob {
       Progress progress) {
     NeuralReport.Measured before;
     @Nullable TypicalOdds typical; // one yardstick for before and after: the given network's
+    long begin = System.nanoTime();
+    double typicalSeconds = 0;
     if (options.method() == Method.RETRAIN) {
       try (OpenNetwork old = new OpenNetwork(spark, given, any -> true, progress::description)) {
         ChangedExamples same = examples.with(old);
@@ -195,9 +203,10 @@ public final class NeuralUnlearnJob {
       }
     } else {
       typical = typical(open, examples);
+      typicalSeconds = options.update() == null ? 0 : (System.nanoTime() - begin) / 1e9;
       before = measured(open, examples, test, typical, canary);
     }
-    long begin = System.nanoTime();
+    begin = System.nanoTime();
     boolean finite = true;
     NetworkUnlearning.@Nullable Result updated = null;
     switch (options.method()) {
@@ -210,9 +219,9 @@ public final class NeuralUnlearnJob {
                   examples,
                   open.network().description().schedule().withEpochs(options.epochs()),
                   progress);
-      default -> updated = update(open, examples, progress);
+      default -> updated = update(open, examples, typical, progress);
     }
-    double seconds = examples.featureSeconds() + (System.nanoTime() - begin) / 1e9;
+    double seconds = examples.featureSeconds() + typicalSeconds + (System.nanoTime() - begin) / 1e9;
     return new NeuralReport(
         NeuralReport.SCHEMA_VERSION,
         request.id(),
@@ -238,7 +247,10 @@ public final class NeuralUnlearnJob {
   }
 
   private NetworkUnlearning.Result update(
-      OpenNetwork open, ChangedExamples examples, Progress progress) {
+      OpenNetwork open,
+      ChangedExamples examples,
+      @Nullable TypicalOdds typical,
+      Progress progress) {
     progress.phase("updating");
     NetworkUnlearning.Options given = Objects.requireNonNull(options.update());
     NetworkDescription network = open.network().description();
@@ -252,7 +264,8 @@ public final class NeuralUnlearnJob {
             .penalty(regParam * examples.corrected().rows(), regParam * rowsBefore)
             .build();
     NetworkUnlearning.Result result =
-        new NetworkUnlearning(examples.changed(), examples.corrected(), fitted, progress::update)
+        new NetworkUnlearning(
+                examples.changed(), examples.corrected(), typical, fitted, progress::update)
             .run(open.model().parameters());
     open.model().setParameters(result.theta());
     return result;
@@ -294,6 +307,13 @@ public final class NeuralUnlearnJob {
               + ": asks for a certificate; the loss of a network is not convex, and nothing about"
               + " it is certified. Leave the key 'certificate' out");
     }
+    if (request.method() != REFINED) {
+      throw new InvalidInputException(
+          request.id()
+              + ": method "
+              + request.method().word()
+              + ": of a network's update it is an option of the command, --method; leave the key out");
+    }
     if (request.featurizer() != FeaturizerPolicy.FROZEN) {
       throw new InvalidInputException(
           request.id() + ": featurizer: a network has none; leave the key out");
@@ -313,7 +333,8 @@ public final class NeuralUnlearnJob {
   private static @Nullable TypicalOdds typical(OpenNetwork network, ChangedExamples examples) {
     return network.network().description().classes() == 0
         ? null
-        : examples.corrected().typicalOdds(network.model().parameters(), Sample.ALL);
+        : NetworkUnlearning.typical(
+            examples.changed(), examples.corrected(), network.model().parameters());
   }
 
   /** The network on everything that is measured. */
@@ -329,6 +350,8 @@ public final class NeuralUnlearnJob {
     boolean classes = description.classes() > 0;
     @Nullable NetworkSum was = ofChanged(examples.targetBefore(), theta);
     @Nullable NetworkSum is = ofChanged(examples.targetAfter(), theta);
+    @Nullable NetworkSum allWere = ofChanged(examples.before(), theta);
+    @Nullable NetworkSum allAre = ofChanged(examples.after(), theta);
     @Nullable Double beyond = rememberedBeyond(description);
     @Nullable Recall recall =
         was == null || typical == null || beyond == null
@@ -338,6 +361,8 @@ public final class NeuralUnlearnJob {
         NetworkMeasures.of(description, examples.corrected().evaluate(theta));
     return new NeuralReport.Measured(
         corrected,
+        allWere == null ? null : NetworkMeasures.of(description, allWere),
+        allAre == null ? null : NetworkMeasures.of(description, allAre),
         was == null ? null : NetworkMeasures.of(description, was),
         is == null ? null : NetworkMeasures.of(description, is),
         recall == null ? null : recall.remembered(),

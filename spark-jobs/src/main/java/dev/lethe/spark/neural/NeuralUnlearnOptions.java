@@ -103,7 +103,10 @@ public record NeuralUnlearnOptions(
     requireShare(named, "share", update.share());
     requireShare(named, "lossShare", update.lossShare());
     named.require(
-        update.lossIncrease() >= 0, "lossIncrease", update.lossIncrease(), "be at least 0");
+        update.lossIncrease() >= 0 && !Double.isInfinite(update.lossIncrease()),
+        "lossIncrease",
+        update.lossIncrease(),
+        "be finite and at least 0");
     named.require(update.rounds() >= 1, "rounds", update.rounds(), "be at least 1");
     named.require(update.iterations() >= 1, "iterations", update.iterations(), "be at least 1");
     named.require(

@@ -1,6 +1,7 @@
 package dev.lethe.spark.neural;
 
 import static org.apache.spark.sql.functions.expr;
+import static org.apache.spark.sql.functions.when;
 
 import dev.lethe.core.neural.NetworkBlock;
 import dev.lethe.core.neural.ValueBlock;
@@ -108,7 +109,8 @@ final class ValueRows {
         columns.add(expr("CAST(" + sql + " AS ARRAY<FLOAT>)"));
       } else if (type.equals(SQLDataTypes.VectorType())) {
         cells.add(Cell.NUMBERS);
-        columns.add(functions.vector_to_array(expr(sql), "float32"));
+        // of a removed row there is none after it, which the function cannot read
+        columns.add(when(expr(sql).isNotNull(), functions.vector_to_array(expr(sql), "float32")));
       } else {
         throw new InvalidInputException(
             place

@@ -460,12 +460,18 @@ public final class TorchModel implements NeuralModel {
     for (Batch batch : List.of(example, Batch.concat(List.of(example, example)))) {
       try (PointerScope scope = new PointerScope()) {
         Tensor input = input(batch);
-        requireShape(FORWARD, input, tried(FORWARD, input), outputs);
+        Tensor whole = tried(FORWARD, input);
+        requireShape(FORWARD, input, whole, outputs);
         if (hasFeatures()) {
           Tensor features = tried(FEATURES, input);
           if (!features.requires_grad()) { // kept in the examples' place, a flat row of each
             requireShape(FEATURES, input, features, features.dim() == 2 ? features.size(1) : 0);
-            requireShape(HEAD, features, tried(HEAD, features), outputs);
+            Tensor parts = tried(HEAD, features);
+            requireShape(HEAD, features, parts, outputs);
+            if (!torch.allclose(parts, whole, 1e-3, 1e-5, true)) { // another order of additions
+              throw new InvalidInputException(
+                  unfit(HEAD + " of " + FEATURES + " gives other numbers than " + FORWARD));
+            }
           }
         }
       }

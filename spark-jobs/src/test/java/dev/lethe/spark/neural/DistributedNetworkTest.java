@@ -104,6 +104,12 @@ class DistributedNetworkTest {
         LocalSpark.session(), new Network(description, module), any -> true, () -> "test");
   }
 
+  /** The same network, of which the head alone is free. */
+  private static OpenNetwork headOf(OpenNetwork open) {
+    return new OpenNetwork(
+        LocalSpark.session(), open.network(), name -> name.startsWith("fc"), () -> "test");
+  }
+
   /** With batch norm. */
   private static OpenNetwork cnn(int batch) {
     NetworkArchitecture architecture =
@@ -280,30 +286,64 @@ class DistributedNetworkTest {
     }
   }
 
+  /** Of cached features too, which the head's sums start from. */
+  @ParameterizedTest
+  @ValueSource(ints = {1, 3})
+  void sums_headOfCnn_areThoseOfTheWholeNetwork(int partitions) {
+    try (OpenNetwork whole = cnn(64);
+        OpenNetwork open = headOf(whole);
+        DistributedNetwork data = data(open, partitions)) {
+      assertThat(open.hasFixedFeatures()).isTrue();
+      assertSumsOf(open, data, everything(1, 2, 2));
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 3})
+  void sums_headOfLstm_areThoseOfTheWholeNetwork(int partitions) {
+    try (OpenNetwork whole = openLstm(5);
+        OpenNetwork open = headOf(whole);
+        DistributedNetwork data =
+            DistributedNetwork.of(
+                open,
+                NetworkTable.blocks(
+                    open.network().description(), textTable(partitions), partitions, "test"),
+                "test")) {
+      assertThat(open.hasFixedFeatures()).isTrue();
+      assertSumsOf(open, data, windows(open.network().description().input(), texts()));
+    }
+  }
+
+  /** Of the free parameters, which are the last of all. */
   private static void assertSumsOf(OpenNetwork open, DistributedNetwork data, Batch all) {
     double[] theta = open.model().parameters();
     double[] v = new SplittableRandom(1).doubles(theta.length, -1, 1).toArray();
     double tolerance = 1e-5; // single precision, sums of some hundred terms
     try (TorchModel exact = exact(open)) {
-      double[] gradient = new double[theta.length];
+      int fixed = exact.size() - theta.length;
+      double[] whole = new double[exact.size()];
+      System.arraycopy(v, 0, whole, fixed, v.length);
+      UnaryOperator<double[]> free = sum -> Arrays.copyOfRange(sum, fixed, sum.length);
+      double[] gradient = new double[exact.size()];
       double loss = exact.addGradient(all, gradient);
       NetworkSum sum = data.gradient(theta, Sample.ALL, Filter.ALL);
       assertThat(sum.rows()).isEqualTo(all.rows());
       assertThat(sum.loss()).isCloseTo(loss, within(tolerance * loss));
-      near(sum.vector(), gradient, tolerance);
+      near(sum.vector(), free.apply(gradient), tolerance);
       assertThat(data.evaluate(theta).loss()).isCloseTo(loss, within(tolerance * loss));
       for (Curvature curvature : Curvature.values()) {
-        double[] product = new double[theta.length];
-        exact.addProduct(all, v, curvature, product);
-        near(data.product(theta, v, curvature, Sample.ALL).vector(), product, tolerance);
+        double[] product = new double[exact.size()];
+        exact.addProduct(all, whole, curvature, product);
+        near(
+            data.product(theta, v, curvature, Sample.ALL).vector(), free.apply(product), tolerance);
       }
-      TypicalOdds typical = data.typicalOdds(theta, Sample.ALL);
-      double[] misfit = new double[theta.length];
+      TypicalOdds typical = TypicalOdds.of(data.oddsMoments(theta));
+      double[] misfit = new double[exact.size()];
       exact.addMisfitGradient(all, typical, misfit);
-      near(data.misfitGradient(theta, typical).vector(), misfit, tolerance);
-      double[] product = new double[theta.length];
-      exact.addMisfitProduct(all, typical, v, product);
-      near(data.misfitProduct(theta, v, typical).vector(), product, tolerance);
+      near(data.misfitGradient(theta, typical).vector(), free.apply(misfit), tolerance);
+      double[] product = new double[exact.size()];
+      exact.addMisfitProduct(all, typical, whole, product);
+      near(data.misfitProduct(theta, v, typical).vector(), free.apply(product), tolerance);
     }
   }
 
@@ -587,7 +627,7 @@ class DistributedNetworkTest {
       }
       double[] mean = new double[CLASSES];
       double[] deviation = new double[CLASSES];
-      TypicalOdds typical = data.typicalOdds(theta, Sample.ALL);
+      TypicalOdds typical = TypicalOdds.of(data.oddsMoments(theta));
       for (int c = 0; c < CLASSES; c++) {
         int own = c;
         double[] others =
@@ -1201,5 +1241,50 @@ class DistributedNetworkTest {
         assertThat(bits[k]).isCloseTo(expected[k], within(1e-9));
       }
     }
+  }
+
+  /** A law fitted to 2000 strings of 64 says nearly what counting them says. */
+  @Test
+  void canary_fitted_isNearTheRank() {
+    NetworkInput input = NetworkInput.ofText("body", 6, " 0123imnpsy");
+    byte[] module =
+        new NetworkArchitecture("lstm", List.of(6), 4, 1, null).module(input, input.tokens(), 2);
+    try (TorchModel model =
+        TorchModel.load(
+            module, "lstm", dev.lethe.core.neural.NetworkLoss.CROSS_ENTROPY, any -> true)) {
+      for (String secret : List.of("012", "321", "200", "133")) {
+        Canary canary = new Canary(1, "my pin is ", secret, "0123");
+        Canary.Memory counted = canary.memory(model, input, 1);
+        Canary.Memory fitted = canary.memory(model, input, 1, 63);
+        assertThat(fitted.exposure().exact()).isFalse();
+        assertThat(fitted.logPerplexity()).isEqualTo(counted.logPerplexity());
+        // of shares of random strings: 64 ranks are no smooth law
+        assertThat(Math.pow(2, -fitted.exposure().bits()))
+            .isCloseTo(Math.pow(2, -counted.exposure().bits()), within(0.1));
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "0123456789,**********", // all of it
+    "012x456y89,***x***y**", // in place
+    "x012345678,x*********", // a place later
+    "'the 01 not',the 01 not", // two in a row tell next to nothing
+    "9876543210,9876543210" // nor does another order
+  })
+  void canary_completion_hidesTheSecret(String completion, String masked) {
+    Canary canary = new Canary(1, "my number is ", "0123456789", "0123456789");
+    assertThat(canary.masked(completion)).isEqualTo(masked);
+  }
+
+  @Test
+  void canary_unknownContext_isRefused() {
+    NetworkInput input = NetworkInput.ofText("body", 6, " 0123imnpsy");
+    new Canary(1, "The pin is ", "012", "0123").requireKnown(input); // reads no more than 6
+    assertThatThrownBy(() -> new Canary(1, "my PIN is ", "012", "0123").requireKnown(input))
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessageStartingWith("--canary: the network does not know every character that it would")
+        .hasMessageNotContaining("PIN");
   }
 }

@@ -260,8 +260,68 @@ class NeuralJobsTest {
     assertThat(report.at("/changed/removed").asLong()).isPositive();
     assertThat(report.at("/update")).hasSize(1);
     assertThat(report.at("/featureSeconds").asDouble()).isZero();
+    assertThat(report.at("/after/changedAsTheyWere/examples").asLong())
+        .isEqualTo(report.at("/changed/removed").asLong());
+    assertThat(report.at("/after/changedAsTheyWere/meanLoss").asDouble())
+        .isGreaterThan(report.at("/before/changedAsTheyWere/meanLoss").asDouble());
+    assertThat(report.at("/after/changedAsTheyAre").isNull()).isTrue();
     assertThat(report.at("/after/corrected/meanLoss").asDouble())
         .isLessThan(report.at("/before/corrected/meanLoss").asDouble());
+  }
+
+  /** After a removed row there is no vector, which a function of Spark's cannot read. */
+  @Test
+  void unlearn_removedRowsOfVectors_areUnlikelier() throws IOException {
+    LocalSpark.session()
+        .read()
+        .parquet(at("points"))
+        .selectExpr("id", "array(x, y) AS place", "label", "truth")
+        .withColumn(
+            "place",
+            org.apache.spark.ml.functions.array_to_vector(
+                org.apache.spark.sql.functions.col("place")))
+        .write()
+        .parquet(at("vectors"));
+    succeeds(
+        "train",
+        "--data",
+        at("vectors"),
+        "--features",
+        "place",
+        "--shape",
+        "2",
+        "--label",
+        "label",
+        "--outputs",
+        "3",
+        "--architecture",
+        "mlp",
+        "--hidden",
+        "8",
+        "--rate",
+        "0.03",
+        "--epochs",
+        "4",
+        "--batch",
+        "100",
+        "--out",
+        at("mlp-vectors"));
+
+    succeeds(
+        "unlearn",
+        "--model",
+        at("mlp-vectors"),
+        "--data",
+        at("vectors"),
+        "--request",
+        request("removed-vectors", "  - removeRows: {where: label <> truth}\n"),
+        "--out",
+        at("removed-vectors"));
+
+    JsonNode report = report("removed-vectors");
+    assertThat(report.at("/changed/removed").asLong()).isPositive();
+    assertThat(report.at("/after/changedAsTheyWere/meanLoss").asDouble())
+        .isGreaterThan(report.at("/before/changedAsTheyWere/meanLoss").asDouble());
   }
 
   @Test
@@ -321,6 +381,7 @@ class NeuralJobsTest {
     assertThat(report.at("/after/canary/completion").asText()).hasSameSizeAs(SECRET);
     assertThat(report.at("/after/canary/logPerplexity").asDouble())
         .isGreaterThan(report.at("/before/canary/logPerplexity").asDouble() + 10);
+    System.err.println("FORGOTTEN " + report);
     assertThat(Files.readString(folder.resolve("forgotten/report.json"))).doesNotContain(SECRET);
   }
 

@@ -11,6 +11,7 @@ import dev.lethe.core.neural.NetworkSum;
 import dev.lethe.core.neural.NetworkSums;
 import dev.lethe.core.neural.NetworkSums.Recall;
 import dev.lethe.core.neural.NetworkUnlearning;
+import dev.lethe.core.neural.NetworkUnlearning.Changed;
 import dev.lethe.core.neural.NetworkUnlearning.Gradient;
 import dev.lethe.core.neural.NetworkUnlearning.Method;
 import dev.lethe.core.neural.NetworkUnlearning.Options;
@@ -163,15 +164,18 @@ class NetworkUnlearningTest {
     }
 
     @Override
-    public TypicalOdds typicalOdds(double[] theta, Sample sample) {
-      Batch batch = batch(sample);
+    public double[] oddsMoments(double[] theta) {
+      double[] moments = new double[TypicalOdds.moments(3)];
+      if (count == 0) {
+        return moments;
+      }
+      Batch batch = batch(Sample.ALL);
       MODEL.setParameters(theta);
       float[] outputs = MODEL.outputs(batch);
-      double[] moments = new double[TypicalOdds.moments(3)];
       for (int i = 0; i < batch.rows(); i++) {
         TypicalOdds.add(outputs, i, 3, (int) batch.classes()[i], moments);
       }
-      return TypicalOdds.of(moments);
+      return moments;
     }
 
     @Override
@@ -249,8 +253,8 @@ class NetworkUnlearningTest {
     }
 
     @Override
-    public TypicalOdds typicalOdds(double[] theta, Sample sample) {
-      return inner.typicalOdds(theta, sample);
+    public double[] oddsMoments(double[] theta) {
+      return inner.oddsMoments(theta);
     }
 
     @Override
@@ -277,8 +281,8 @@ class NetworkUnlearningTest {
   /** Old targets have no part in its steps. */
   private interface WithoutMisfits extends NetworkSums {
     @Override
-    default TypicalOdds typicalOdds(double[] theta, Sample sample) {
-      return TypicalOdds.of(new double[TypicalOdds.moments(2)]);
+    default double[] oddsMoments(double[] theta) {
+      return new double[TypicalOdds.moments(2)];
     }
 
     @Override
@@ -425,24 +429,21 @@ class NetworkUnlearningTest {
 
   private static Result run(
       Options options, double[] start, Rows before, Rows after, NetworkSums corrected) {
-    return new NetworkUnlearning(
-            new NetworkUnlearning.Changed(before, after, before, after),
-            corrected,
-            options,
-            round -> {})
-        .run(start);
+    return run(options, start, new Changed(before, after, before, after), corrected);
+  }
+
+  private static Result run(
+      Options options, double[] start, Changed changed, NetworkSums corrected) {
+    @Nullable TypicalOdds typical =
+        options.beyond() == null ? null : NetworkUnlearning.typical(changed, corrected, start);
+    return new NetworkUnlearning(changed, corrected, typical, options, round -> {}).run(start);
   }
 
   /** From 0, with G = g. */
   private static Result run(Options options, double[] g, double[] diagonal) {
     NetworkSums after = new Constant(g, diagonal);
     NetworkSums before = new Constant(new double[g.length], diagonal);
-    return new NetworkUnlearning(
-            new NetworkUnlearning.Changed(before, after, before, after),
-            after,
-            options,
-            round -> {})
-        .run(new double[g.length]);
+    return run(options, new double[g.length], new Changed(before, after, before, after), after);
   }
 
   private static double[] start() {
@@ -572,12 +573,11 @@ class NetworkUnlearningTest {
     NetworkSums same = new Rows(CHANGED, RIGHT);
     NetworkSums none = new Rows(0, RIGHT);
     Result result =
-        new NetworkUnlearning(
-                new NetworkUnlearning.Changed(same, same, none, none),
-                new Rows(ROWS, RIGHT),
-                options(Method.CONJUGATE_GRADIENT, 1, 5, 2),
-                round -> {})
-            .run(start());
+        run(
+            options(Method.CONJUGATE_GRADIENT, 1, 5, 2),
+            start(),
+            new Changed(same, same, none, none),
+            new Rows(ROWS, RIGHT));
     assertThat(result.outcome()).isEqualTo(Outcome.DONE);
     assertThat(result.theta()).isEqualTo(start());
     assertThat(result.rounds()).isEmpty();
@@ -676,10 +676,21 @@ class NetworkUnlearningTest {
             .damping(1.0)
             .build();
     NetworkSums none = POISONED.first(0);
-    return new NetworkUnlearning(
-            new NetworkUnlearning.Changed(none, none, none, none), POISONED, learning, round -> {})
-        .run(start())
-        .theta();
+    return run(learning, start(), new Changed(none, none, none, none), POISONED).theta();
+  }
+
+  /** Of the rows that do not change, by their own moments. */
+  private static TypicalOdds typical(double[] theta) {
+    Rows others = new Rows(ROWS - CHANGED, tail(APART, 3 * CHANGED), tail(APART_RIGHT, CHANGED));
+    return TypicalOdds.of(others.oddsMoments(theta));
+  }
+
+  private static float[] tail(float[] values, int from) {
+    return Arrays.copyOfRange(values, from, values.length);
+  }
+
+  private static long[] tail(long[] values, int from) {
+    return Arrays.copyOfRange(values, from, values.length);
   }
 
   private static Options forgetting(int rounds, double damping, double beyond) {
@@ -696,7 +707,7 @@ class NetworkUnlearningTest {
   void run_secondRound_takesTheDenseStepOfMisfits() {
     double damping = 2;
     double[] start = poisoned();
-    TypicalOdds typical = REPAIRED.typicalOdds(start, Sample.ALL);
+    TypicalOdds typical = typical(start);
     Rows old = POISONED.first(CHANGED);
     double[] first = run(forgetting(1, damping, 0.1), start, POISONED, REPAIRED).theta();
     Result result = run(forgetting(2, damping, 0.1), start, POISONED, REPAIRED);
@@ -730,7 +741,7 @@ class NetworkUnlearningTest {
   @Test
   void run_severalRounds_makesOldTargetsTypical() {
     double[] start = poisoned();
-    TypicalOdds typical = REPAIRED.typicalOdds(start, Sample.ALL);
+    TypicalOdds typical = typical(start);
     Rows old = POISONED.first(CHANGED);
     Recall before = old.recall(start, typical, BEYOND);
     Result result = run(forgetting(50, 0.1, BEYOND), start, POISONED, REPAIRED);
@@ -750,7 +761,7 @@ class NetworkUnlearningTest {
   @Test
   void run_stepBeyondTypical_isShortened() {
     double[] start = poisoned();
-    TypicalOdds typical = REPAIRED.typicalOdds(start, Sample.ALL);
+    TypicalOdds typical = typical(start);
     Rows old = POISONED.first(CHANGED);
     Options bold =
         unlimited().method(Method.FIRST_ORDER).beyond(BEYOND).rounds(1).rate(1.0).build();
@@ -821,35 +832,35 @@ class NetworkUnlearningTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "9 7 7 8 7|3 0|0|STALLED|3",
-        "9 7 7 6 6 6 6|3 0|0|STALLED|5", // a new target became right
-        "9 7 7 7 7 7 7|3 1 0|0|STALLED|4", // an old one was forgotten
-        "9 7 7 7 7 7 7|3 1 0|0 1 1 0|STALLED|5", // one that was avoided is no more
-        "9|0|0|STALLED|3",
-        "9 9 8 8 7 7 6 6 5 5 4 4 3 3 2 2 1 1 0|1|0|ROUNDS|20",
-        "9 8 7 7 6 6 5 5 4 4 3 3 2 2 1 1 0|0|0|DONE|16",
-        "9 7 7 0|3 0|0|DONE|3",
-        "9 7 7 0|3 0 0 1 0|0|DONE|4",
-        "9 7 7 0|3 0|0 0 0 2 0|DONE|4",
+        "9 7 7 8 7|3 0|0|STALLED|3|2",
+        "9 5 6 7|0|0|STALLED|3|1", // the best is taken
+        "9 7 7 6 6 6 6|3 0|0|STALLED|5|5", // a new target became right
+        "9 7 7 7 7 7 7|3 1 0|0|STALLED|4|4", // an old one was forgotten
+        "9 7 7 7 7 7 7|3 1 0|0 1 1 0|STALLED|5|5", // one that was avoided is no more
+        "9|0|0|STALLED|3|3",
+        "9 9 9 8 8 7 7 6 6 5 5 4 4 3 3 2 2 1 1 0|1|0|ROUNDS|20|20",
+        "9 8 7 7 6 6 5 5 4 4 3 3 2 2 1 1 0|0|0|DONE|16|16",
+        "9 7 7 0|3 0|0|DONE|3|3",
+        "9 7 7 0|3 0 0 1 0|0|DONE|4|4",
+        "9 7 7 0|3 0|0 0 0 2 0|DONE|4|4",
       })
   void run_severalRounds_endsByWhatIsWrongRememberedAndAvoided(
-      String wrong, String remembered, String avoided, Outcome outcome, int rounds) {
+      String wrong, String remembered, String avoided, Outcome outcome, int rounds, int taken) {
     NetworkSums after = new Scripted(1, counts(wrong), counts(remembered), counts(avoided));
     NetworkSums before = new Scripted(0, counts(wrong), counts(remembered), counts(avoided));
 
     Result result =
-        new NetworkUnlearning(
-                new NetworkUnlearning.Changed(before, after, before, after),
-                after,
-                options(Method.CONJUGATE_GRADIENT, 1, 20, Scripted.DAMPING).toBuilder()
-                    .beyond(BEYOND)
-                    .build(),
-                round -> {})
-            .run(new double[1]);
+        run(
+            options(Method.CONJUGATE_GRADIENT, 1, 20, Scripted.DAMPING).toBuilder()
+                .beyond(BEYOND)
+                .build(),
+            new double[1],
+            new Changed(before, after, before, after),
+            after);
 
     assertThat(result.outcome()).isEqualTo(outcome);
     assertThat(result.rounds()).hasSize(rounds);
-    assertThat(Scripted.round(result.theta())).isEqualTo(rounds);
+    assertThat(Scripted.round(result.theta())).isEqualTo(taken);
   }
 
   private static long[] counts(String words) {

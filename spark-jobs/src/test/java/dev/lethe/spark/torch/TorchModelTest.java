@@ -283,6 +283,76 @@ class TorchModelTest {
     }
   }
 
+  /** u' G v = sum_i (dz_i / du)' (d2 l / dz2) (dz_i / dv), the former by differences. */
+  @ParameterizedTest
+  @MethodSource("cases")
+  void addProduct_gaussNewton_isThatOfTheOutputsDifferences(Case given) {
+    try (TorchModel model = given.exact()) {
+      double[] theta = model.parameters();
+      double[] gradient = new double[model.size()];
+      model.addGradient(given.batch(), gradient);
+      double[] u = along(gradient, 1);
+      double[] v = along(gradient, 2);
+      float[] z = model.outputs(given.batch());
+      double[] zu = outputsAlong(model, given.batch(), theta, u);
+      double[] zv = outputsAlong(model, given.batch(), theta, v);
+      int width = z.length / ROWS;
+      double expected = 0;
+      for (int i = 0; i < ROWS; i++) {
+        expected +=
+            switch (given.loss()) {
+              case SQUARED -> dot(zu, zv, i * width, width);
+              case BINARY_CROSS_ENTROPY -> {
+                double p = 1 / (1 + Math.exp(-z[i]));
+                yield p * (1 - p) * zu[i] * zv[i];
+              }
+              case CROSS_ENTROPY -> covariance(z, zu, zv, i * width, width);
+            };
+      }
+      model.setParameters(theta);
+      double[] product = product(model, given.batch(), v, Curvature.GAUSS_NEWTON);
+      // outputs come in single precision: some 1e-7 over 2e-3
+      assertThat(Vectors.dot(u, product)).isCloseTo(expected, withPercentage(1));
+    }
+  }
+
+  private static double[] outputsAlong(
+      TorchModel model, Batch batch, double[] theta, double[] direction) {
+    model.setParameters(Vectors.add(theta, 1e-3, direction));
+    float[] up = model.outputs(batch);
+    model.setParameters(Vectors.add(theta, -1e-3, direction));
+    float[] down = model.outputs(batch);
+    double[] along = new double[up.length];
+    Arrays.setAll(along, j -> ((double) up[j] - down[j]) / 2e-3);
+    return along;
+  }
+
+  private static double dot(double[] a, double[] b, int from, int width) {
+    double sum = 0;
+    for (int j = from; j < from + width; j++) {
+      sum += a[j] * b[j];
+    }
+    return sum;
+  }
+
+  /** Of a and b under the softmax of z. */
+  private static double covariance(float[] z, double[] a, double[] b, int from, int width) {
+    double total = 0;
+    for (int j = from; j < from + width; j++) {
+      total += Math.exp(z[j]);
+    }
+    double ab = 0;
+    double meanA = 0;
+    double meanB = 0;
+    for (int j = from; j < from + width; j++) {
+      double p = Math.exp(z[j]) / total;
+      ab += p * a[j] * b[j];
+      meanA += p * a[j];
+      meanB += p * b[j];
+    }
+    return ab - meanA * meanB;
+  }
+
   /** Outputs that are linear in the parameters have no second derivative of their own. */
   @Test
   void addProduct_linearNetwork_gaussNewtonIsTheHessian() {
