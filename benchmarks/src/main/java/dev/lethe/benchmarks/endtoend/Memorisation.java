@@ -140,7 +140,7 @@ record Memorisation(String study, Config config, List<Trial> trials) implements 
 
   static List<Update> updates() {
     return List.of(
-        new Update(Method.SECOND_ORDER, HEAD, false, 0.1, 20, 50, 0.3),
+        new Update(Method.SECOND_ORDER, HEAD, false, 0.1, 20, 50, 0.5),
         new Update(Method.LISSA, HEAD, false, 0.01, 20, 100, 0.01),
         new Update(Method.FIRST_ORDER, HEAD, false, 0.05, 20, 1, 0.5),
         Update.training(Method.FINE_TUNE),
@@ -218,7 +218,9 @@ record Memorisation(String study, Config config, List<Trial> trials) implements 
                   Spread.text(of, "%.1f", t -> exposure(t.report().after()).bits()),
                   Spread.text(of, "%.1f", t -> exposure(t.report().after()).avoidance()),
                   Spread.text(of, "%.0f", t -> canary(t.report().after()).completedCharacters()),
-                  "`" + canary(of.get(0).report().after()).completion().replace("\n", "\\n") + "`",
+                  "``"
+                      + canary(of.get(0).report().after()).completion().replace("\n", "\\n")
+                      + "``",
                   Spread.text(of, "%.3f", t -> perplexity(t.report().before())),
                   Spread.text(of, "%.3f", t -> perplexity(t.report().after())),
                   Spread.text(

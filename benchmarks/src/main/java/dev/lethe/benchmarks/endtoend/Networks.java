@@ -109,16 +109,24 @@ record Networks(SparkSession spark, Path folder) {
    * Trains a network, unless it is there.
    *
    * @param input what it reads of the table
+   * @throws IllegalStateException if another one is there
    */
   void train(
       String table,
       NetworkArchitecture architecture,
       NetworkSchedule schedule,
       Consumer<NeuralTrainOptions.Builder> input,
-      String out) {
+      String out)
+      throws IOException {
+    String settings = architecture + "\n" + schedule + "\n";
+    Path kept = folder.resolve(out + ".settings");
     if (Files.exists(Path.of(path(out)))) { // whole, as it appears in one piece
+      if (!Files.exists(kept) || !Files.readString(kept).equals(settings)) {
+        throw new IllegalStateException(path(out) + " was trained otherwise; delete it");
+      }
       return;
     }
+    Files.writeString(kept, settings);
     NeuralTrainOptions.Builder options =
         NeuralTrainOptions.builder(source("--data", path(table)), architecture, schedule, path(out))
             .partitions(PARTITIONS);

@@ -317,7 +317,7 @@ class EndToEndTest {
             confusion ->
                 assertThat(Arrays.stream(confusion.counts()).flatMapToLong(Arrays::stream).sum())
                     .isEqualTo(100));
-    assertThat(study.markdown()).contains("| 10.0 % | second-order |", "| 20.0 % | fine-tune |");
+    assertThat(study.markdown()).contains("| 10.0 % | second-order, ", "| 20.0 % | fine-tune |");
   }
 
   @Test

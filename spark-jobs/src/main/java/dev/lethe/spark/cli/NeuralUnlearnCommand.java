@@ -143,7 +143,7 @@ final class NeuralUnlearnCommand implements Callable<Integer> {
       names = "--rounds",
       paramLabel = "N",
       description =
-          "Updates at most, as long as changed examples are wrong (default: "
+          "Updates at most, as long as changed examples are wrong, remembered or avoided (default: "
               + NetworkUnlearning.Options.ROUNDS
               + ")")
   private @Nullable Integer rounds;

@@ -214,6 +214,7 @@ class NeuralJobsTest {
     }
     assertThat(report.at("/after/remembered").asLong())
         .isLessThan(report.at("/before/remembered").asLong());
+    assertThat(report.at("/after/wrong").asLong()).isLessThan(report.at("/before/wrong").asLong());
     assertThat(printed)
         .contains(
             "avoided      %d old targets; after: %d"
@@ -381,7 +382,14 @@ class NeuralJobsTest {
     assertThat(report.at("/after/canary/completion").asText()).hasSameSizeAs(SECRET);
     assertThat(report.at("/after/canary/logPerplexity").asDouble())
         .isGreaterThan(report.at("/before/canary/logPerplexity").asDouble() + 10);
-    System.err.println("FORGOTTEN " + report);
+    // neither likelier nor less likely than nearly all strings, of which it was the first
+    assertThat(report.get("outcome").asText()).isEqualTo("DONE");
+    assertThat(report.at("/before/canary/exposure/bits").asDouble()).isGreaterThan(20);
+    assertThat(report.at("/after/canary/exposure/bits").asDouble()).isLessThan(4);
+    assertThat(report.at("/after/canary/exposure/avoidance").asDouble()).isLessThan(7);
+    assertThat(report.at("/after/asTheyAre/accuracy").asDouble()).isGreaterThan(0.8);
+    assertThat(report.at("/after/corrected/meanLoss").asDouble())
+        .isLessThan(report.at("/before/corrected/meanLoss").asDouble());
     assertThat(Files.readString(folder.resolve("forgotten/report.json"))).doesNotContain(SECRET);
   }
 
