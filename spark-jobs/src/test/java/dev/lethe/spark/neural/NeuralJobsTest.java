@@ -849,12 +849,62 @@ class NeuralJobsTest {
     assertThat(folder.resolve("never")).doesNotExist();
   }
 
+  /** The rate is far too long, however often a step is shortened. */
+  @Test
+  void unlearn_divergingUpdate_publishesNothing() throws IOException {
+    Outcome result =
+        run(
+            "unlearn",
+            "--model",
+            at("mlp"),
+            "--data",
+            at("points"),
+            "--request",
+            relabel(),
+            "--method",
+            "first-order",
+            "--rate",
+            "1e30",
+            "--out",
+            at("never"));
+
+    assertThat(result.code()).as(result.toString()).isEqualTo(3);
+    assertThat(result.out()).contains("outcome      DIVERGED").contains("published    nothing");
+    assertThat(folder.resolve("never")).doesNotExist();
+  }
+
+  @Test
+  void unlearn_tableWithoutTheInputs_isRefusedBeforeAnyPass() throws IOException {
+    LocalSpark.session()
+        .read()
+        .parquet(at("points"))
+        .drop("more")
+        .write()
+        .parquet(at("points-without"));
+    Outcome result =
+        runWithoutPass(
+            List.of(
+                "unlearn",
+                "--model",
+                at("mlp"),
+                "--data",
+                at("points-without"),
+                "--request",
+                request("third", "  - removeRows: {where: id = 3}\n"),
+                "--out",
+                at("never")));
+
+    assertThat(result.code()).isEqualTo(2);
+    assertThat(result.err()).contains("points-without").contains("'more'");
+  }
+
   @ParameterizedTest
   @CsvSource(
       delimiter = '|',
       value = {
         "certificate: {epsilon: 1, delta: 1e-5, rho: 1e-3}|asks for a certificate",
         "featurizer: refit|featurizer: a network has none",
+        "method: first-order|method first-order: of a network's update it is an option",
       })
   void unlearn_requestForLinearModels_isRefused(String key, String message) throws IOException {
     Path file = folder.resolve("linear.yaml");

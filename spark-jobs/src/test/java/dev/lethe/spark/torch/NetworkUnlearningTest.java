@@ -528,6 +528,17 @@ class NetworkUnlearningTest {
     assertThat(lissa.rounds().get(0).solve()).isEqualTo("CONVERGED");
   }
 
+  @Test
+  void run_dampingByDefault_isATenThousandthOfTheEigenvalue() {
+    Options given = options(Method.CONJUGATE_GRADIENT, 1, 1, 1);
+    Result result = run(given.toBuilder().damping(null).build());
+    NetworkUnlearning.Round round = result.rounds().get(0);
+    assertThat(round.damping()).isEqualTo(1e-4 * round.largestEigenvalue());
+    double[] step = solve(dense(LAMBDA + round.damping()), difference());
+    assertThat(Vectors.distance(result.theta(), Vectors.add(start(), -1, step)))
+        .isLessThan(1e-7 * Vectors.norm(step));
+  }
+
   /**
    * Its steps are taken of a third of the rows each: right on average, by the size of the sample.
    */

@@ -717,6 +717,24 @@ class TorchModelTest {
     }
   }
 
+  /** Where the head alone is updated it would be another function's. */
+  @Test
+  void requireOutputs_headOfFeaturesThatIsNotForward_isRefused() {
+    refused(
+        new OwnModule("Own")
+            .parameter("w", new float[12], 4, 3)
+            .define(
+                """
+                def features(self, x):
+                  return x
+                def head(self, h):
+                  return torch.mm(h, self.w)
+                def forward(self, x):
+                  return self.head(self.features(x)) + 1.0
+                """),
+        "head of features gives other numbers than forward");
+  }
+
   private static void refused(byte[] module, String found) {
     try (TorchModel model =
         TorchModel.load(module, "--module m.pt", NetworkLoss.SQUARED, any -> true)) {
