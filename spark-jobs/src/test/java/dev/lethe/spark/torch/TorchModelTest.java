@@ -23,6 +23,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
+import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -675,6 +676,24 @@ class TorchModelTest {
           .isNotEqualTo(trained(alone, batch, 2))
           .isNotEqualTo(evaluated);
       assertThat(gradient(alone, batch)).isEqualTo(evaluated);
+    } finally {
+      threads.shutdownNow();
+    }
+  }
+
+  /** libtorch's setting is of each thread, and reaches those of Spark's tasks. */
+  @Test
+  void threads_ofAnyTask_areOne() throws Exception {
+    ExecutorService threads = Executors.newFixedThreadPool(2);
+    try (TorchModel model = named("mlp").single()) {
+      for (int k = 0; k < 2; k++) {
+        Callable<Integer> task =
+            () -> {
+              model.outputs(named("mlp").batch());
+              return org.bytedeco.pytorch.global.torch.get_num_threads();
+            };
+        assertThat(threads.submit(task).get()).isEqualTo(1);
+      }
     } finally {
       threads.shutdownNow();
     }
