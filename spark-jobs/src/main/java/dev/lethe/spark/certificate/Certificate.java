@@ -362,9 +362,14 @@ public record Certificate(
 
   /** The same claim about the model in a directory. */
   public Certificate ofSaved(ModelDigest directory) {
+    return ofSaved(directory, certificateId);
+  }
+
+  /** The same under an id that was fixed before. */
+  public Certificate ofSaved(ModelDigest directory, String id) {
     return new Certificate(
         schemaVersion,
-        certificateId,
+        id,
         requestId,
         issuedAt,
         verdict,

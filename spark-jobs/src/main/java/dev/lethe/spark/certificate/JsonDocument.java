@@ -28,6 +28,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.time.DateTimeException;
 import java.time.Instant;
+import java.util.Arrays;
 import java.util.Set;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -69,6 +70,18 @@ public final class JsonDocument {
   /** A document, all of it, in UTF-8. */
   public static byte[] write(Object document) {
     return write(document, Set.of());
+  }
+
+  /** A document on one line, as Spark's JSON source reads it, in UTF-8. */
+  public static byte[] line(Object document) {
+    try {
+      byte[] json = MAPPER.writeValueAsBytes(document);
+      byte[] line = Arrays.copyOf(json, json.length + 1);
+      line[json.length] = '\n';
+      return line;
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   /**

@@ -112,6 +112,11 @@ public record ModelDigest(String algorithm, String value) {
     return new ModelDigest(OF_PARAMETERS, hex.formatHex(digest.digest()));
   }
 
+  /** The digest of some bytes, 64 hexadecimal digits. */
+  public static String sha256(byte[] content) {
+    return HexFormat.of().formatHex(sha256().digest(content));
+  }
+
   private static void collect(Storage storage, Path directory, String prefix, List<Entry> entries)
       throws IOException {
     for (FileStatus status : storage.fs.listStatus(directory)) {

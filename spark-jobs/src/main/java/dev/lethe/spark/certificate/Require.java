@@ -4,33 +4,33 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /** Preconditions of the documents; a message names the field and what is allowed. */
-final class Require {
+public final class Require {
   private static final Pattern SHA_256 = Pattern.compile("[0-9a-f]{64}");
   private static final Pattern UUID =
       Pattern.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}");
 
   private Require() {}
 
-  static void that(boolean condition, String message) {
+  public static void that(boolean condition, String message) {
     if (!condition) {
       throw new IllegalArgumentException(message);
     }
   }
 
-  static <T> T present(@Nullable T value, String field) {
+  public static <T> T present(@Nullable T value, String field) {
     if (value == null) {
       throw new IllegalArgumentException(field + " must be given");
     }
     return value;
   }
 
-  static String text(@Nullable String value, String field) {
+  public static String text(@Nullable String value, String field) {
     String given = present(value, field);
     that(!given.isBlank(), field + " must not be blank");
     return given;
   }
 
-  static String uuid(@Nullable String value, String field) {
+  public static String uuid(@Nullable String value, String field) {
     String given = present(value, field);
     that(
         UUID.matcher(given).matches(),
@@ -38,23 +38,23 @@ final class Require {
     return given;
   }
 
-  static String sha256(@Nullable String value, String field) {
+  public static String sha256(@Nullable String value, String field) {
     String given = present(value, field);
     that(SHA_256.matcher(given).matches(), field + " must be 64 hexadecimal digits in lower case");
     return given;
   }
 
-  static void positive(@Nullable Double value, String field) {
+  public static void positive(@Nullable Double value, String field) {
     that(
         value != null && value > 0 && Double.isFinite(value),
         field + " must be a number in (0, infinity)");
   }
 
-  static void nonNegative(double value, String field) {
+  public static void nonNegative(double value, String field) {
     that(value >= 0 && Double.isFinite(value), field + " must be a number in [0, infinity)");
   }
 
-  static void count(long value, String field) {
+  public static void count(long value, String field) {
     that(value >= 0, field + " must be at least 0");
   }
 }

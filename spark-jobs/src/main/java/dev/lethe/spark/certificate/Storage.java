@@ -25,6 +25,7 @@ import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FSDataInputStream;
 import org.apache.hadoop.fs.FSDataOutputStream;
 import org.apache.hadoop.fs.FileContext;
+import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.LocalFileSystem;
 import org.apache.hadoop.fs.Options;
@@ -41,7 +42,7 @@ import org.apache.hadoop.fs.permission.FsPermission;
  * of a file after creating it, keeps a world-readable checksum file beside it and moves a directory
  * INTO an existing one.
  */
-abstract sealed class Storage {
+public abstract sealed class Storage {
   final FileSystem fs;
 
   private Storage(FileSystem fs) {
@@ -49,7 +50,7 @@ abstract sealed class Storage {
   }
 
   /** The storage that holds {@code path}. */
-  static Storage of(Configuration conf, Path path) throws IOException {
+  public static Storage of(Configuration conf, Path path) throws IOException {
     FileSystem fs = path.getFileSystem(conf);
     if (fs instanceof LocalFileSystem local) {
       // Without checksums: a stale .crc file must not make a changed file unreadable.
@@ -63,7 +64,7 @@ abstract sealed class Storage {
    *
    * @param parameter its name, for messages
    */
-  static Path path(String text, String parameter) {
+  public static Path path(String text, String parameter) {
     try {
       // Twice: normalising "a/." gives "a/", whose slash only the next reading takes away.
       return new Path(new Path(text).toString());
@@ -73,7 +74,7 @@ abstract sealed class Storage {
   }
 
   /** With scheme, authority and no symbolic link on the way, as far as the path exists. */
-  abstract Path canonical(Path path) throws IOException;
+  public abstract Path canonical(Path path) throws IOException;
 
   /** Creates a directory and its parents; the directory is its owner's alone (mode 0700). */
   abstract void createPrivateDirectory(Path directory) throws IOException;
@@ -95,6 +96,30 @@ abstract sealed class Storage {
    */
   abstract void publish(Path directory, Path target) throws IOException;
 
+  /**
+   * Creates a file with the default mode, which appears whole under its name or not at all.
+   *
+   * @return false if the name is taken; of several writers at the same time one gets true
+   */
+  public abstract boolean createIfAbsent(Path file, byte[] content) throws IOException;
+
+  /** Replaces a file, or creates it: readers see the old content or the new one. */
+  public abstract void replace(Path file, byte[] content) throws IOException;
+
+  /** When the file was written, milliseconds by the clock of the file system. */
+  public long modified(Path file) throws IOException {
+    return fs.getFileStatus(file).getModificationTime();
+  }
+
+  /** The files and directories of a directory; none if there is no such directory. */
+  public FileStatus[] list(Path directory) throws IOException {
+    try {
+      return fs.listStatus(directory);
+    } catch (FileNotFoundException | NoSuchFileException e) {
+      return new FileStatus[0];
+    }
+  }
+
   /** Whether the permissions give anybody but the owner access; false where there are no modes. */
   abstract boolean openToOthers(Path file) throws IOException;
 
@@ -108,11 +133,11 @@ abstract sealed class Storage {
     return false;
   }
 
-  boolean exists(Path path) throws IOException {
+  public boolean exists(Path path) throws IOException {
     return fs.exists(path);
   }
 
-  void delete(Path path) throws IOException {
+  public void delete(Path path) throws IOException {
     fs.delete(path, true);
   }
 
@@ -121,7 +146,7 @@ abstract sealed class Storage {
    *
    * @throws FileNotFoundException if it does not exist
    */
-  byte[] read(Path file) throws IOException {
+  public byte[] read(Path file) throws IOException {
     try (FSDataInputStream in = fs.open(file)) {
       ByteArrayOutputStream content = new ByteArrayOutputStream();
       in.transferTo(content);
@@ -155,7 +180,7 @@ abstract sealed class Storage {
     }
 
     @Override
-    Path canonical(Path path) throws IOException {
+    public Path canonical(Path path) throws IOException {
       java.nio.file.Path existing = nio(path).normalize();
       java.nio.file.Path rest = java.nio.file.Path.of("");
       while (!Files.exists(existing, LinkOption.NOFOLLOW_LINKS)) {
@@ -232,6 +257,35 @@ abstract sealed class Storage {
       writeAll(target, content, StandardOpenOption.WRITE, StandardOpenOption.CREATE_NEW);
     }
 
+    @Override
+    public boolean createIfAbsent(Path file, byte[] content) throws IOException {
+      Path temporary = temporary(file);
+      try {
+        write(temporary, content);
+        Files.createLink(nio(file), nio(temporary));
+        return true;
+      } catch (FileAlreadyExistsException e) {
+        return false;
+      } finally {
+        Files.deleteIfExists(nio(temporary));
+      }
+    }
+
+    @Override
+    public void replace(Path file, byte[] content) throws IOException {
+      Path temporary = temporary(file);
+      try {
+        write(temporary, content);
+        Files.move(
+            nio(temporary),
+            nio(file),
+            StandardCopyOption.ATOMIC_MOVE,
+            StandardCopyOption.REPLACE_EXISTING);
+      } finally {
+        Files.deleteIfExists(nio(temporary));
+      }
+    }
+
     private static void writeAll(
         java.nio.file.Path file, byte[] content, StandardOpenOption... options) throws IOException {
       try (SeekableByteChannel channel = Files.newByteChannel(file, options)) {
@@ -294,7 +348,7 @@ abstract sealed class Storage {
     }
 
     @Override
-    Path canonical(Path path) {
+    public Path canonical(Path path) {
       return fs.makeQualified(path);
     }
 
@@ -345,6 +399,32 @@ abstract sealed class Storage {
     void write(Path file, byte[] content) throws IOException {
       try (FSDataOutputStream out = fs.create(file, false)) {
         out.write(content);
+      }
+    }
+
+    @Override
+    public boolean createIfAbsent(Path file, byte[] content) throws IOException {
+      Path temporary = temporary(file);
+      try {
+        write(temporary, content);
+        FileContext.getFileContext(fs.getUri(), conf).rename(temporary, file, Options.Rename.NONE);
+        return true;
+      } catch (org.apache.hadoop.fs.FileAlreadyExistsException e) {
+        return false;
+      } finally {
+        fs.delete(temporary, false);
+      }
+    }
+
+    @Override
+    public void replace(Path file, byte[] content) throws IOException {
+      Path temporary = temporary(file);
+      try {
+        write(temporary, content);
+        FileContext.getFileContext(fs.getUri(), conf)
+            .rename(temporary, file, Options.Rename.OVERWRITE);
+      } finally {
+        fs.delete(temporary, false);
       }
     }
 

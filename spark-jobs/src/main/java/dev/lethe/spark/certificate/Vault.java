@@ -304,6 +304,42 @@ public final class Vault {
     perturbations().write(perturbation);
   }
 
+  /** Keeps a file. */
+  public void seal(String name, byte[] content, String dataKey) {
+    Path file = new Path(root, name);
+    try {
+      createRoot();
+      if (!storage.exists(file.getParent())) {
+        storage.createPrivateDirectory(file.getParent());
+      }
+      storage.writePrivate(file, content);
+    } catch (IOException e) {
+      throw unwritable(file, e);
+    }
+  }
+
+  /** A file that is kept. */
+  public Optional<byte[]> unseal(String name, String dataKey) {
+    Path file = new Path(root, name);
+    try {
+      return storage.exists(file) ? Optional.of(storage.read(file)) : Optional.empty();
+    } catch (IOException e) {
+      throw new InvalidInputException("vault: " + file + " cannot be read", e);
+    }
+  }
+
+  /** Destroys a key. */
+  public void shred(String dataKey) {}
+
+  /** Deletes a file. */
+  public void delete(String name) {
+    try {
+      storage.delete(new Path(root, name));
+    } catch (IOException e) {
+      throw new InvalidInputException("vault: " + name + " cannot be deleted", e);
+    }
+  }
+
   private static InvalidInputException unwritable(Path file, IOException e) {
     return new InvalidInputException("vault: " + file + " cannot be written", e);
   }

@@ -43,11 +43,13 @@ public final class VaultKey implements Serializable {
     return new VaultKey(secret);
   }
 
-  static VaultKey ofHex(String hex) {
+  /** A key written in 64 hexadecimal digits. */
+  public static VaultKey ofHex(String hex) {
     return of(HexFormat.of().parseHex(hex));
   }
 
-  String toHex() {
+  /** The key in 64 hexadecimal digits: confidential. */
+  public String toHex() {
     return HexFormat.of().formatHex(secret);
   }
 

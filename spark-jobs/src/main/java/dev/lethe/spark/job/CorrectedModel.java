@@ -220,21 +220,23 @@ public final class CorrectedModel implements AutoCloseable {
     List<String> sources = new ArrayList<>();
     correction.tables().tables().forEach(table -> table.place().ifPresent(sources::add));
     try (Release release = Release.open(correction.spark(), out, vault, sources)) {
-      return publish(release, null);
+      return publish(release, null, certificate.certificateId());
     }
   }
 
   /**
    * @param siblings the other answers, if it is one of several; null where the release takes the
    *     place of the model before, whose state goes then
+   * @param certificateId of the saved release
    */
-  UnlearnJob.Result publish(Release release, @Nullable SiblingModels siblings) throws IOException {
+  UnlearnJob.Result publish(Release release, @Nullable SiblingModels siblings, String certificateId)
+      throws IOException {
     long begin = System.nanoTime();
     documents.progress().phase("publishing");
     double[] published = model.linear().parameters();
     release.saveModel(documents.correction().spark(), model, siblings);
     ModelDigest digest = release.modelDigest();
-    Certificate saved = certificate.ofSaved(digest);
+    Certificate saved = certificate.ofSaved(digest, certificateId);
     Evidence evidence = evidence(saved, release.vaultKey(), begin);
     ModelCorrection correction = documents.correction();
     Optional<byte[]> kept = state();

@@ -119,7 +119,11 @@ public final class IndependentUnlearnJob {
                   release = Release.open(spark, out, options.vault(), options.sources());
                 }
                 try {
-                  answers[i] = new Answer.Published(out, corrected.publish(release, siblings));
+                  answers[i] =
+                      new Answer.Published(
+                          out,
+                          corrected.publish(
+                              release, siblings, corrected.certificate().certificateId()));
                 } finally {
                   synchronized (places) {
                     release.close();

@@ -185,6 +185,19 @@ public record RequestSource(List<String> paths, @Nullable Table table, @Nullable
         .toList();
   }
 
+  /**
+   * The files as they stand, none of them read as a request yet.
+   *
+   * @throws InvalidInputException if one does not exist or is too long
+   */
+  public Map<String, byte[]> contents(SparkSession spark) {
+    Map<String, byte[]> contents = new LinkedHashMap<>();
+    for (String file : fileNames(spark)) {
+      contents.put(file, InputFile.read(spark, "REQUEST", file, RequestReader.MAX_BYTES + 1));
+    }
+    return contents;
+  }
+
   private List<String> fileNames(SparkSession spark) {
     List<String> files =
         paths.stream()

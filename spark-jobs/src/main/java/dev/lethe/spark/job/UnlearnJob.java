@@ -7,6 +7,7 @@ import dev.lethe.spark.certificate.Certificate;
 import dev.lethe.spark.certificate.Evidence;
 import dev.lethe.spark.certificate.ModelDigest;
 import dev.lethe.spark.certificate.Perturbation;
+import dev.lethe.spark.certificate.Verdict;
 import dev.lethe.spark.request.FeaturizerPolicy;
 import dev.lethe.spark.request.Request;
 import java.io.IOException;
@@ -67,6 +68,22 @@ public final class UnlearnJob {
    * @throws InvalidInputException if something given cannot be used; nothing is written then
    */
   public Result run(Request request, String name) throws IOException {
+    return run(request, name, null);
+  }
+
+  /**
+   * The same, but nothing is published unless it is certified.
+   *
+   * @param certificateId that the release is to have
+   * @throws NotCertifiedException if it is not
+   */
+  public Result runCertified(Request request, String name, String certificateId)
+      throws IOException {
+    return run(request, name, certificateId);
+  }
+
+  private Result run(Request request, String name, @Nullable String certificateId)
+      throws IOException {
     Progress progress = Progress.onTerminal("Lethe unlearn " + request.id());
     try (Release release = Release.open(spark, options.out(), options.vault(), options.sources())) {
       LoadedModel model = LoadedModel.load(spark, "--model", options.model());
@@ -83,7 +100,14 @@ public final class UnlearnJob {
               name,
               options.state() ? state(release, model, tables) : null);
       try (CorrectedModel corrected = correction.run(progress)) {
-        return corrected.publish(release, null);
+        Certificate issued = corrected.certificate();
+        if (certificateId == null) {
+          return corrected.publish(release, null, issued.certificateId());
+        }
+        if (issued.verdict() != Verdict.CERTIFIED) {
+          throw new NotCertifiedException(Objects.requireNonNull(issued.reason()));
+        }
+        return corrected.publish(release, null, certificateId);
       }
     }
   }

@@ -1,0 +1,84 @@
+package dev.lethe.spark.job;
+
+import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.request.Corrections;
+import dev.lethe.spark.request.Request;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+
+/** What {@code lethe unlearn} would refuse before its first step, for many requests of a model. */
+public final class RequestCheck {
+  private final SparkSession spark;
+  private final UnlearnOptions options;
+  private final LoadedModel model;
+  private final EarlierRelease earlier;
+
+  /**
+   * Loads the model.
+   *
+   * @throws InvalidInputException if it cannot be loaded, or was trained with loss perturbation
+   */
+  public RequestCheck(UnlearnOptions options, SparkSession spark) {
+    this.spark = spark;
+    this.options = options;
+    this.model = LoadedModel.load(spark, "--model", options.model());
+    this.earlier = EarlierRelease.of(spark, options.model(), options.modelCertificate());
+    if (model.linear().isPerturbed()) {
+      throw new InvalidInputException(
+          "model "
+              + options.model()
+              + ": was trained with loss perturbation, which allows one release; a ledger is for"
+              + " models without");
+    }
+  }
+
+  /** How many parameters the model has. */
+  public int parameters() {
+    return model.linear().layout().size();
+  }
+
+  /** The table's label column. */
+  public String label() {
+    return model.tableLabel(options.label());
+  }
+
+  /**
+   * Checks a request against model and table; a Spark job where it changes rows.
+   *
+   * @param name names it, for messages
+   * @throws InvalidInputException if it does not fit
+   */
+  public void check(Request request, String name) {
+    UnlearnJob.correction(
+            spark, options, model, earlier, null, options.tables(), request, name, null)
+        .checked()
+        .inspect(Progress.quiet("Lethe run, checking " + request.id()), options.place());
+  }
+
+  /**
+   * The table that a request makes of another; neither is read.
+   *
+   * @param table before
+   * @throws InvalidInputException if the request does not fit its columns
+   */
+  public Dataset<Row> corrected(Dataset<Row> table, Request request, String name) {
+    return corrections(table, request, name, Corrections.Lacking.FEATURES).corrected(table);
+  }
+
+  /**
+   * Looks for rows of a table that a request removes; a Spark job where it removes rows.
+   *
+   * @throws InvalidInputException if there are such rows
+   */
+  public void requireCorrected(Dataset<Row> table, Request request, String name) {
+    Corrections corrections = corrections(table, request, name, Corrections.Lacking.COLUMNS);
+    SparkFailures.sanitized(options.place(), () -> corrections.requireCorrected(table));
+  }
+
+  private Corrections corrections(
+      Dataset<Row> table, Request request, String name, Corrections.Lacking lacking) {
+    return Corrections.of(
+        spark, request, table.schema(), label(), model.linear().weightColumn(), name, lacking);
+  }
+}

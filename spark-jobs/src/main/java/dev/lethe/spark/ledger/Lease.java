@@ -1,0 +1,216 @@
+package dev.lethe.spark.ledger;
+
+import com.fasterxml.jackson.annotation.JsonPropertyOrder;
+import dev.lethe.spark.certificate.JsonDocument;
+import dev.lethe.spark.certificate.Require;
+import dev.lethe.spark.certificate.Storage;
+import java.io.IOException;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.UUID;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import org.apache.hadoop.fs.FileStatus;
+import org.apache.hadoop.fs.Path;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The right to change a ledger, which one process has at a time and loses when it dies.
+ *
+ * <p>The holder is who created the file {@code leases/NNNNNNNNN.json} of the highest number; it
+ * writes the file again every third of the lease's length. A lease is over when its holder says so
+ * in it, or when it has not been written for its length, by the clock of the file system alone: a
+ * file written now is compared with it. The next holder creates the next number, which one of
+ * several can. A holder that slept through its own end finds a higher number and stops; would it
+ * append before it looks, it and the next one were after the same entry, which one of them gets.
+ */
+public final class Lease implements AutoCloseable {
+  static final String LEASES = "leases";
+
+  private static final Logger LOG = LoggerFactory.getLogger(Lease.class);
+
+  private final Storage storage;
+  private final Path directory;
+  private final long number;
+  private final Content content;
+  private final ScheduledExecutorService renewal;
+  private volatile boolean lost;
+
+  /**
+   * What a lease says.
+   *
+   * @param holder a random UUID
+   * @param by account, process and host that hold it
+   * @param since when it began, by the holder's clock
+   * @param seconds its length
+   * @param released whether its holder has given it back
+   */
+  @JsonPropertyOrder({"schemaVersion", "holder", "by", "since", "seconds", "released"})
+  public record Content(
+      int schemaVersion, String holder, String by, Instant since, long seconds, boolean released) {
+    static final int SCHEMA_VERSION = 1;
+
+    public Content {
+      Require.uuid(holder, "holder");
+      Require.text(by, "by");
+      Require.present(since, "since");
+      Require.that(seconds > 0, "seconds must be at least 1");
+    }
+  }
+
+  private Lease(Storage storage, Path directory, long number, Content content) {
+    this.storage = storage;
+    this.directory = directory;
+    this.number = number;
+    this.content = content;
+    this.renewal =
+        Executors.newSingleThreadScheduledExecutor(
+            task -> {
+              Thread thread = new Thread(task, "lethe-lease");
+              thread.setDaemon(true);
+              return thread;
+            });
+    long period = Math.max(1, content.seconds() * 1000 / 3);
+    renewal.scheduleAtFixedRate(this::renew, period, period, TimeUnit.MILLISECONDS);
+  }
+
+  /**
+   * Takes the lease if nobody has it.
+   *
+   * @param root of the ledger
+   * @param by names the process
+   * @return empty if somebody else has it
+   */
+  static Optional<Lease> acquire(Storage storage, Path root, Duration length, String by)
+      throws IOException {
+    Path directory = new Path(root, LEASES);
+    TreeMap<Long, FileStatus> leases = leases(storage, directory);
+    if (!leases.isEmpty() && !isOver(storage, directory, leases.lastEntry().getValue())) {
+      return Optional.empty();
+    }
+    long next = leases.isEmpty() ? 1 : leases.lastKey() + 1;
+    Content content =
+        new Content(
+            Content.SCHEMA_VERSION,
+            UUID.randomUUID().toString(),
+            by,
+            Instant.now(),
+            Math.max(1, length.toSeconds()),
+            false);
+    if (!storage.createIfAbsent(file(directory, next), JsonDocument.write(content))) {
+      return Optional.empty();
+    }
+    for (FileStatus old : leases.values()) {
+      storage.delete(old.getPath()); // never the highest, from which the next number follows
+    }
+    return Optional.of(new Lease(storage, directory, next, content));
+  }
+
+  /** Who has the lease; empty if nobody has. */
+  static Optional<Content> holder(Storage storage, Path root) throws IOException {
+    Path directory = new Path(root, LEASES);
+    TreeMap<Long, FileStatus> leases = leases(storage, directory);
+    if (leases.isEmpty() || isOver(storage, directory, leases.lastEntry().getValue())) {
+      return Optional.empty();
+    }
+    return Optional.of(read(storage, leases.lastEntry().getValue().getPath()));
+  }
+
+  private static TreeMap<Long, FileStatus> leases(Storage storage, Path directory)
+      throws IOException {
+    TreeMap<Long, FileStatus> leases = new TreeMap<>();
+    for (FileStatus file : storage.list(directory)) {
+      String name = file.getPath().getName();
+      if (name.matches("[0-9]{9,18}\\.json")) {
+        leases.put(Long.parseLong(name.substring(0, name.indexOf('.'))), file);
+      }
+    }
+    return leases;
+  }
+
+  private static boolean isOver(Storage storage, Path directory, FileStatus file)
+      throws IOException {
+    Content content = read(storage, file.getPath());
+    if (content.released()) {
+      return true;
+    }
+    Path probe = new Path(directory, ".now-" + UUID.randomUUID());
+    try {
+      storage.createIfAbsent(probe, new byte[] {'\n'});
+      long now = storage.modified(probe);
+      return now - storage.modified(file.getPath()) > content.seconds() * 1000;
+    } finally {
+      storage.delete(probe);
+    }
+  }
+
+  private static Content read(Storage storage, Path file) throws IOException {
+    return JsonDocument.read(
+        storage.read(file), Content.class, Content.SCHEMA_VERSION, null, file.toString());
+  }
+
+  private static Path file(Path directory, long number) {
+    return new Path(directory, String.format(Locale.ROOT, "%09d.json", number));
+  }
+
+  private void renew() {
+    try {
+      if (!isHeld()) {
+        lost = true;
+        renewal.shutdown();
+        return;
+      }
+      storage.replace(file(directory, number), JsonDocument.write(content));
+    } catch (IOException | RuntimeException e) {
+      LOG.warn("the lease of the ledger could not be renewed ({})", e.getClass().getSimpleName());
+    }
+  }
+
+  private boolean isHeld() throws IOException {
+    TreeMap<Long, FileStatus> leases = leases(storage, directory);
+    return !leases.isEmpty() && leases.lastKey() == number;
+  }
+
+  /**
+   * Asks the file system whether the lease is still this process's.
+   *
+   * @throws LeaseLostException if it is not
+   */
+  public void requireHeld() {
+    try {
+      if (lost || !isHeld()) {
+        throw new LeaseLostException();
+      }
+    } catch (IOException e) {
+      throw new LeaseLostException(e);
+    }
+  }
+
+  /** Gives the lease back. */
+  @Override
+  public void close() throws IOException {
+    renewal.shutdownNow();
+    try {
+      renewal.awaitTermination(10, TimeUnit.SECONDS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+    if (!lost && isHeld()) {
+      storage.replace(
+          file(directory, number),
+          JsonDocument.write(
+              new Content(
+                  content.schemaVersion(),
+                  content.holder(),
+                  content.by(),
+                  content.since(),
+                  content.seconds(),
+                  true)));
+    }
+  }
+}

@@ -1,0 +1,96 @@
+package dev.lethe.spark.removal;
+
+import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.data.GivenDataset;
+import dev.lethe.spark.data.TableSource;
+import dev.lethe.spark.job.GivenTables;
+import dev.lethe.spark.job.RequestCheck;
+import dev.lethe.spark.ledger.LedgerState;
+import dev.lethe.spark.ledger.TrackedRequest;
+import dev.lethe.spark.ledger.Version;
+import dev.lethe.spark.request.Request;
+import java.util.List;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+
+/**
+ * The table with the corrections that are in force: those of every version that was made, one
+ * version after the other, but for those that the table has in it already.
+ */
+final class InForce {
+  private InForce() {}
+
+  /**
+   * The table as a version found it.
+   *
+   * @param before the corrections of the versions before this one
+   * @param check of requests against the model
+   * @throws InvalidInputException if {@code data.corrected-through} names a version that is not
+   *     made, or rows are there that a version up to it removes
+   */
+  static GivenTables table(
+      Settings settings,
+      SparkSession spark,
+      LedgerState state,
+      RequestStore store,
+      RequestCheck check,
+      int before) {
+    int through = settings.data().through();
+    requireMade(state, through);
+    TableSource source = settings.data().source();
+    Dataset<Row> rows = source.read(spark);
+    int applied = 0;
+    for (Version version : state.inForce()) {
+      if (version.number() >= before) {
+        break;
+      }
+      boolean purged = version.requests().stream().anyMatch(id -> request(state, id).purged());
+      if (version.number() <= through) {
+        if (!purged) {
+          check.requireCorrected(rows, merged(state, store, version), Batch.id(version.number()));
+        }
+        continue;
+      }
+      if (purged) {
+        throw new InvalidInputException(
+            "data.corrected-through: "
+                + through
+                + ": the requests of version "
+                + version.number()
+                + " are purged, so that their corrections cannot be applied; give a table that has"
+                + " them in it");
+      }
+      rows = check.corrected(rows, merged(state, store, version), Batch.id(version.number()));
+      applied++;
+    }
+    return new GivenTables.Original(
+        applied == 0
+            ? source
+            : new GivenDataset(source.name() + ", corrected by " + applied + " versions", rows));
+  }
+
+  private static void requireMade(LedgerState state, int through) {
+    boolean made =
+        state.versions().stream()
+            .anyMatch(version -> version.number() == through && version.isMade());
+    if (!made) {
+      throw new InvalidInputException(
+          "data.corrected-through: "
+              + through
+              + ": the ledger has no such version; the youngest is "
+              + state.lastMade().number());
+    }
+  }
+
+  /** The merged request of a version. */
+  static Request merged(LedgerState state, RequestStore store, Version version) {
+    List<Request> requests =
+        version.requests().stream().map(id -> store.read(request(state, id)).request()).toList();
+    return Batch.merged(version.number(), requests, version.terms());
+  }
+
+  private static TrackedRequest request(LedgerState state, String id) {
+    return state.request(id).orElseThrow();
+  }
+}

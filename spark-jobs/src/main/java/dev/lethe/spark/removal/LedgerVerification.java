@@ -1,0 +1,140 @@
+package dev.lethe.spark.removal;
+
+import dev.lethe.core.certify.Composition;
+import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.certificate.Certificate;
+import dev.lethe.spark.certificate.Check;
+import dev.lethe.spark.certificate.ModelDigest;
+import dev.lethe.spark.job.ComposeJob;
+import dev.lethe.spark.job.ComposeOptions;
+import dev.lethe.spark.ledger.Ledger;
+import dev.lethe.spark.ledger.LedgerState;
+import dev.lethe.spark.ledger.Version;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.Path;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * {@code lethe verify --ledger}: what can be said of a ledger from its public files alone: that the
+ * chain is whole, that every version is what its entry says, and what all releases tell together.
+ */
+public final class LedgerVerification {
+  private final Configuration configuration;
+  private final String directory;
+  private final @Nullable String head;
+
+  /**
+   * @param head digest of an entry, noted down earlier, that must be in the chain; or null
+   */
+  public LedgerVerification(Configuration configuration, String directory, @Nullable String head) {
+    this.configuration = configuration;
+    this.directory = directory;
+    this.head = head;
+  }
+
+  /** Runs the checks. */
+  public List<Check> run() {
+    List<Check> checks = new ArrayList<>();
+    Ledger ledger;
+    try {
+      ledger = Ledger.open(configuration, directory, null, java.time.Clock.systemUTC());
+    } catch (InvalidInputException e) {
+      checks.add(new Check("chain is whole", false, String.valueOf(e.getMessage())));
+      return checks;
+    }
+    int entries = ledger.chain().entries().size();
+    checks.add(
+        new Check(
+            "chain is whole",
+            entries > 0,
+            entries + " entries, the last has digest " + ledger.chain().head()));
+    if (entries == 0) {
+      return checks;
+    }
+    if (head != null) {
+      checks.add(
+          new Check("chain has the head", ledger.chain().contains(head), "noted down: " + head));
+    }
+    LedgerState state = ledger.state();
+    List<Certificate> certificates = new ArrayList<>();
+    List<String> names = new ArrayList<>();
+    for (Version version : state.inForce()) {
+      Path file = ledger.certificate(version.number());
+      Optional<byte[]> document = ledger.read(file);
+      boolean same =
+          document.isPresent() && ModelDigest.sha256(document.get()).equals(version.certificate());
+      checks.add(
+          new Check(
+              "certificate of version " + version.number(),
+              same,
+              same ? "is the one of the ledger" : "is missing or another one"));
+      if (same) {
+        certificates.add(Certificate.read(document.get(), file.toString()));
+        names.add(file.toString());
+      }
+      if (state.hasModel(version.number())) {
+        checks.add(model(ledger, version));
+      }
+    }
+    if (!certificates.isEmpty()) {
+      checks.add(figures(certificates, names, state));
+    }
+    Optional<byte[]> current = ledger.read(new Path(ledger.root(), "CURRENT"));
+    String expected = ledger.model(state.current().number()) + "\n";
+    checks.add(
+        new Check(
+            "CURRENT names the published version",
+            current.isPresent()
+                && new String(current.get(), java.nio.charset.StandardCharsets.UTF_8)
+                    .equals(expected),
+            "version " + state.current().number()));
+    checks.add(
+        new Check(
+            "no version in use holds what was unlearned",
+            !state.isForced(),
+            state.isForced() ? "it was rolled back by force" : "none"));
+    return checks;
+  }
+
+  private static Check model(Ledger ledger, Version version) {
+    String name = "model of version " + version.number();
+    try {
+      ModelDigest found =
+          ModelDigest.of(ledger.configuration(), ledger.model(version.number()).toString());
+      return new Check(name, found.equals(version.model()), found.value());
+    } catch (InvalidInputException e) {
+      return new Check(name, false, String.valueOf(e.getMessage()));
+    }
+  }
+
+  /**
+   * That the account of the ledger is at least that of the certificates, whose claims must hold.
+   */
+  private static Check figures(
+      List<Certificate> certificates, List<String> names, LedgerState state) {
+    String name = "figures of all releases";
+    try {
+      Composition sum =
+          ComposeJob.compose(certificates, new ComposeOptions(names, null, null)).composition();
+      boolean counted =
+          sum.squaredMu() <= state.releases().squaredMu()
+              && sum.pureEpsilon() <= state.releases().pureEpsilon();
+      return new Check(
+          name,
+          counted,
+          String.format(
+              Locale.ROOT,
+              "mu %.4g, the ledger counts %.4g; pure epsilon %.4g, counted %.4g",
+              sum.mu(),
+              state.releases().mu(),
+              sum.pureEpsilon(),
+              state.releases().pureEpsilon()));
+    } catch (InvalidInputException e) {
+      return new Check(name, false, String.valueOf(e.getMessage()));
+    }
+  }
+}

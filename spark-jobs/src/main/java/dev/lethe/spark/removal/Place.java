@@ -1,0 +1,43 @@
+package dev.lethe.spark.removal;
+
+import dev.lethe.spark.certificate.ModelDigest;
+import dev.lethe.spark.certificate.Vault;
+import dev.lethe.spark.ledger.Event;
+import dev.lethe.spark.ledger.Ledger;
+import java.time.Clock;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.UUID;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.spark.sql.SparkSession;
+
+/** Where the settings say that ledger, vault and model are. */
+record Place(Settings settings, SparkSession spark) {
+  private Configuration configuration() {
+    return spark.sparkContext().hadoopConfiguration();
+  }
+
+  /** The ledger, as it is now. */
+  Ledger ledger() {
+    return Ledger.open(configuration(), settings.ledger(), null, Clock.systemUTC());
+  }
+
+  /** The vault; apart from everything that is public or read as data. */
+  Vault vault() {
+    List<String> forbidden = new ArrayList<>(List.of(settings.ledger(), settings.model()));
+    settings.data().source().place().ifPresent(forbidden::add);
+    return Vault.open(configuration(), settings.vault(), forbidden.toArray(String[]::new));
+  }
+
+  /** Writes the first entry, unless it is there. */
+  void openIfNew(Ledger ledger) {
+    if (!ledger.state().isOpened()
+        && !ledger.append(
+            new Event.Opened(
+                UUID.randomUUID().toString(),
+                settings.model(),
+                ModelDigest.of(configuration(), settings.model())))) {
+      ledger.refresh();
+    }
+  }
+}

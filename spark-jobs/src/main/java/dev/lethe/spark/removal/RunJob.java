@@ -1,0 +1,405 @@
+package dev.lethe.spark.removal;
+
+import dev.lethe.core.certify.Composition;
+import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.certificate.Certificate;
+import dev.lethe.spark.certificate.Check;
+import dev.lethe.spark.certificate.ModelDigest;
+import dev.lethe.spark.certificate.Vault;
+import dev.lethe.spark.job.GivenTables;
+import dev.lethe.spark.job.NotCertifiedException;
+import dev.lethe.spark.job.RequestCheck;
+import dev.lethe.spark.job.UnlearnJob;
+import dev.lethe.spark.job.UnlearnOptions;
+import dev.lethe.spark.job.VerifyJob;
+import dev.lethe.spark.job.VerifyOptions;
+import dev.lethe.spark.ledger.Event;
+import dev.lethe.spark.ledger.Lease;
+import dev.lethe.spark.ledger.Ledger;
+import dev.lethe.spark.ledger.LedgerState;
+import dev.lethe.spark.ledger.Spent;
+import dev.lethe.spark.ledger.Version;
+import dev.lethe.spark.request.CertificateTerms;
+import dev.lethe.spark.request.Request;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.UUID;
+import java.util.stream.Collectors;
+import org.apache.hadoop.fs.Path;
+import org.apache.spark.sql.SparkSession;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * {@code lethe run}: answers all requests that wait in one release.
+ *
+ * <ol>
+ *   <li>take the lease;
+ *   <li>finish what a run before it has left;
+ *   <li>decide which requests go into the next version, on what terms: an entry;
+ *   <li>make the version and put it in its place: an entry;
+ *   <li>verify it, and make it the one to use: an entry.
+ * </ol>
+ *
+ * <p>Each entry is written when what it says is true. A run that dies between any two of them is
+ * finished by the next: what was decided stays decided, a version that lies in its place is taken
+ * if it is whole, and no noise that nobody has seen counts.
+ */
+public final class RunJob {
+  private final Settings settings;
+  private final SparkSession spark;
+  private final Place place;
+  private final List<String> notes = new ArrayList<>();
+
+  public RunJob(Settings settings, SparkSession spark) {
+    this.settings = settings;
+    this.spark = spark;
+    this.place = new Place(settings, spark);
+  }
+
+  /** How a run ended. */
+  public enum Outcome {
+    /** A version was published. */
+    PUBLISHED,
+    /** No request waits, or none that waited was admitted. */
+    NOTHING_TO_DO,
+    /** Another run has the lease. */
+    HELD,
+    /** The version could not be certified; its requests wait. */
+    NOT_CERTIFIED,
+    /** The budget allows no release; the requests wait. */
+    OVER_BUDGET,
+    /** What verification recomputed is not what the version claims; its requests wait. */
+    CLAIM_BROKEN
+  }
+
+  /**
+   * What a run did.
+   *
+   * @param outcome of its last version
+   * @param published the versions that it published
+   * @param refused requests, and why
+   * @param deferred requests that wait for the next run, and why
+   * @param notes what the operator should know
+   */
+  public record Result(
+      Outcome outcome,
+      List<Version> published,
+      List<Event.Refusal> refused,
+      List<Event.Refusal> deferred,
+      List<String> notes) {}
+
+  /**
+   * Runs the job.
+   *
+   * @throws InvalidInputException if something given cannot be used
+   */
+  public Result run() throws IOException {
+    Vault vault = place.vault();
+    Ledger ledger = place.ledger();
+    Optional<Lease> taken = lease(ledger);
+    if (taken.isEmpty()) {
+      return new Result(
+          Outcome.HELD,
+          List.of(),
+          List.of(),
+          List.of(),
+          ledger.holder().map(holder -> "the lease is held by " + holder.by()).stream().toList());
+    }
+    try (Lease lease = taken.get()) {
+      ledger.refresh();
+      place.openIfNew(ledger);
+      return new Attempt(ledger, lease, vault).run();
+    }
+  }
+
+  /** Waits for the lease as long as the settings say. */
+  private Optional<Lease> lease(Ledger ledger) throws IOException {
+    Duration length = settings.leasing().ofRun();
+    long end = System.nanoTime() + settings.leasing().patience().toNanos();
+    for (; ; ) {
+      Optional<Lease> lease = ledger.lease(length);
+      if (lease.isPresent() || System.nanoTime() >= end) {
+        return lease;
+      }
+      try {
+        Thread.sleep(Math.min(1000, Math.max(1, (end - System.nanoTime()) / 1_000_000)));
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        return Optional.empty();
+      }
+    }
+  }
+
+  /** A run that has the lease. */
+  private final class Attempt {
+    private final Ledger ledger;
+    private final Lease lease;
+    private final Vault vault;
+    private final RequestStore store;
+    private final List<Version> published = new ArrayList<>();
+    private final List<Event.Refusal> refused = new ArrayList<>();
+    private final List<Event.Refusal> deferred = new ArrayList<>();
+
+    Attempt(Ledger ledger, Lease lease, Vault vault) {
+      this.ledger = ledger;
+      this.lease = lease;
+      this.vault = vault;
+      this.store = new RequestStore(vault);
+    }
+
+    Result run() throws IOException {
+      ledger.point();
+      Optional<Version> left = state().unfinished();
+      Outcome outcome = Outcome.NOTHING_TO_DO;
+      if (left.isPresent()) {
+        notes.add("version " + left.get().number() + " was begun by a run before, and is finished");
+        outcome = finish(left.get());
+      }
+      if (left.isEmpty() || outcome == Outcome.PUBLISHED) {
+        Outcome decided = decide();
+        if (decided == Outcome.PUBLISHED) {
+          outcome = finish(state().unfinished().orElseThrow());
+        } else if (left.isEmpty() || decided != Outcome.NOTHING_TO_DO) {
+          outcome = decided;
+        }
+      }
+      return new Result(outcome, published, refused, deferred, notes);
+    }
+
+    private LedgerState state() {
+      return ledger.state();
+    }
+
+    /** Writes an entry, if the lease still holds and nobody else has written. */
+    private void append(Event event) {
+      lease.requireHeld();
+      while (!ledger.append(event)) {
+        ledger.refresh(); // a submission came between
+        lease.requireHeld();
+      }
+    }
+
+    /**
+     * Decides on the requests that wait.
+     *
+     * @return {@link Outcome#PUBLISHED} if a version is to be made
+     */
+    private Outcome decide() {
+      List<Request> waiting =
+          state().waiting().stream().map(request -> store.read(request).request()).toList();
+      if (waiting.isEmpty()) {
+        return Outcome.NOTHING_TO_DO;
+      }
+      int base = state().lastMade().number();
+      int next = state().next();
+      RequestCheck unread = new RequestCheck(options(base, next, null), spark);
+      GivenTables tables = InForce.table(settings, spark, state(), store, unread, next);
+      RequestCheck check = new RequestCheck(options(base, next, tables), spark);
+      Admission admission = Admission.of(next, waiting, check);
+      admission.deferred().forEach(one -> deferred.add(new Event.Refusal(one.id(), one.reason())));
+      refused.addAll(admission.refused());
+      if (admission.admitted().isEmpty()) {
+        if (!admission.refused().isEmpty()) {
+          append(new Event.Decided(null, base, null, null, null, List.of(), admission.refused()));
+        }
+        return Outcome.NOTHING_TO_DO;
+      }
+      CertificateTerms asked = Batch.strictest(settings.certificate(), admission.admitted());
+      CertificateTerms terms = affordable(asked, check.parameters());
+      if (terms == null) {
+        if (!admission.refused().isEmpty()) {
+          append(new Event.Decided(null, base, null, null, null, List.of(), admission.refused()));
+        }
+        return Outcome.OVER_BUDGET;
+      }
+      append(
+          new Event.Decided(
+              next,
+              base,
+              UUID.randomUUID().toString(),
+              terms,
+              Spent.planned(terms, check.parameters()),
+              admission.admitted().stream().map(Request::id).toList(),
+              admission.refused()));
+      return Outcome.PUBLISHED;
+    }
+
+    /** The terms after the budget; null if it allows no release. */
+    private @Nullable CertificateTerms affordable(CertificateTerms asked, int parameters) {
+      Settings.Budget budget = settings.budget();
+      if (budget == null) {
+        return asked;
+      }
+      Composition spent = state().releases();
+      OptionalDouble epsilon =
+          budget.limit().affordable(spent, asked.epsilon(), asked.delta(), asked.rho(), parameters);
+      boolean less = epsilon.isPresent() && epsilon.getAsDouble() < asked.epsilon();
+      if (epsilon.isEmpty() || (less && budget.onLimit() == Settings.OnLimit.REFUSE)) {
+        notes.add(
+            "a release of epsilon "
+                + asked.epsilon()
+                + " would exceed the budget, epsilon "
+                + budget.epsilon()
+                + " at delta "
+                + budget.delta()
+                + " for all releases; "
+                + budget.limit().spent(spent).stream()
+                    .mapToObj(used -> "spent: " + used)
+                    .findFirst()
+                    .orElse("what is spent cannot be told at this delta"));
+        return null;
+      }
+      if (less) {
+        notes.add(
+            "the budget raises sigma: epsilon of this release is "
+                + epsilon.getAsDouble()
+                + " in place of "
+                + asked.epsilon());
+      }
+      return new CertificateTerms(epsilon.getAsDouble(), asked.delta(), asked.rho());
+    }
+
+    /** Makes and publishes a version that was decided. */
+    private Outcome finish(Version version) throws IOException {
+      if (version.phase() == Version.Phase.DECIDED) {
+        Outcome made = ledger.isThere(version.number()) ? adopt(version) : make(version);
+        if (made != Outcome.PUBLISHED) {
+          return made;
+        }
+      }
+      Outcome verified = settings.verifies() ? verify(version) : Outcome.PUBLISHED;
+      if (verified == Outcome.PUBLISHED) {
+        append(new Event.Published(version.number()));
+        ledger.point();
+        published.add(state().version(version.number()));
+      }
+      return verified;
+    }
+
+    private Outcome make(Version version) throws IOException {
+      // of a run that died between the evidence and the publication
+      vault.deleteEvidence(Objects.requireNonNull(version.certificateId()));
+      RequestCheck unread =
+          new RequestCheck(options(version.base(), version.number(), null), spark);
+      GivenTables tables = InForce.table(settings, spark, state(), store, unread, version.number());
+      Request request = InForce.merged(state(), store, version);
+      lease.requireHeld();
+      try {
+        UnlearnJob.Result result =
+            new UnlearnJob(options(version.base(), version.number(), tables), spark)
+                .runCertified(
+                    request,
+                    "version " + version.number(),
+                    Objects.requireNonNull(version.certificateId()));
+        notes.addAll(result.notes());
+      } catch (NotCertifiedException | InvalidInputException e) {
+        append(new Event.Abandoned(version.number(), Objects.requireNonNull(e.getMessage()), null));
+        notes.add("version " + version.number() + " is abandoned: " + e.getMessage());
+        return Outcome.NOT_CERTIFIED;
+      }
+      applied(version);
+      return Outcome.PUBLISHED;
+    }
+
+    /** Takes a version that a run has put in its place before it died, if it is whole. */
+    private Outcome adopt(Version version) throws IOException {
+      if (isWhole(version)) {
+        applied(version);
+        return Outcome.PUBLISHED;
+      }
+      // a store that copies was interrupted: a part of a model was there for all to see
+      append(
+          new Event.Abandoned(
+              version.number(),
+              "its publication was interrupted, and what was there is deleted",
+              version.planned()));
+      ledger.delete(version.number());
+      vault.deleteEvidence(Objects.requireNonNull(version.certificateId()));
+      notes.add("version " + version.number() + " is abandoned: its publication was interrupted");
+      return Outcome.NOT_CERTIFIED;
+    }
+
+    private boolean isWhole(Version version) {
+      Optional<byte[]> document = ledger.read(ledger.certificate(version.number()));
+      if (document.isEmpty()) {
+        return false;
+      }
+      try {
+        Certificate certificate =
+            Certificate.read(document.get(), ledger.certificate(version.number()).toString());
+        vault.readEvidence(certificate.certificateId());
+        return certificate.certificateId().equals(version.certificateId())
+            && ModelDigest.of(ledger.configuration(), ledger.model(version.number()).toString())
+                .equals(certificate.modelDigest());
+      } catch (InvalidInputException e) {
+        return false;
+      }
+    }
+
+    private void applied(Version version) {
+      Path file = ledger.certificate(version.number());
+      byte[] document = ledger.read(file).orElseThrow();
+      Certificate certificate = Certificate.read(document, file.toString());
+      append(
+          new Event.Applied(
+              version.number(),
+              ModelDigest.sha256(document),
+              certificate.modelDigest(),
+              Spent.of(certificate)));
+    }
+
+    private Outcome verify(Version version) throws IOException {
+      RequestCheck unread =
+          new RequestCheck(options(version.base(), version.number(), null), spark);
+      VerifyJob.Result result =
+          new VerifyJob(
+                  new VerifyOptions(
+                      ledger.certificate(version.number()).toString(),
+                      ledger.model(version.number()).toString(),
+                      settings.vault(),
+                      InForce.table(settings, spark, state(), store, unread, version.number()),
+                      settings.data().label(),
+                      null,
+                      ledger.model(version.base()).toString(),
+                      null,
+                      settings.data().parts()),
+                  spark)
+              .run(InForce.merged(state(), store, version), "version " + version.number());
+      if (result.passed()) {
+        return Outcome.PUBLISHED;
+      }
+      String failed =
+          result.checks().stream()
+              .filter(check -> !check.passed())
+              .map(Check::name)
+              .collect(Collectors.joining(", "));
+      append(new Event.Abandoned(version.number(), "verification failed: " + failed, null));
+      ledger.delete(version.number());
+      notes.add("version " + version.number() + " is abandoned: verification failed: " + failed);
+      return Outcome.CLAIM_BROKEN;
+    }
+
+    private UnlearnOptions options(int base, int version, @Nullable GivenTables tables) {
+      return new UnlearnOptions(
+          ledger.model(base).toString(),
+          null,
+          tables == null ? new GivenTables.Original(settings.data().source()) : tables,
+          settings.data().label(),
+          null,
+          ledger.directory(version).toString(),
+          settings.vault(),
+          settings.testSource(),
+          settings.solving().method(),
+          settings.solving().steps(),
+          settings.solving().iterations(),
+          settings.data().parts(),
+          settings.solving().preconditioner(),
+          false);
+    }
+  }
+}
