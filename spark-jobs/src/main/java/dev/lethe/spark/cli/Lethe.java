@@ -10,7 +10,8 @@ import picocli.CommandLine;
 import picocli.CommandLine.Command;
 
 /**
- * The command line: {@code lethe train | unlearn | verify | compose | apply | neural | demo}.
+ * The command line: {@code lethe train | unlearn | verify | compose | apply | submit | run | ... |
+ * neural | demo}.
  *
  * <p>The main class of the application jar. Returns normally on success: some cluster managers
  * report a driver that calls {@code System.exit(0)} as failed.
@@ -24,7 +25,8 @@ import picocli.CommandLine.Command;
     commandListHeading = "%nCommands:%n",
     footerHeading = "%n",
     versionProvider = Version.class,
-    synopsisSubcommandLabel = "train|unlearn|verify|compose|apply|neural|demo",
+    synopsisSubcommandLabel =
+        "train|unlearn|verify|compose|apply|submit|run|status|history|rollback|purge|ledger|neural|demo",
     description = {
       "Removes features, labels and rows from a trained Spark ML model, as if it had been trained"
           + " on the corrected data, and certifies the result."
@@ -32,6 +34,7 @@ import picocli.CommandLine.Command;
     footer = {
       "A first look:       lethe demo",
       "The usual order:    lethe train -> lethe unlearn -> lethe verify -> lethe apply",
+      "Every night:        lethe submit -> lethe run -> lethe purge",
       "Networks:           lethe neural train -> unlearn -> evaluate",
       "Help on a command:  lethe help unlearn",
       "",
@@ -44,7 +47,8 @@ import picocli.CommandLine.Command;
       "  3  finished without what was asked for: unlearn published as not-certified, train saved"
           + " nothing",
       "  4  verify: a claim does not hold",
-      "  5  Spark did not finish (executors lost, out of memory...); nothing was written"
+      "  5  Spark did not finish (executors lost, out of memory...); nothing was written",
+      "  6  run: another run is at work on the ledger, this one did nothing"
     },
     subcommands = {
       TrainCommand.class,
@@ -52,6 +56,13 @@ import picocli.CommandLine.Command;
       VerifyCommand.class,
       ComposeCommand.class,
       ApplyCommand.class,
+      SubmitCommand.class,
+      RunCommand.class,
+      StatusCommand.class,
+      HistoryCommand.class,
+      RollbackCommand.class,
+      PurgeCommand.class,
+      LedgerCommand.class,
       NeuralCommand.class,
       DemoCommand.class,
       CommandLine.HelpCommand.class
@@ -62,6 +73,7 @@ public final class Lethe implements Runnable {
   static final int NOT_ACHIEVED = 3;
   static final int CLAIM_BROKEN = 4;
   static final int SPARK_FAILED = 5;
+  static final int HELD = 6;
 
   @CommandLine.Spec private CommandLine.Model.CommandSpec spec;
 

@@ -6,6 +6,7 @@ import dev.lethe.spark.certificate.ModelDigest;
 import dev.lethe.spark.certificate.Require;
 import dev.lethe.spark.request.CertificateTerms;
 import java.util.List;
+import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /** What an entry of the ledger records. */
@@ -168,6 +169,11 @@ public sealed interface Event {
     /** A version's evidence. */
     EVIDENCE,
     /** A superseded version's model. */
-    MODEL
+    MODEL;
+
+    /** As it is printed. */
+    public String word() {
+      return name().toLowerCase(Locale.ROOT);
+    }
   }
 }

@@ -25,6 +25,7 @@ import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalDouble;
@@ -74,7 +75,12 @@ public final class RunJob {
     /** The budget allows no release; the requests wait. */
     OVER_BUDGET,
     /** What verification recomputed is not what the version claims; its requests wait. */
-    CLAIM_BROKEN
+    CLAIM_BROKEN;
+
+    /** As it is printed. */
+    public String word() {
+      return name().toLowerCase(Locale.ROOT).replace('_', ' ');
+    }
   }
 
   /**

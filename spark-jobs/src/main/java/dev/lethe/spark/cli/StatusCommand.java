@@ -1,0 +1,34 @@
+package dev.lethe.spark.cli;
+
+import dev.lethe.spark.job.LetheSession;
+import dev.lethe.spark.removal.Settings;
+import dev.lethe.spark.removal.StatusJob;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Spec;
+
+@Command(
+    name = "status",
+    description = {
+      "Shows what a ledger says now: the version in use, what waits, what all releases tell."
+    })
+final class StatusCommand implements Callable<Integer> {
+  @Spec private CommandSpec spec;
+
+  @Mixin private LedgerOptions ledger;
+
+  @Mixin private Standard standard;
+
+  @Override
+  public Integer call() throws Exception {
+    try (LetheSession session = LetheSession.open("Lethe status")) {
+      Settings settings = ledger.settings(session.spark());
+      new StatusJob(settings, session.spark())
+          .status()
+          .forEach(spec.commandLine().getOut()::println);
+      return 0;
+    }
+  }
+}
