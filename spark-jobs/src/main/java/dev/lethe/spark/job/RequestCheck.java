@@ -14,16 +14,25 @@ public final class RequestCheck {
   private final LoadedModel model;
   private final EarlierRelease earlier;
 
+  private RequestCheck(
+      SparkSession spark, UnlearnOptions options, LoadedModel model, EarlierRelease earlier) {
+    this.spark = spark;
+    this.options = options;
+    this.model = model;
+    this.earlier = earlier;
+  }
+
   /**
    * Loads the model.
    *
    * @throws InvalidInputException if it cannot be loaded, or was trained with loss perturbation
    */
   public RequestCheck(UnlearnOptions options, SparkSession spark) {
-    this.spark = spark;
-    this.options = options;
-    this.model = LoadedModel.load(spark, "--model", options.model());
-    this.earlier = EarlierRelease.of(spark, options.model(), options.modelCertificate());
+    this(
+        spark,
+        options,
+        LoadedModel.load(spark, "--model", options.model()),
+        EarlierRelease.of(spark, options.model(), options.modelCertificate()));
     if (model.linear().isPerturbed()) {
       throw new InvalidInputException(
           "model "
@@ -31,6 +40,11 @@ public final class RequestCheck {
               + ": was trained with loss perturbation, which allows one release; a ledger is for"
               + " models without");
     }
+  }
+
+  /** The same model on other tables. */
+  public RequestCheck on(GivenTables tables) {
+    return new RequestCheck(spark, options.on(tables), model, earlier);
   }
 
   /** How many parameters the model has. */

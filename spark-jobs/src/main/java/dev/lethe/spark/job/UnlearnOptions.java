@@ -72,6 +72,25 @@ public record UnlearnOptions(
         false);
   }
 
+  /** The same on other tables. */
+  UnlearnOptions on(GivenTables others) {
+    return new UnlearnOptions(
+        model,
+        modelCertificate,
+        others,
+        label,
+        request,
+        out,
+        vault,
+        test,
+        solver,
+        maxSteps,
+        maxCgIterations,
+        partitions,
+        preconditioning,
+        state);
+  }
+
   /** Names the data, for messages. */
   String place() {
     return tables.name();

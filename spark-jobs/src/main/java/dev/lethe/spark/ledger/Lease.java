@@ -191,6 +191,11 @@ public final class Lease implements AutoCloseable {
     }
   }
 
+  /** Renews it no more, as a process that hangs. For tests. */
+  void sleep() {
+    renewal.shutdownNow();
+  }
+
   /** Gives the lease back. */
   @Override
   public void close() throws IOException {

@@ -147,6 +147,8 @@ public final class RunJob {
     private final Lease lease;
     private final Vault vault;
     private final RequestStore store;
+    private @Nullable RequestCheck loaded;
+    private int loadedVersion;
     private final List<Version> published = new ArrayList<>();
     private final List<Event.Refusal> refused = new ArrayList<>();
     private final List<Event.Refusal> deferred = new ArrayList<>();
@@ -203,9 +205,7 @@ public final class RunJob {
       }
       int base = state().lastMade().number();
       int next = state().next();
-      RequestCheck unread = new RequestCheck(options(base, next, null), spark);
-      GivenTables tables = InForce.table(settings, spark, state(), store, unread, next);
-      RequestCheck check = new RequestCheck(options(base, next, tables), spark);
+      RequestCheck check = check(base).on(table(base, next));
       Admission admission = Admission.of(next, waiting, check);
       admission.deferred().forEach(one -> deferred.add(new Event.Refusal(one.id(), one.reason())));
       refused.addAll(admission.refused());
@@ -290,9 +290,7 @@ public final class RunJob {
     private Outcome make(Version version) throws IOException {
       // of a run that died between the evidence and the publication
       vault.deleteEvidence(Objects.requireNonNull(version.certificateId()));
-      RequestCheck unread =
-          new RequestCheck(options(version.base(), version.number(), null), spark);
-      GivenTables tables = InForce.table(settings, spark, state(), store, unread, version.number());
+      GivenTables tables = table(version.base(), version.number());
       Request request = InForce.merged(state(), store, version);
       lease.requireHeld();
       try {
@@ -360,15 +358,13 @@ public final class RunJob {
     }
 
     private Outcome verify(Version version) throws IOException {
-      RequestCheck unread =
-          new RequestCheck(options(version.base(), version.number(), null), spark);
       VerifyJob.Result result =
           new VerifyJob(
                   new VerifyOptions(
                       ledger.certificate(version.number()).toString(),
                       ledger.model(version.number()).toString(),
                       settings.vault(),
-                      InForce.table(settings, spark, state(), store, unread, version.number()),
+                      table(version.base(), version.number()),
                       settings.data().label(),
                       null,
                       ledger.model(version.base()).toString(),
@@ -388,6 +384,20 @@ public final class RunJob {
       ledger.delete(version.number());
       notes.add("version " + version.number() + " is abandoned: verification failed: " + failed);
       return Outcome.CLAIM_BROKEN;
+    }
+
+    /** The table as a version finds it. */
+    private GivenTables table(int base, int version) {
+      return InForce.table(settings, spark, state(), store, check(base), version);
+    }
+
+    /** Loaded once for all steps that start from it. */
+    private RequestCheck check(int base) {
+      if (loaded == null || loadedVersion != base) {
+        loaded = new RequestCheck(options(base, base + 1, null), spark);
+        loadedVersion = base;
+      }
+      return loaded;
     }
 
     private UnlearnOptions options(int base, int version, @Nullable GivenTables tables) {

@@ -142,8 +142,10 @@ public record Settings(
   /** What happens to a release that the budget does not allow. */
   public enum OnLimit {
     /** There is none; the requests wait. */
+    @JsonProperty("refuse")
     REFUSE,
     /** It gets more noise. */
+    @JsonProperty("raise-sigma")
     RAISE_SIGMA
   }
 
@@ -232,7 +234,6 @@ public record Settings(
           .enable(
               DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES,
               DeserializationFeature.FAIL_ON_NULL_FOR_PRIMITIVES,
-              DeserializationFeature.FAIL_ON_MISSING_CREATOR_PROPERTIES,
               DeserializationFeature.FAIL_ON_NUMBERS_FOR_ENUMS,
               DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
           .enable(MapperFeature.ACCEPT_CASE_INSENSITIVE_ENUMS)

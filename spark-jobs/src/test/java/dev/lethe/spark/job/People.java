@@ -28,7 +28,7 @@ import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
 
 /** Made-up people and models of them. What is built once is reused by all tests of the JVM. */
-final class People {
+public final class People {
   static final int COUNT = 240;
 
   static final StructType SCHEMA =
@@ -83,12 +83,12 @@ final class People {
     return rows;
   }
 
-  static Dataset<Row> dataset() {
+  public static Dataset<Row> dataset() {
     return LocalSpark.session().createDataFrame(rows(), SCHEMA);
   }
 
   /** The people, Parquet. */
-  static synchronized Path table() {
+  public static synchronized Path table() {
     if (table == null) {
       table = write(dataset(), "parquet", "people");
     }
@@ -117,7 +117,7 @@ final class People {
    * Indexers, encoders and an assembler, and a predictor fitted by Spark ML itself; 10 slots: age,
    * hours, 6 of the city, 2 of the race.
    */
-  static synchronized Path model() {
+  public static synchronized Path model() {
     if (model == null) {
       model =
           save(
@@ -133,7 +133,7 @@ final class People {
   }
 
   /** Age and hours alone, not fitted: loads faster. */
-  static synchronized Path smallModel() {
+  public static synchronized Path smallModel() {
     if (smallModel == null) {
       smallModel = smallModelWith(predictor(2));
     }
@@ -141,7 +141,7 @@ final class People {
   }
 
   /** Age and hours as features, then these stages. */
-  static Path smallModelWith(Transformer... stages) {
+  public static Path smallModelWith(Transformer... stages) {
     Transformer[] all = new Transformer[stages.length + 1];
     all[0] =
         new VectorAssembler().setInputCols(new String[] {"age", "hours"}).setOutputCol("features");
@@ -157,7 +157,7 @@ final class People {
   /** Slots of the features that stem from the race. */
   static final List<Integer> RACE_SLOTS = List.of(8, 9);
 
-  static final int SLOTS = 10;
+  public static final int SLOTS = 10;
 
   static Pipeline pipeline(PipelineStage predictor) {
     return new Pipeline()
@@ -206,7 +206,7 @@ final class People {
   }
 
   /** Vectors under labels, Parquet. */
-  static synchronized Path vectorTable() {
+  public static synchronized Path vectorTable() {
     if (vectorTable == null) {
       vectorTable = write(vectorDataset(), "parquet", "vectors");
     }
@@ -214,7 +214,7 @@ final class People {
   }
 
   /** A LogisticRegressionModel alone. */
-  static synchronized Path vectorModel() {
+  public static synchronized Path vectorModel() {
     if (vectorModel == null) {
       vectorModel = save(predictor(VECTOR_SIZE), "vector-model");
     }

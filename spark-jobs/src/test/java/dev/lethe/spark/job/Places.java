@@ -15,7 +15,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 
 /** Files of the tests, below the module's build directory. */
-final class Places {
+public final class Places {
   private static final Path ROOT = root();
   private static final AtomicInteger COUNT = new AtomicInteger();
 
@@ -33,7 +33,7 @@ final class Places {
   }
 
   /** A new empty directory. */
-  static Path directory(String name) {
+  public static Path directory(String name) {
     try {
       return Files.createDirectories(ROOT.resolve(COUNT.incrementAndGet() + "-" + name));
     } catch (IOException e) {
@@ -42,11 +42,11 @@ final class Places {
   }
 
   /** A path in a new empty directory, where nothing is yet. */
-  static Path unused(String name) {
+  public static Path unused(String name) {
     return directory(name).resolve(name);
   }
 
-  static Path write(Path file, String content) {
+  public static Path write(Path file, String content) {
     try {
       Files.createDirectories(file.getParent());
       return Files.writeString(file, content);
@@ -55,7 +55,7 @@ final class Places {
     }
   }
 
-  static String read(Path file) {
+  public static String read(Path file) {
     try {
       return Files.readString(file, StandardCharsets.UTF_8);
     } catch (IOException e) {
@@ -63,7 +63,7 @@ final class Places {
     }
   }
 
-  static Path copy(Path from, Path to) {
+  public static Path copy(Path from, Path to) {
     try (Stream<Path> files = Files.walk(from)) {
       for (Path file : files.toList()) {
         Path target = to.resolve(from.relativize(file).toString());
@@ -87,7 +87,7 @@ final class Places {
   }
 
   /** Every file and directory below, with a digest of its content: what two looks compare. */
-  static Map<String, String> content(Path directory) {
+  public static Map<String, String> content(Path directory) {
     Map<String, String> content = new TreeMap<>();
     try (Stream<Path> files = Files.walk(directory)) {
       for (Path file : files.toList()) {

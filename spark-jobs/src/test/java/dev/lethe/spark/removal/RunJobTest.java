@@ -1,0 +1,268 @@
+package dev.lethe.spark.removal;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import dev.lethe.core.certify.Composition;
+import dev.lethe.core.certify.GaussianNoise;
+import dev.lethe.spark.LocalSpark;
+import dev.lethe.spark.job.Outcome;
+import dev.lethe.spark.job.People;
+import dev.lethe.spark.ledger.Event;
+import dev.lethe.spark.ledger.Lease;
+import dev.lethe.spark.ledger.Ledger;
+import dev.lethe.spark.ledger.LedgerState;
+import dev.lethe.spark.ledger.TrackedRequest.State;
+import dev.lethe.spark.ledger.Version;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import org.apache.spark.ml.PipelineModel;
+import org.apache.spark.ml.classification.LogisticRegressionModel;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
+
+/** The ledger from the shell, on real files: nothing lost, nothing twice, nothing half-done. */
+@ExtendWith(LocalSpark.class)
+class RunJobTest {
+  private static final String REMOVE = "- removeRows: {where: \"user_id = 'u-4711'\"}";
+  private static final String RELABEL =
+      "- relabel: {to: \"1 - label\", where: \"user_id IN ('u-4712', 'u-4713')\"}";
+  private static final String OLDER =
+      "- replaceFeatures: {set: {hours: \"hours + 1\"}, where: \"city = 'Ulm'\"}";
+
+  @Test
+  void nights_requestsOfTwo_modelIsRetrainedOnAllCorrections() throws Exception {
+    Night night = Night.begin("");
+    assertThat(night.submit("row", REMOVE).code()).isZero();
+    assertThat(night.submit("label", RELABEL).code()).isZero();
+    assertThat(night.submit("nobody", "- removeRows: {where: \"user_id = 'u-0'\"}").code())
+        .isZero();
+    assertThat(night.ledger().state().waiting()).hasSize(3);
+
+    Outcome first = night.done("run");
+    LedgerState state = night.ledger().state();
+    assertThat(state.current().number()).isEqualTo(1);
+    assertThat(state.current().requests()).containsExactly("row", "label");
+    assertThat(states(state)).containsExactly(State.PUBLISHED, State.PUBLISHED, State.REFUSED);
+    assertThat(first.out()).contains("refused          nobody: ");
+    assertThat(night.parameters(1))
+        .satisfies(theta -> near(theta, retrained(night, "once", false)));
+
+    assertThat(night.submit("older", OLDER).code()).isZero();
+    assertThat(night.submit("race", "- removeFeatures: [race]").code()).isZero();
+    night.done("run");
+    state = night.ledger().state();
+    assertThat(state.current().number()).isEqualTo(2);
+    assertThat(states(state))
+        .containsExactly(
+            State.SUPERSEDED, State.SUPERSEDED, State.REFUSED, State.PUBLISHED, State.PUBLISHED);
+    assertThat(night.certificate(2).zeroCoefficients()).containsExactly(8, 9);
+
+    assertThat(Files.readString(night.ledgerPath().resolve("CURRENT")).strip())
+        .isEqualTo("file:" + night.version(2).resolve("model"));
+    assertThat(night.done("run").out()).contains("nothing to do");
+    assertThat(night.ledger().chain().entries()).hasSize(state.versions().size() + 9);
+  }
+
+  private static List<State> states(LedgerState state) {
+    return state.requests().stream().map(state::state).toList();
+  }
+
+  /**
+   * Both are within rho of the minimiser, so within 2 rho of each other; training goes to a
+   * gradient of 1e-10, which here is a distance of less than 1e-8.
+   */
+  private static void near(double[] theta, double[] retrained) {
+    double sum = 0;
+    for (int j = 0; j < theta.length; j++) {
+      sum += Math.pow(theta[j] - retrained[j], 2);
+    }
+    assertThat(Math.sqrt(sum)).isLessThan(2 * Night.RHO);
+  }
+
+  /** The model fitted anew on rows that plain Spark SQL has corrected. */
+  private static double[] retrained(Night night, String name, boolean older) {
+    Dataset<Row> corrected =
+        People.dataset()
+            .where("user_id <> 'u-4711'")
+            .selectExpr(
+                "user_id",
+                "age",
+                older ? "CASE WHEN city = 'Ulm' THEN hours + 1 ELSE hours END AS hours" : "hours",
+                "city",
+                "race",
+                "weight",
+                "CASE WHEN user_id IN ('u-4712', 'u-4713') THEN 1 - label ELSE label END AS label");
+    Path table = night.root().resolve(name + "-table");
+    corrected.write().parquet(table.toString());
+    Path out = night.root().resolve(name + "-model");
+    Outcome trained =
+        Outcome.of(
+            List.of(
+                "train",
+                "--like",
+                People.model().toString(),
+                "--data",
+                table.toString(),
+                "--out",
+                out.toString(),
+                "--gradient-norm",
+                "1e-10"));
+    assertThat(trained.code()).as("%s", trained).isZero();
+    PipelineModel model = PipelineModel.load(out.toString());
+    LogisticRegressionModel predictor =
+        (LogisticRegressionModel) model.stages()[model.stages().length - 1];
+    double[] theta = java.util.Arrays.copyOf(predictor.coefficients().toArray(), People.SLOTS + 1);
+    theta[People.SLOTS] = predictor.intercept();
+    return theta;
+  }
+
+  @Test
+  void nights_laterRequestReadsWhatAnEarlierSet_seesItsValue() throws Exception {
+    Night night = Night.begin("");
+    night.submit("first", RELABEL);
+    night.done("run");
+    // only these two labels were turned: nobody else matches both conditions
+    night.submit(
+        "second",
+        "- removeRows: {where: \"user_id IN ('u-4712', 'u-4713') AND label = "
+            + (int) (1 - label("u-4712"))
+            + "\"}");
+    night.done("run");
+    assertThat(night.ledger().state().current().number()).isEqualTo(2);
+  }
+
+  private static double label(String id) {
+    return People.dataset().where("user_id = '" + id + "'").select("label").first().getDouble(0);
+  }
+
+  @Test
+  void submit_sameIdAgain_isKnownOrRefused() {
+    Night night = Night.begin("");
+    night.submit("row", REMOVE);
+    int entries = night.ledger().chain().entries().size();
+    assertThat(night.submit("row", REMOVE + " # a comment\n").out()).contains("known before");
+    Outcome other = night.submit("row", RELABEL);
+    assertThat(other.code()).isEqualTo(2);
+    assertThat(other.err()).contains("row", "another content").doesNotContain("u-4712");
+    assertThat(night.ledger().chain().entries()).hasSize(entries);
+  }
+
+  @Test
+  void run_budgetSpent_refusesOrRaisesSigma() {
+    Night strict = Night.begin("budget: {epsilon: 0.1000001, delta: 1e-6}");
+    strict.submit("row", REMOVE);
+    strict.done("run");
+    strict.submit("label", RELABEL);
+    Outcome refused = strict.lethe("run");
+    assertThat(refused.code()).as("%s", refused).isEqualTo(3);
+    assertThat(refused.out()).contains("would exceed the budget");
+    assertThat(strict.ledger().state().waiting()).hasSize(1);
+
+    Night raising =
+        new Night(strict.root(), "budget: {epsilon: 0.12, delta: 1e-6, on-limit: raise-sigma}", "");
+    raising.done("run");
+    double sigma = raising.certificate(2).sigma();
+    assertThat(sigma).isGreaterThan(raising.certificate(1).sigma());
+    Composition both =
+        Composition.NONE
+            .and(Night.RHO, new GaussianNoise(raising.certificate(1).sigma()), 11)
+            .and(Night.RHO, new GaussianNoise(sigma), 11);
+    // as much as the limit allows, and no more
+    assertThat(both.epsilon(1e-6)).isLessThanOrEqualTo(0.12).isCloseTo(0.12, within(1e-6));
+  }
+
+  @Test
+  void rollback_olderVersion_isRefusedUnlessForced() {
+    Night night = Night.begin("");
+    night.submit("row", REMOVE);
+    night.done("run");
+    Outcome refused = night.lethe("rollback", "--to", "0");
+    assertThat(refused.code()).isEqualTo(2);
+    assertThat(refused.err()).contains("holds what 1 request(s) have unlearned since (row)");
+    assertThat(night.ledger().state().current().number()).isEqualTo(1);
+
+    night.done("rollback", "--to", "0", "--force", "version 1 scores wrongly");
+    Ledger forced = night.ledger();
+    assertThat(forced.state().current().number()).isZero();
+    assertThat(forced.state().isForced()).isTrue();
+    assertThat(night.done("history").out()).contains("by force: version 1 scores wrongly");
+    night.done("rollback", "--to", "1");
+    assertThat(night.ledger().state().isForced()).isFalse();
+  }
+
+  @Test
+  void purge_whatIsDue_isGoneAndTheChainHolds() {
+    Night night = Night.begin("retention: {requests: 0s, evidence: 0s, models: 0s}");
+    night.submit("row", REMOVE);
+    night.done("run");
+    Outcome kept = night.done("purge");
+    assertThat(kept.out()).contains("purged           evidence 1").contains("1 requests");
+    night.submit("label", RELABEL);
+    night.done("run");
+    assertThat(night.version(1).resolve("model")).exists();
+    night.done("purge");
+    assertThat(night.version(1).resolve("model")).doesNotExist();
+    assertThat(night.version(1).resolve("certificate.json")).exists();
+    assertThat(night.ledger().state().hasModel(1)).isFalse();
+    assertThat(night.lethe("rollback", "--to", "1", "--force", "x").code()).isEqualTo(2);
+  }
+
+  @Test
+  void run_leaseIsHeld_leavesWithoutATrace() throws Exception {
+    Night night = Night.begin("lease: {length: 60s, wait: 0s}");
+    night.submit("row", REMOVE);
+    Ledger ledger = night.ledger();
+    int entries = ledger.chain().entries().size();
+    try (Lease other = ledger.lease(Duration.ofMinutes(1)).orElseThrow()) {
+      Outcome held = night.lethe("run");
+      assertThat(held.code()).as("%s", held).isEqualTo(6);
+      assertThat(night.ledger().chain().entries()).hasSize(entries);
+      other.requireHeld();
+    }
+    night.done("run");
+  }
+
+  @Test
+  void run_versionLiesInItsPlaceWithoutAnEntry_isTakenOnce() throws Exception {
+    Night night = Night.begin("");
+    night.submit("row", REMOVE);
+    night.done("run");
+    // as a process leaves it that dies after the rename: the last two entries were not written
+    Path entries = night.ledgerPath().resolve("entries");
+    Files.delete(entries.resolve("000000005.json"));
+    Files.delete(entries.resolve("000000004.json"));
+    byte[] model = Files.readAllBytes(night.version(1).resolve("certificate.json"));
+    night.done("run");
+    assertThat(night.ledger().state().current().phase()).isEqualTo(Version.Phase.PUBLISHED);
+    assertThat(night.ledger().state().current().number()).isEqualTo(1);
+    assertThat(Files.readAllBytes(night.version(1).resolve("certificate.json"))).isEqualTo(model);
+  }
+
+  @Test
+  void run_versionIsHalf_isAbandonedCountedAndMadeAnew() throws Exception {
+    Night night = Night.begin("");
+    night.submit("row", REMOVE);
+    night.done("run");
+    Path entries = night.ledgerPath().resolve("entries");
+    Files.delete(entries.resolve("000000005.json"));
+    Files.delete(entries.resolve("000000004.json"));
+    Files.delete(night.version(1).resolve("certificate.json"));
+    Outcome interrupted = night.lethe("run");
+    assertThat(interrupted.code()).as("%s", interrupted).isEqualTo(3);
+    double once = night.ledger().state().releases().squaredMu();
+    assertThat(once).isPositive();
+    night.done("run");
+    LedgerState state = night.ledger().state();
+    assertThat(state.current().number()).isEqualTo(2);
+    assertThat(state.releases().squaredMu()).isCloseTo(2 * once, within(1e-12));
+    assertThat(
+            night.ledger().chain().entries().stream()
+                .filter(entry -> entry.event() instanceof Event.Published))
+        .hasSize(1);
+  }
+}
