@@ -5,10 +5,14 @@ import dev.lethe.spark.job.ApplyJob;
 import dev.lethe.spark.job.ApplyOptions;
 import dev.lethe.spark.job.LetheSession;
 import dev.lethe.spark.job.Summary;
+import dev.lethe.spark.removal.CorrectedTableJob;
+import dev.lethe.spark.removal.Settings;
+import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -33,8 +37,16 @@ import picocli.CommandLine.Spec;
 final class ApplyCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
 
-  @Option(names = "--data", required = true, paramLabel = "PATH", description = "The table")
-  private String data;
+  @Option(
+      names = "--config",
+      paramLabel = "FILE",
+      description =
+          "Instead of everything but --out and --format: a ledger's configuration; the corrections of"
+              + " all its versions are applied (docs/ledger.md)")
+  private @Nullable String config;
+
+  @Option(names = "--data", paramLabel = "PATH", description = "The table")
+  private @Nullable String data;
 
   @Mixin private SecondTable second;
 
@@ -70,7 +82,6 @@ final class ApplyCommand implements Callable<Integer> {
 
   @Option(
       names = "--request",
-      required = true,
       paramLabel = "PATH",
       description =
           "What to forget (docs/requests.md): a file, YAML or JSON, or a directory of such files;"
@@ -92,6 +103,13 @@ final class ApplyCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws Exception {
+    if (config != null) {
+      return ofLedger(config);
+    }
+    if (data == null || request.isEmpty()) {
+      throw new CommandLine.ParameterException(
+          spec.commandLine(), "--data and --request are required (or --config of a ledger)");
+    }
     if (label == null && model == null) {
       throw new InvalidInputException("--label: required without --model");
     }
@@ -110,6 +128,34 @@ final class ApplyCommand implements Callable<Integer> {
     try (LetheSession session = LetheSession.open("Lethe apply")) {
       ApplyJob.Result result = new ApplyJob(options, session.spark()).run();
       Summary.of(result, out, figures.shown()).print(spec.commandLine().getOut());
+      return 0;
+    }
+  }
+
+  private int ofLedger(String file) throws Exception {
+    if (data != null
+        || !request.isEmpty()
+        || model != null
+        || modelCertificate != null
+        || label != null
+        || weight != null
+        || second.isGiven()) {
+      throw new CommandLine.ParameterException(
+          spec.commandLine(), "--config: allowed with it are --out and --format alone");
+    }
+    try (LetheSession session = LetheSession.open("Lethe apply")) {
+      Settings settings = LedgerOptions.read(session.spark(), file);
+      CorrectedTableJob.Result result =
+          new CorrectedTableJob(settings, out, table.format(), session.spark()).run();
+      PrintWriter lines = spec.commandLine().getOut();
+      lines.println("corrected table  " + out);
+      lines.println("corrected-through " + result.through());
+      if (!result.dropped().isEmpty()) {
+        lines.println("dropped columns  " + String.join(", ", result.dropped()));
+      }
+      if (figures.shown()) {
+        lines.println("rows             " + result.rows());
+      }
       return 0;
     }
   }

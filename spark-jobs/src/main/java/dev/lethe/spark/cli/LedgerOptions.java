@@ -17,6 +17,10 @@ final class LedgerOptions {
   private String config;
 
   Settings settings(SparkSession spark) {
-    return Settings.read(InputFile.read(spark, "--config", config, MAX_BYTES), config);
+    return read(spark, config);
+  }
+
+  static Settings read(SparkSession spark, String file) {
+    return Settings.read(InputFile.read(spark, "--config", file, MAX_BYTES), file);
   }
 }

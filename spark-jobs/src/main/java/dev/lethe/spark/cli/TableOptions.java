@@ -37,6 +37,10 @@ final class TableOptions {
     return new TableSource(option, path, format, options);
   }
 
+  String format() {
+    return format;
+  }
+
   int partitions() {
     if (partitions < 0) {
       throw new InvalidInputException(

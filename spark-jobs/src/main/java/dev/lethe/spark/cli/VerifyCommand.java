@@ -7,10 +7,12 @@ import dev.lethe.spark.job.RequestSource;
 import dev.lethe.spark.job.Summary;
 import dev.lethe.spark.job.VerifyJob;
 import dev.lethe.spark.job.VerifyOptions;
+import dev.lethe.spark.removal.LedgerVerification;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -36,19 +38,26 @@ import picocli.CommandLine.Spec;
 final class VerifyCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
 
-  @Option(
-      names = "--certificate",
-      required = true,
-      paramLabel = "FILE",
-      description = "The public certificate")
-  private String certificate;
+  @Option(names = "--certificate", paramLabel = "FILE", description = "The public certificate")
+  private @Nullable String certificate;
+
+  @Option(names = "--model", paramLabel = "DIR", description = "The published model")
+  private @Nullable String model;
 
   @Option(
-      names = "--model",
-      required = true,
+      names = "--ledger",
       paramLabel = "DIR",
-      description = "The published model")
-  private String model;
+      description =
+          "Instead: a ledger; its chain, the certificates and models of its versions, and what all"
+              + " releases tell together (docs/ledger.md)")
+  private @Nullable String ledger;
+
+  @Option(
+      names = "--head",
+      paramLabel = "DIGEST",
+      description =
+          "With --ledger: a digest that lethe status printed before, which must be in the chain")
+  private @Nullable String head;
 
   @Option(
       names = "--vault",
@@ -87,6 +96,13 @@ final class VerifyCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws Exception {
+    if (ledger != null) {
+      return ofLedger(ledger);
+    }
+    if (certificate == null || model == null) {
+      throw new CommandLine.ParameterException(
+          spec.commandLine(), "--certificate and --model are required (or --ledger)");
+    }
     RequestSource requests = requestTable.optional(request);
     if (vault == null && (table.isGiven() || requests != null)) {
       throw new InvalidInputException(
@@ -119,6 +135,23 @@ final class VerifyCommand implements Callable<Integer> {
       VerifyJob.Result result = new VerifyJob(options, session.spark()).run();
       Summary.of(result, vault == null ? null : session.expressionSettings(), figures.shown())
           .print(spec.commandLine().getOut());
+      return result.passed() ? 0 : Lethe.CLAIM_BROKEN;
+    }
+  }
+
+  private int ofLedger(String directory) {
+    if (certificate != null || model != null || vault != null) {
+      throw new CommandLine.ParameterException(
+          spec.commandLine(), "--ledger: allowed with it is --head alone");
+    }
+    try (LetheSession session = LetheSession.open("Lethe verify")) {
+      VerifyJob.Result result =
+          new VerifyJob.Result(
+              new LedgerVerification(
+                      session.spark().sparkContext().hadoopConfiguration(), directory, head)
+                  .run(),
+              "a chain of certified releases");
+      Summary.of(result, null, figures.shown()).print(spec.commandLine().getOut());
       return result.passed() ? 0 : Lethe.CLAIM_BROKEN;
     }
   }

@@ -6,6 +6,7 @@ import dev.lethe.spark.request.Request;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
+import org.jspecify.annotations.Nullable;
 
 /** What {@code lethe unlearn} would refuse before its first step, for many requests of a model. */
 public final class RequestCheck {
@@ -55,6 +56,11 @@ public final class RequestCheck {
   /** The table's label column. */
   public String label() {
     return model.tableLabel(options.label());
+  }
+
+  /** The row weights' column; null if there is none. */
+  public @Nullable String weight() {
+    return model.linear().weightColumn();
   }
 
   /**

@@ -2,6 +2,9 @@ package dev.lethe.spark.removal;
 
 import dev.lethe.spark.certificate.ModelDigest;
 import dev.lethe.spark.certificate.Vault;
+import dev.lethe.spark.job.GivenTables;
+import dev.lethe.spark.job.RequestCheck;
+import dev.lethe.spark.job.UnlearnOptions;
 import dev.lethe.spark.ledger.Event;
 import dev.lethe.spark.ledger.Ledger;
 import java.time.Clock;
@@ -27,6 +30,32 @@ record Place(Settings settings, SparkSession spark) {
     List<String> forbidden = new ArrayList<>(List.of(settings.ledger(), settings.model()));
     settings.data().source().place().ifPresent(forbidden::add);
     return Vault.open(configuration(), settings.vault(), forbidden.toArray(String[]::new));
+  }
+
+  /** Checks requests against a version of the model and the table as it is read. */
+  RequestCheck check(Ledger ledger, int version) {
+    return new RequestCheck(
+        options(ledger, version, version + 1, new GivenTables.Original(settings.data().source())),
+        spark);
+  }
+
+  /** The options of the run that makes a version of another. */
+  UnlearnOptions options(Ledger ledger, int base, int version, GivenTables tables) {
+    return new UnlearnOptions(
+        ledger.model(base).toString(),
+        null,
+        tables,
+        settings.data().label(),
+        null,
+        ledger.directory(version).toString(),
+        settings.vault(),
+        settings.testSource(),
+        settings.solving().method(),
+        settings.solving().steps(),
+        settings.solving().iterations(),
+        settings.data().parts(),
+        settings.solving().preconditioner(),
+        false);
   }
 
   /** Writes the first entry, unless it is there. */

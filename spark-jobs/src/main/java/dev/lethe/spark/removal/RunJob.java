@@ -10,7 +10,6 @@ import dev.lethe.spark.job.GivenTables;
 import dev.lethe.spark.job.NotCertifiedException;
 import dev.lethe.spark.job.RequestCheck;
 import dev.lethe.spark.job.UnlearnJob;
-import dev.lethe.spark.job.UnlearnOptions;
 import dev.lethe.spark.job.VerifyJob;
 import dev.lethe.spark.job.VerifyOptions;
 import dev.lethe.spark.ledger.Event;
@@ -295,7 +294,7 @@ public final class RunJob {
       lease.requireHeld();
       try {
         UnlearnJob.Result result =
-            new UnlearnJob(options(version.base(), version.number(), tables), spark)
+            new UnlearnJob(place.options(ledger, version.base(), version.number(), tables), spark)
                 .runCertified(
                     request,
                     "version " + version.number(),
@@ -394,28 +393,10 @@ public final class RunJob {
     /** Loaded once for all steps that start from it. */
     private RequestCheck check(int base) {
       if (loaded == null || loadedVersion != base) {
-        loaded = new RequestCheck(options(base, base + 1, null), spark);
+        loaded = place.check(ledger, base);
         loadedVersion = base;
       }
       return loaded;
-    }
-
-    private UnlearnOptions options(int base, int version, @Nullable GivenTables tables) {
-      return new UnlearnOptions(
-          ledger.model(base).toString(),
-          null,
-          tables == null ? new GivenTables.Original(settings.data().source()) : tables,
-          settings.data().label(),
-          null,
-          ledger.directory(version).toString(),
-          settings.vault(),
-          settings.testSource(),
-          settings.solving().method(),
-          settings.solving().steps(),
-          settings.solving().iterations(),
-          settings.data().parts(),
-          settings.solving().preconditioner(),
-          false);
     }
   }
 }
