@@ -106,6 +106,9 @@ public abstract sealed class Storage {
   /** Replaces a file, or creates it: readers see the old content or the new one. */
   public abstract void replace(Path file, byte[] content) throws IOException;
 
+  /** Writes a file of one byte anew, which changes when it was written; or creates it. */
+  public abstract void touch(Path file) throws IOException;
+
   /** When the file was written, milliseconds by the clock of the file system. */
   public long modified(Path file) throws IOException {
     return fs.getFileStatus(file).getModificationTime();
@@ -272,6 +275,11 @@ public abstract sealed class Storage {
     }
 
     @Override
+    public void touch(Path file) throws IOException {
+      Files.write(nio(file), new byte[] {'\n'});
+    }
+
+    @Override
     public void replace(Path file, byte[] content) throws IOException {
       Path temporary = temporary(file);
       try {
@@ -413,6 +421,13 @@ public abstract sealed class Storage {
         return false;
       } finally {
         fs.delete(temporary, false);
+      }
+    }
+
+    @Override
+    public void touch(Path file) throws IOException {
+      try (FSDataOutputStream out = fs.create(file, true)) {
+        out.write('\n');
       }
     }
 

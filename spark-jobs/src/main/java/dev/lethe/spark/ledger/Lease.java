@@ -7,6 +7,7 @@ import dev.lethe.spark.certificate.Storage;
 import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.TreeMap;
@@ -23,14 +24,18 @@ import org.slf4j.LoggerFactory;
  * The right to change a ledger, which one process has at a time and loses when it dies.
  *
  * <p>The holder is who created the file {@code leases/NNNNNNNNN.json} of the highest number; it
- * writes the file again every third of the lease's length. A lease is over when its holder says so
- * in it, or when it has not been written for its length, by the clock of the file system alone: a
- * file written now is compared with it. The next holder creates the next number, which one of
- * several can. A holder that slept through its own end finds a higher number and stops; would it
- * append before it looks, it and the next one were after the same entry, which one of them gets.
+ * touches {@code NNNNNNNNN.alive} every third of the lease's length, and creates {@code
+ * NNNNNNNNN.over} when it is done. A lease is over then, or when it has not been touched for its
+ * length, by the clock of the file system alone: a file written now is compared with it. The next
+ * holder creates the next number, which one of several can. A holder that slept through its own end
+ * finds a higher number and stops; would it append before it looks, it and the next one were after
+ * the same entry, which one of them gets.
  */
 public final class Lease implements AutoCloseable {
   static final String LEASES = "leases";
+  private static final String HELD = ".json";
+  private static final String ALIVE = ".alive";
+  private static final String OVER = ".over";
 
   private static final Logger LOG = LoggerFactory.getLogger(Lease.class);
 
@@ -48,11 +53,9 @@ public final class Lease implements AutoCloseable {
    * @param by account, process and host that hold it
    * @param since when it began, by the holder's clock
    * @param seconds its length
-   * @param released whether its holder has given it back
    */
-  @JsonPropertyOrder({"schemaVersion", "holder", "by", "since", "seconds", "released"})
-  public record Content(
-      int schemaVersion, String holder, String by, Instant since, long seconds, boolean released) {
+  @JsonPropertyOrder({"schemaVersion", "holder", "by", "since", "seconds"})
+  public record Content(int schemaVersion, String holder, String by, Instant since, long seconds) {
     static final int SCHEMA_VERSION = 1;
 
     public Content {
@@ -100,13 +103,14 @@ public final class Lease implements AutoCloseable {
             UUID.randomUUID().toString(),
             by,
             Instant.now(),
-            Math.max(1, length.toSeconds()),
-            false);
-    if (!storage.createIfAbsent(file(directory, next), JsonDocument.write(content))) {
+            Math.max(1, length.toSeconds()));
+    if (!storage.createIfAbsent(file(directory, next, HELD), JsonDocument.write(content))) {
       return Optional.empty();
     }
-    for (FileStatus old : leases.values()) {
-      storage.delete(old.getPath()); // never the highest, from which the next number follows
+    for (long old : leases.keySet()) { // never the highest, from which the next number follows
+      for (String end : List.of(HELD, ALIVE, OVER)) {
+        storage.delete(file(directory, old, end));
+      }
     }
     return Optional.of(new Lease(storage, directory, next, content));
   }
@@ -125,25 +129,32 @@ public final class Lease implements AutoCloseable {
       throws IOException {
     TreeMap<Long, FileStatus> leases = new TreeMap<>();
     for (FileStatus file : storage.list(directory)) {
-      String name = file.getPath().getName();
-      if (name.matches("[0-9]{9,18}\\.json")) {
-        leases.put(Long.parseLong(name.substring(0, name.indexOf('.'))), file);
+      if (file.getPath().getName().matches("[0-9]{9,18}\\.json")) {
+        leases.put(number(file), file);
       }
     }
     return leases;
   }
 
+  private static long number(FileStatus file) {
+    String name = file.getPath().getName();
+    return Long.parseLong(name.substring(0, name.indexOf('.')));
+  }
+
   private static boolean isOver(Storage storage, Path directory, FileStatus file)
       throws IOException {
-    Content content = read(storage, file.getPath());
-    if (content.released()) {
+    long number = number(file);
+    if (storage.exists(file(directory, number, OVER))) {
       return true;
     }
+    Content content = read(storage, file.getPath());
     Path probe = new Path(directory, ".now-" + UUID.randomUUID());
     try {
       storage.createIfAbsent(probe, new byte[] {'\n'});
       long now = storage.modified(probe);
-      return now - storage.modified(file.getPath()) > content.seconds() * 1000;
+      Path alive = file(directory, number, ALIVE);
+      long last = storage.modified(storage.exists(alive) ? alive : file.getPath());
+      return now - last > content.seconds() * 1000;
     } finally {
       storage.delete(probe);
     }
@@ -154,8 +165,8 @@ public final class Lease implements AutoCloseable {
         storage.read(file), Content.class, Content.SCHEMA_VERSION, null, file.toString());
   }
 
-  private static Path file(Path directory, long number) {
-    return new Path(directory, String.format(Locale.ROOT, "%09d.json", number));
+  private static Path file(Path directory, long number, String end) {
+    return new Path(directory, String.format(Locale.ROOT, "%09d", number) + end);
   }
 
   private void renew() {
@@ -165,7 +176,7 @@ public final class Lease implements AutoCloseable {
         renewal.shutdown();
         return;
       }
-      storage.replace(file(directory, number), JsonDocument.write(content));
+      storage.touch(file(directory, number, ALIVE));
     } catch (IOException | RuntimeException e) {
       LOG.warn("the lease of the ledger could not be renewed ({})", e.getClass().getSimpleName());
     }
@@ -206,16 +217,7 @@ public final class Lease implements AutoCloseable {
       Thread.currentThread().interrupt();
     }
     if (!lost && isHeld()) {
-      storage.replace(
-          file(directory, number),
-          JsonDocument.write(
-              new Content(
-                  content.schemaVersion(),
-                  content.holder(),
-                  content.by(),
-                  content.since(),
-                  content.seconds(),
-                  true)));
+      storage.touch(file(directory, number, OVER));
     }
   }
 }

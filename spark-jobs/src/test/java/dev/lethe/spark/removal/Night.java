@@ -36,13 +36,14 @@ record Night(Path root, String extra, String scheme) {
         root.resolve("lethe.yaml"),
         """
         ledger: %s%s
-        vault: %s
+        vault: %s%s
         model: %s
         data: {path: %s}
         certificate: {epsilon: 0.1, delta: 1e-6, rho: 1e-8}
         %s
         """
-            .formatted(scheme, ledgerPath(), vault(), People.model(), People.table(), extra));
+            .formatted(
+                scheme, ledgerPath(), scheme, vault(), People.model(), People.table(), extra));
   }
 
   Path ledgerPath() {

@@ -1,0 +1,106 @@
+package dev.lethe.spark.removal;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.lethe.spark.LocalSpark;
+import dev.lethe.spark.certificate.Check;
+import dev.lethe.spark.job.Outcome;
+import dev.lethe.spark.job.Places;
+import dev.lethe.spark.ledger.Event;
+import dev.lethe.spark.ledger.LedgerState;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+import org.apache.hadoop.conf.Configuration;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
+
+/** A file system that fails at every write in turn: run again, everything is there, once. */
+@ExtendWith(LocalSpark.class)
+class FaultTest {
+  private static final String REMOVE = "- removeRows: {where: \"user_id = 'u-4711'\"}";
+
+  @AfterEach
+  void repair() {
+    FailingFileSystem.failAt(Integer.MAX_VALUE, FailingFileSystem.Failure.BEFORE);
+  }
+
+  @Test
+  void run_everyWriteFailsOnce_endsAsIfNoneHad() throws Exception {
+    FailingFileSystem.register(LocalSpark.session().sparkContext().hadoopConfiguration());
+    System.err.println(
+        "FS "
+            + new org.apache.hadoop.fs.Path("failing:/tmp/x")
+                .getFileSystem(LocalSpark.session().sparkContext().hadoopConfiguration())
+                .getClass());
+    double[] undisturbed = null;
+    int write = 1;
+    for (boolean ended = false; !ended; write++) {
+      Night night = night();
+      FailingFileSystem.failAt(Integer.MAX_VALUE, FailingFileSystem.Failure.BEFORE);
+      assertThat(night.submit("row", REMOVE).code()).isZero();
+      FailingFileSystem.Failure how =
+          FailingFileSystem.Failure.values()[write % FailingFileSystem.Failure.values().length];
+      FailingFileSystem.failAt(write, how);
+      Outcome disturbed = night.lethe("run");
+      ended = FailingFileSystem.writes() < write;
+      assertThat(disturbed.code()).as("write %d %s: %s", write, how, disturbed).isNotEqualTo(4);
+      if (ended) {
+        assertThat(disturbed.code()).as("%s", disturbed).isZero();
+      }
+      FailingFileSystem.failAt(Integer.MAX_VALUE, FailingFileSystem.Failure.BEFORE);
+      Outcome repaired = night.lethe("run");
+      // a version that may have been seen by half is given up, and made by the run after
+      for (int again = 0; repaired.code() == 3 && again < 1; again++) {
+        repaired = night.lethe("run");
+      }
+      assertThat(repaired.code()).as("write %d %s: %s", write, how, repaired).isZero();
+
+      LedgerState state = night.ledger().state();
+      assertThat(state.waiting()).isEmpty();
+      assertThat(published(night)).as("write %d %s", write, how).isEqualTo(1);
+      assertThat(state.current().requests()).containsExactly("row");
+      assertThat(checks(night)).allMatch(Check::passed);
+      assertThat(left(night)).isEmpty();
+      double[] theta = night.parameters(state.current().number());
+      if (undisturbed == null) {
+        undisturbed = theta;
+      }
+      // the same corrected rows in the same partitions: the same bits
+      assertThat(theta).as("write %d %s", write, how).isEqualTo(undisturbed);
+    }
+    assertThat(write).isGreaterThan(15);
+  }
+
+  private static Night night() {
+    return new Night(
+        Places.directory("fault"), "verify: false\nlease: {length: 1s, wait: 20s}", "failing:");
+  }
+
+  private static long published(Night night) {
+    return night.ledger().chain().entries().stream()
+        .filter(entry -> entry.event() instanceof Event.Published)
+        .count();
+  }
+
+  private static List<Check> checks(Night night) {
+    Configuration configuration = LocalSpark.session().sparkContext().hadoopConfiguration();
+    return new LedgerVerification(configuration, night.scheme() + night.ledgerPath(), null).run();
+  }
+
+  /** Evidence of no version. */
+  private static List<String> left(Night night) throws Exception {
+    List<String> known =
+        night.ledger().state().versions().stream()
+            .map(version -> String.valueOf(version.certificateId()))
+            .toList();
+    try (Stream<Path> files = Files.list(night.vault())) {
+      return files
+          .map(file -> file.getFileName().toString())
+          .filter(name -> name.matches("[0-9a-f-]{36}") && !known.contains(name))
+          .toList();
+    }
+  }
+}
