@@ -55,8 +55,8 @@ final class Resumption {
       return Optional.empty();
     }
     notes.add(
-        "resumed from a checkpoint: steps and costs are those since then, and the evidence's first"
-            + " step tells where that was");
+        "resumed from a checkpoint: the evidence has the steps and costs since then, and of the steps"
+            + " before it the last that was measured");
     return Optional.of(state);
   }
 
