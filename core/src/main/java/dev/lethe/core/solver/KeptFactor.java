@@ -18,6 +18,8 @@ public final class KeptFactor {
   private static final double LEAST_CURVATURE = 1e-10;
 
   private final Cholesky factor;
+  private final NewtonState.Origin origin;
+  private final boolean exact;
   private final double slow;
   private final Deque<Pair> pairs = new ArrayDeque<>();
 
@@ -25,11 +27,23 @@ public final class KeptFactor {
   private record Pair(double[] step, double[] change, double curvature) {}
 
   /**
+   * @param origin of the matrix
+   * @param exact whether that is the Hessian itself
    * @param slow the ratio of two gradient norms above which another factor is worth its cost
    */
-  KeptFactor(Cholesky factor, double slow) {
+  KeptFactor(Cholesky factor, NewtonState.Origin origin, boolean exact, double slow) {
     this.factor = factor;
+    this.origin = origin;
+    this.exact = exact;
     this.slow = slow;
+  }
+
+  /** What {@link NewtonStep#remade} needs. */
+  NewtonState.Factor state() {
+    return new NewtonState.Factor(
+        origin,
+        exact,
+        pairs.stream().map(pair -> new NewtonState.Pair(pair.step(), pair.change())).toList());
   }
 
   /** -B g, B the inverse of the corrected approximation: a descent direction. */

@@ -2,6 +2,7 @@ package dev.lethe.core.solver;
 
 import dev.lethe.core.linalg.Vectors;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.function.ToDoubleFunction;
 import org.jspecify.annotations.Nullable;
@@ -119,6 +120,9 @@ public final class NewtonSolver<E extends ConvexFunction.Evaluation> {
     /** A step taken of which only value and gradient are known. */
     default void passed(int step, ConvexFunction.Evaluation evaluation) {}
 
+    /** A step taken, after one of the above: all that {@link #resume} needs. */
+    default void accepted(NewtonState state) {}
+
     /**
      * A step that is about to be evaluated, and taken if it improves.
      *
@@ -146,7 +150,17 @@ public final class NewtonSolver<E extends ConvexFunction.Evaluation> {
 
   /** Minimises from {@code start} until the goal is reached. */
   public Result<E> minimize(ConvexFunction<E> function, double[] start, Goal<E> goal) {
-    return new Run(function, goal, start).run();
+    return resume(function, NewtonState.startingAt(start), goal);
+  }
+
+  /**
+   * Goes on where another run was, whose steps count against the limit. Of the same function and
+   * with the same settings, the points are those of that run, bit for bit, as far as the function's
+   * sums are and its evaluations return the points they are given; of another function it is a
+   * start like any other.
+   */
+  public Result<E> resume(ConvexFunction<E> function, NewtonState from, Goal<E> goal) {
+    return new Run(function, goal, from).run();
   }
 
   /** One minimisation: where it is, and what it knows. */
@@ -154,28 +168,68 @@ public final class NewtonSolver<E extends ConvexFunction.Evaluation> {
     private final ConvexFunction<E> function;
     private final Goal<E> goal;
     private final List<Step> steps = new ArrayList<>();
+    private final int stepsBefore;
     private E last;
+    private double[] lastAt;
+    private int lastStep;
     private Preconditioner preconditioner;
     private ConvexFunction.Evaluation current;
     private @Nullable KeptFactor kept;
+    private @Nullable Preconditioner made;
+    private NewtonState.@Nullable Made madeFrom;
+    private @Nullable NewtonState unmade;
+    private double firstNorm;
     private boolean begun;
 
     /**
      * By what a step is expected to multiply the gradient's norm: as the last one, or as solved.
      */
-    private double fall = 1;
+    private double fall;
 
-    Run(ConvexFunction<E> function, Goal<E> goal, double[] start) {
+    Run(ConvexFunction<E> function, Goal<E> goal, NewtonState from) {
       this.function = function;
       this.goal = goal;
-      last = evaluate(start);
+      stepsBefore = from.step();
+      firstNorm = from.firstNorm();
+      fall = from.fall();
+      begun = from.step() > 0;
+      last = evaluate(from.measuredAt());
+      lastAt = at(from.measuredAt(), last);
+      lastStep = from.measuredStep();
       current = last;
       preconditioner = function.preconditioner(last);
-      listener.evaluated(0, last);
+      listener.evaluated(lastStep, last);
+      if (from.step() > lastStep) {
+        current = function.evaluateGradient(from.point());
+        listener.passed(from.step(), current);
+      }
+      made = newtonStep.made();
+      unmade = begun ? from : null;
+    }
+
+    /** Makes again what the step after the one resumed from was solved with. */
+    private void remake(NewtonState from) {
+      if (!newtonStep.needsMatrix()) {
+        newtonStep.resume(function, from.preconditioner(), from.products());
+        made = newtonStep.made();
+        madeFrom = from.preconditioner();
+      } else if (from.factor() != null) {
+        kept = newtonStep.remade(function, from.factor()).orElse(null);
+      }
+      unmade = null;
+    }
+
+    /** Where an evaluation was asked for, one array for both where it is where it was made. */
+    private double[] at(double[] asked, ConvexFunction.Evaluation evaluation) {
+      return Arrays.equals(asked, evaluation.point()) ? evaluation.point() : asked;
+    }
+
+    /** How many steps were taken, those before it was resumed included. */
+    private int taken() {
+      return stepsBefore + steps.size();
     }
 
     Result<E> run() {
-      double firstNorm = -1;
       while (true) {
         if (looksReached()) {
           measure();
@@ -183,7 +237,7 @@ public final class NewtonSolver<E extends ConvexFunction.Evaluation> {
             return end(StopReason.CONVERGED);
           }
         }
-        if (steps.size() >= maxSteps) {
+        if (taken() >= maxSteps) {
           return end(StopReason.MAX_STEPS);
         }
         long begin = System.nanoTime();
@@ -220,7 +274,7 @@ public final class NewtonSolver<E extends ConvexFunction.Evaluation> {
         }
         steps.add(
             new Step(
-                steps.size() + 1,
+                taken() + 1,
                 Vectors.norm(current.gradient()),
                 Vectors.norm(next.evaluation().gradient()),
                 next.length(),
@@ -241,10 +295,13 @@ public final class NewtonSolver<E extends ConvexFunction.Evaluation> {
     /** Evaluates in full where that has not been done. */
     private void measure() {
       if (current != last) {
-        last = evaluate(current.point());
+        double[] point = current.point();
+        last = evaluate(point);
+        lastAt = at(point, last);
+        lastStep = taken();
         current = last;
         preconditioner = function.preconditioner(last);
-        listener.evaluated(steps.size(), last);
+        listener.evaluated(taken(), last);
       }
     }
 
@@ -266,7 +323,7 @@ public final class NewtonSolver<E extends ConvexFunction.Evaluation> {
       double length = 1;
       for (int k = 0; k < MAX_BACKTRACKS; k++, length /= 2) {
         double[] point = Vectors.add(current.point(), length, direction.direction());
-        listener.proposed(steps.size() + 1, last, point, length, direction.residualNorm());
+        listener.proposed(taken() + 1, last, point, length, direction.residualNorm());
         Trial<E> trial = trial(point, factor, length);
         ConvexFunction.Evaluation evaluation = trial.evaluation();
         boolean gradientFell =
@@ -290,10 +347,10 @@ public final class NewtonSolver<E extends ConvexFunction.Evaluation> {
               && last.hessian() == null
               && goal.remaining(last, current.gradient()) * fall > 1;
       if (isOnTheWay) {
-        return new Trial<>(function.evaluateGradient(point), null, length);
+        return new Trial<>(function.evaluateGradient(point), null, point, length);
       }
       E full = evaluate(point);
-      return new Trial<>(full, full, length);
+      return new Trial<>(full, full, point, length);
     }
 
     /** Whether the preconditioner of the last full evaluation still serves. */
@@ -316,13 +373,27 @@ public final class NewtonSolver<E extends ConvexFunction.Evaluation> {
 
     private void take(Trial<E> next) {
       current = next.evaluation();
+      double[] point = at(next.at(), current);
       if (next.full() == null) {
-        listener.passed(steps.size(), current);
+        listener.passed(taken(), current);
       } else {
         last = next.full();
+        lastAt = point;
+        lastStep = taken();
         preconditioner = function.preconditioner(last);
-        listener.evaluated(steps.size(), last);
+        listener.evaluated(taken(), last);
       }
+      listener.accepted(
+          new NewtonState(
+              taken(),
+              point,
+              lastStep,
+              lastAt,
+              firstNorm,
+              fall,
+              kept == null ? null : kept.state(),
+              newtonStep.products(),
+              madeFrom));
     }
 
     private E evaluate(double[] point) {
@@ -332,16 +403,34 @@ public final class NewtonSolver<E extends ConvexFunction.Evaluation> {
     }
 
     private NewtonStep.Result direction(double tolerance) {
+      if (unmade != null) {
+        remake(unmade);
+      }
       if (kept != null) {
         return NewtonStep.again(kept, current.gradient());
       }
       boolean first = !begun || current.hessian() != null;
       begun = true;
       double[] damping = function.damping(current);
-      return first
-          ? newtonStep.begin(function, last, damping, preconditioner, tolerance)
-          : newtonStep.solveUnchecked(
-              function, current.point(), current.gradient(), damping, preconditioner, tolerance);
+      NewtonStep.Result result =
+          first
+              ? newtonStep.begin(function, last, damping, preconditioner, tolerance)
+              : newtonStep.solveUnchecked(
+                  function,
+                  current.point(),
+                  current.gradient(),
+                  damping,
+                  preconditioner,
+                  tolerance);
+      if (newtonStep.made() != made) {
+        made = newtonStep.made();
+        madeFrom =
+            new NewtonState.Made(
+                new NewtonState.Origin(current.point(), damping),
+                lastAt,
+                newtonStep.preconditioning());
+      }
+      return result;
     }
   }
 
@@ -349,9 +438,11 @@ public final class NewtonSolver<E extends ConvexFunction.Evaluation> {
    * A point that may be taken.
    *
    * @param full the evaluation, if it is one in full
+   * @param at what was asked to be evaluated
    * @param length the fraction of the direction
    */
-  private record Trial<E>(ConvexFunction.Evaluation evaluation, @Nullable E full, double length) {}
+  private record Trial<E>(
+      ConvexFunction.Evaluation evaluation, @Nullable E full, double[] at, double length) {}
 
   private static double preconditionedNorm(Preconditioner preconditioner, double[] r) {
     double square = Vectors.dot(r, preconditioner.applyInverse(r));

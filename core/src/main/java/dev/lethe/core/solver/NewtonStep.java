@@ -4,6 +4,7 @@ import dev.lethe.core.linalg.Cholesky;
 import dev.lethe.core.linalg.LinearOperator;
 import dev.lethe.core.linalg.SymmetricMatrix;
 import dev.lethe.core.linalg.Vectors;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /** Solves the Newton system (H(theta) + diag(damping)) s = -g. */
@@ -103,7 +104,8 @@ public final class NewtonStep {
     double[] rhs = new double[gradient.length];
     Vectors.addInPlace(rhs, -1, gradient);
     if (solver == LinearSolver.CHOLESKY) {
-      return byCholesky(damped(function.hessianMatrix(point), damping), rhs, SLOW);
+      return byCholesky(
+          function.hessianMatrix(point), new NewtonState.Origin(point, damping), true, rhs);
     }
     ConjugateGradient.Result cg =
         choice.solve(
@@ -152,14 +154,13 @@ public final class NewtonStep {
             : new ConvexFunction.Approximation(known, true);
     double[] rhs = new double[damping.length];
     Vectors.addInPlace(rhs, -1, start.gradient());
-    Result result =
-        byCholesky(
-            damped(hessian.matrix(), damping), rhs, hessian.isExact() ? SLOW : SLOW_APPROXIMATION);
+    NewtonState.Origin origin = new NewtonState.Origin(start.point(), damping);
+    Result result = byCholesky(hessian.matrix(), origin, hessian.isExact(), rhs);
     if (hessian.isExact()) {
       return result;
     }
     if (!result.solved()) {
-      return byCholesky(damped(function.hessianMatrix(start.point()), damping), rhs, SLOW);
+      return byCholesky(function.hessianMatrix(start.point()), origin, true, rhs);
     }
     double[] product = damped(function.hessian(start.point()), damping).apply(result.direction());
     return new Result(
@@ -179,7 +180,55 @@ public final class NewtonStep {
         factor.direction(gradient), 0, 0, Double.NaN, true, "KEPT_FACTOR", factor, false);
   }
 
-  private static Result byCholesky(SymmetricMatrix hessian, double[] rhs, double slow) {
+  /** The factor of an earlier run, made again; empty if it is not positive definite any more. */
+  <E extends ConvexFunction.Evaluation> Optional<KeptFactor> remade(
+      ConvexFunction<E> function, NewtonState.Factor of) {
+    double[] at = of.origin().at();
+    SymmetricMatrix matrix =
+        of.exact()
+            ? function.hessianMatrix(at)
+            : function.approximateHessian(function.evaluate(at)).matrix();
+    return Cholesky.of(damped(matrix, of.origin().damping()))
+        .map(
+            factor -> {
+              KeptFactor kept = new KeptFactor(factor, of.origin(), of.exact(), slow(of.exact()));
+              of.pairs().forEach(pair -> kept.learn(pair.step(), pair.change()));
+              return kept;
+            });
+  }
+
+  /** The preconditioner that was made, if any: not the diagonal. */
+  @Nullable Preconditioner made() {
+    return choice.made();
+  }
+
+  /** Products since it was made. */
+  int products() {
+    return choice.products();
+  }
+
+  /** Makes the preconditioner of an earlier run again, and goes on counting products. */
+  <E extends ConvexFunction.Evaluation> void resume(
+      ConvexFunction<E> function, NewtonState.@Nullable Made made, int products) {
+    if (made != null) {
+      double[] at = made.origin().at();
+      choice.make(
+          function,
+          at,
+          damped(function.hessian(at), made.origin().damping()),
+          function.preconditioner(function.evaluate(made.measuredAt())),
+          made.kind());
+    }
+    choice.resume(products);
+  }
+
+  private static double slow(boolean exact) {
+    return exact ? SLOW : SLOW_APPROXIMATION;
+  }
+
+  private static Result byCholesky(
+      SymmetricMatrix matrix, NewtonState.Origin origin, boolean exact, double[] rhs) {
+    SymmetricMatrix hessian = damped(matrix, origin.damping());
     return Cholesky.of(hessian)
         .map(
             factor -> {
@@ -191,7 +240,7 @@ public final class NewtonStep {
                   Vectors.distance(hessian.apply(s), rhs),
                   true,
                   "CHOLESKY",
-                  new KeptFactor(factor, slow),
+                  new KeptFactor(factor, origin, exact, slow(exact)),
                   true);
             })
         .orElseGet(

@@ -35,6 +35,39 @@ final class PreconditionerChoice {
     return kind;
   }
 
+  /** What takes the place of the diagonal, if anything. */
+  @Nullable Preconditioner made() {
+    return made;
+  }
+
+  /** Since the last one was made. */
+  int products() {
+    return products;
+  }
+
+  /** Makes one that an earlier run has found worth its cost, as it was made there. */
+  void make(
+      ConvexFunction<?> function,
+      double[] point,
+      LinearOperator a,
+      Preconditioner cheap,
+      Preconditioning of) {
+    function.preconditionerOffers(point, a, cheap).stream()
+        .filter(offer -> offer.kind() == of)
+        .findFirst()
+        .flatMap(offer -> offer.make().get())
+        .ifPresent(
+            better -> {
+              made = better;
+              kind = of;
+            });
+  }
+
+  /** Goes on counting where an earlier run was. */
+  void resume(int products) {
+    this.products = products;
+  }
+
   /**
    * Solves A x = b.
    *

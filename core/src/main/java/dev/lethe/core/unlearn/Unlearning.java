@@ -9,6 +9,7 @@ import dev.lethe.core.objective.KeptSums;
 import dev.lethe.core.objective.Objective;
 import dev.lethe.core.solver.ConvexFunction;
 import dev.lethe.core.solver.NewtonSolver;
+import dev.lethe.core.solver.NewtonState;
 import dev.lethe.core.solver.NewtonStep;
 import dev.lethe.core.unlearn.UnlearningResult.Outcome;
 import dev.lethe.core.unlearn.UnlearningResult.Step;
@@ -40,6 +41,12 @@ public final class Unlearning {
   @FunctionalInterface
   public interface Listener {
     void measured(Step step);
+
+    /**
+     * Told, after that, where the refinement is: what {@link #refined(NewtonState, NewtonStep,
+     * int)} resumes.
+     */
+    default void accepted(NewtonState state) {}
   }
 
   /**
@@ -105,10 +112,18 @@ public final class Unlearning {
    *     point is close enough to the minimiser to know
    */
   public UnlearningResult refined(double[] start, NewtonStep step, int maxSteps) {
+    return refined(NewtonState.startingAt(start), step, maxSteps);
+  }
+
+  /**
+   * As {@link #refined(double[], NewtonStep, int)}, from where a refinement was before, whose steps
+   * count against the limit. What is proven is of the end alone, whatever it starts from.
+   */
+  public UnlearningResult refined(NewtonState from, NewtonStep step, int maxSteps) {
     Recorder recorder = new Recorder();
     NewtonSolver.Result<Objective.Measured> result =
         new NewtonSolver<Objective.Measured>(maxSteps, step, recorder)
-            .minimize(objective, start, recorder.withinRho());
+            .resume(objective, from, recorder.withinRho());
     Objective.Measured end = result.evaluation();
     DistanceBound bound = recorder.bound();
     if (!result.converged()) {
@@ -126,10 +141,16 @@ public final class Unlearning {
    */
   public UnlearningResult refinedToResidual(
       double[] start, NewtonStep step, int maxSteps, double residual) {
+    return refinedToResidual(NewtonState.startingAt(start), step, maxSteps, residual);
+  }
+
+  /** The same, from where a refinement was before, whose steps count against the limit. */
+  public UnlearningResult refinedToResidual(
+      NewtonState from, NewtonStep step, int maxSteps, double residual) {
     Recorder recorder = new Recorder();
     NewtonSolver.Result<Objective.Measured> result =
         new NewtonSolver<Objective.Measured>(maxSteps, step, recorder)
-            .minimize(objective, start, new ResidualGoal(residual));
+            .resume(objective, from, new ResidualGoal(residual));
     Outcome outcome =
         switch (result.reason()) {
           case CONVERGED -> Outcome.WITHIN_RESIDUAL;
@@ -273,7 +294,8 @@ public final class Unlearning {
     /** A step that was passed before, and is measured now, is one with the costs of both. */
     private void add(int step, double[] gradient, OptionalDouble distance) {
       long now = System.nanoTime();
-      Step before = step < steps.size() ? steps.remove(step) : null;
+      int end = steps.size() - 1;
+      Step before = end >= 0 && steps.get(end).step() == step ? steps.remove(end) : null;
       Step recorded =
           new Step(
               step,
@@ -330,6 +352,11 @@ public final class Unlearning {
     }
 
     @Override
+    public void accepted(NewtonState state) {
+      listener.accepted(state);
+    }
+
+    @Override
     public void proposed(
         int step, Objective.Measured from, double[] point, double length, double residualNorm) {
       if (step == 1) { // where it backtracks, the last proposal is the step that is taken
@@ -345,9 +372,12 @@ public final class Unlearning {
 
     /** Of the first Newton step. */
     AprioriBound apriori() {
-      return apriori == null || steps.size() < 2
-          ? AprioriBound.none(dataNorm, "no step was taken")
-          : apriori;
+      if (apriori != null && steps.size() > 1) {
+        return apriori;
+      }
+      boolean begun = steps.get(steps.size() - 1).step() > 0;
+      return AprioriBound.none(
+          dataNorm, begun ? "the run was resumed after step 1" : "no step was taken");
     }
 
     UnlearningResult end(Objective.Measured measured, boolean solved, AprioriBound apriori) {

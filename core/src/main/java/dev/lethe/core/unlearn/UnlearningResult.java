@@ -10,7 +10,8 @@ import java.util.OptionalDouble;
  *
  * @param end the new parameters and their measurement
  * @param bound the proven distance to the minimiser on the corrected data, or why there is none
- * @param steps step 0 is the start
+ * @param steps step 0 is the start; those of a run that was resumed begin where it was measured
+ *     last
  * @param outcome whether the target was reached, and if not, why
  * @param apriori a bound of the residual after step 1 that was known before it was measured
  */

@@ -86,6 +86,13 @@ public abstract sealed class Storage {
    */
   abstract void writePrivate(Path file, byte[] content) throws IOException;
 
+  /**
+   * The same, in place of a file that may exist. Readers see the old file or the new one: on the
+   * local file system and on HDFS by a rename, on an object store because it shows whole objects
+   * only.
+   */
+  abstract void replacePrivate(Path file, byte[] content) throws IOException;
+
   /** Creates a file with the default mode; overwrites nothing. */
   abstract void write(Path file, byte[] content) throws IOException;
 
@@ -223,17 +230,8 @@ public abstract sealed class Storage {
     void writePrivate(Path file, byte[] content) throws IOException {
       java.nio.file.Path target = nio(file);
       java.nio.file.Path temporary = nio(temporary(file));
-      boolean modes = hasModes(target);
-      FileAttribute<?>[] attributes =
-          modes
-              ? new FileAttribute<?>[] {PosixFilePermissions.asFileAttribute(FILE)}
-              : new FileAttribute<?>[0];
       try {
-        Files.createFile(temporary, attributes);
-        if (modes) {
-          Files.setPosixFilePermissions(temporary, FILE);
-        }
-        writeAll(temporary, content, StandardOpenOption.WRITE);
+        createPrivate(temporary, content);
         try {
           // Unlike a rename, a link fails when the name is taken.
           Files.createLink(target, temporary);
@@ -245,6 +243,30 @@ public abstract sealed class Storage {
           }
           Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE);
         }
+      } finally {
+        Files.deleteIfExists(temporary);
+      }
+    }
+
+    private static void createPrivate(java.nio.file.Path file, byte[] content) throws IOException {
+      boolean modes = hasModes(file);
+      FileAttribute<?>[] attributes =
+          modes
+              ? new FileAttribute<?>[] {PosixFilePermissions.asFileAttribute(FILE)}
+              : new FileAttribute<?>[0];
+      Files.createFile(file, attributes);
+      if (modes) {
+        Files.setPosixFilePermissions(file, FILE);
+      }
+      writeAll(file, content, StandardOpenOption.WRITE);
+    }
+
+    @Override
+    void replacePrivate(Path file, byte[] content) throws IOException {
+      java.nio.file.Path temporary = nio(temporary(file));
+      try {
+        createPrivate(temporary, content);
+        Files.move(temporary, nio(file), StandardCopyOption.ATOMIC_MOVE);
       } finally {
         Files.deleteIfExists(temporary);
       }
@@ -380,24 +402,44 @@ public abstract sealed class Storage {
     void writePrivate(Path file, byte[] content) throws IOException {
       Path temporary = temporary(file);
       try {
-        try (FSDataOutputStream out =
-            fs.create(
-                temporary,
-                FILE,
-                false,
-                4096,
-                fs.getDefaultReplication(temporary),
-                fs.getDefaultBlockSize(temporary),
-                null)) {
-          fs.setPermission(temporary, FILE);
-          out.write(content);
-        }
+        createPrivate(temporary, content, false);
         if (fs.exists(file) || !fs.rename(temporary, file)) {
           if (fs.exists(file)) {
             throw new FileAlreadyExistsException(file.toString());
           }
           throw new IOException("cannot rename " + temporary + " to " + file);
         }
+      } finally {
+        fs.delete(temporary, false);
+      }
+    }
+
+    private void createPrivate(Path file, byte[] content, boolean overwrite) throws IOException {
+      try (FSDataOutputStream out =
+          fs.create(
+              file,
+              FILE,
+              overwrite,
+              4096,
+              fs.getDefaultReplication(file),
+              fs.getDefaultBlockSize(file),
+              null)) {
+        fs.setPermission(file, FILE);
+        out.write(content);
+      }
+    }
+
+    @Override
+    void replacePrivate(Path file, byte[] content) throws IOException {
+      if (!WITH_MODES.contains(fs.getUri().getScheme())) {
+        createPrivate(file, content, true);
+        return;
+      }
+      Path temporary = temporary(file);
+      try {
+        createPrivate(temporary, content, false);
+        FileContext.getFileContext(fs.getUri(), conf)
+            .rename(temporary, file, Options.Rename.OVERWRITE);
       } finally {
         fs.delete(temporary, false);
       }

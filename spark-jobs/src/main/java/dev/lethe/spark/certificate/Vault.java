@@ -20,8 +20,9 @@ import org.slf4j.LoggerFactory;
  * The confidential directory, on any Hadoop file system.
  *
  * <p>It holds {@code digest.key}, 32 random bytes in hexadecimal made once, and {@code
- * <certificateId>/evidence.json} for every release, {@link PerturbationVault}'s folders, and {@code
- * states/<digest of the model>.state} where a run was asked to keep its state. Where the file
+ * <certificateId>/evidence.json} for every release, {@link PerturbationVault}'s folders, {@code
+ * states/<digest of the model>.state} where a run was asked to keep its state, and {@code
+ * checkpoints/<digest>.checkpoint} while a run that can be resumed has not ended. Where the file
  * system has modes, directories that Lethe creates have 0700 and files 0600, whatever the umask and
  * before they have content.
  */
@@ -29,6 +30,7 @@ public final class Vault {
   static final String KEY_FILE = "digest.key";
   static final String EVIDENCE_FILE = "evidence.json";
   static final String STATES = "states";
+  static final String CHECKPOINTS = "checkpoints";
 
   private static final Logger LOG = LoggerFactory.getLogger(Vault.class);
 
@@ -209,7 +211,10 @@ public final class Vault {
    * @throws InvalidInputException if it cannot be read, or is not what was written under this key
    */
   public Optional<byte[]> readState(ModelDigest model) {
-    Path file = state(model);
+    return readAuthenticated(state(model), stateLabel(model));
+  }
+
+  private Optional<byte[]> readAuthenticated(Path file, String label) {
     byte[] content;
     try {
       if (!storage.exists(file)) {
@@ -223,7 +228,7 @@ public final class Vault {
     int length = content.length - VaultKey.BYTES;
     if (length < 0
         || !MessageDigest.isEqual(
-            stateMac(key, model, content, length),
+            mac(key, label, content, length),
             Arrays.copyOfRange(content, length, content.length))) {
       throw new InvalidInputException(
           "vault: " + file + " is damaged, or was written under another key; delete it");
@@ -237,24 +242,20 @@ public final class Vault {
    * @throws InvalidInputException if the vault cannot be written
    */
   public void writeState(ModelDigest model, byte[] content) {
+    writeAuthenticated(state(model), stateLabel(model), content);
+  }
+
+  private void writeAuthenticated(Path file, String label, byte[] content) {
     VaultKey key = createKeyIfAbsent();
-    Path file = state(model);
     byte[] authenticated = Arrays.copyOf(content, content.length + VaultKey.BYTES);
     System.arraycopy(
-        stateMac(key, model, content, content.length),
-        0,
-        authenticated,
-        content.length,
-        VaultKey.BYTES);
+        mac(key, label, content, content.length), 0, authenticated, content.length, VaultKey.BYTES);
     try {
       createRoot();
       if (!storage.exists(file.getParent())) {
         storage.createPrivateDirectory(file.getParent());
       }
-      if (storage.exists(file)) {
-        storage.delete(file);
-      }
-      storage.writePrivate(file, authenticated);
+      storage.replacePrivate(file, authenticated);
     } catch (IOException e) {
       throw unwritable(file, e);
     }
@@ -279,8 +280,75 @@ public final class Vault {
     return new Path(new Path(root, STATES), model.value() + ".state");
   }
 
-  private static byte[] stateMac(VaultKey key, ModelDigest model, byte[] content, int length) {
-    Mac mac = key.derive("state " + model.value()).mac();
+  private static String stateLabel(ModelDigest model) {
+    return "state " + model.value();
+  }
+
+  /**
+   * The checkpoint of a run; empty if there is none.
+   *
+   * @param of tells the run from all others; only a keyed digest of it is seen in names
+   * @throws InvalidInputException if it cannot be read, or is not what was written under this key
+   */
+  public Optional<byte[]> readCheckpoint(String of) {
+    return hasKey()
+        ? readAuthenticated(checkpoint(key(), of), checkpointLabel(of))
+        : Optional.empty();
+  }
+
+  /**
+   * Keeps the checkpoint of a run, in place of its last one.
+   *
+   * @throws InvalidInputException if the vault cannot be written
+   */
+  public void writeCheckpoint(String of, byte[] content) {
+    writeAuthenticated(checkpoint(createKeyIfAbsent(), of), checkpointLabel(of), content);
+  }
+
+  /**
+   * Deletes the checkpoint of a run, and what processes have left that ended while they wrote it.
+   *
+   * @throws InvalidInputException if it cannot be deleted
+   */
+  public void deleteCheckpoint(String of) {
+    if (!hasKey()) {
+      return;
+    }
+    Path file = checkpoint(key(), of);
+    try {
+      if (storage.exists(file.getParent())) {
+        for (FileStatus status : storage.fs.listStatus(file.getParent())) {
+          if (status.getPath().getName().contains(file.getName())) {
+            storage.delete(status.getPath());
+          }
+        }
+      }
+    } catch (IOException e) {
+      throw new InvalidInputException("vault: " + file + " cannot be deleted", e);
+    }
+  }
+
+  private boolean hasKey() {
+    Path file = new Path(root, KEY_FILE);
+    try {
+      return storage.exists(file);
+    } catch (IOException e) {
+      throw new InvalidInputException("vault: " + file + " cannot be read", e);
+    }
+  }
+
+  private Path checkpoint(VaultKey key, String of) {
+    return new Path(
+        new Path(root, CHECKPOINTS),
+        key.digest("checkpoint", of.getBytes(StandardCharsets.UTF_8)) + ".checkpoint");
+  }
+
+  private static String checkpointLabel(String of) {
+    return "checkpoint " + of;
+  }
+
+  private static byte[] mac(VaultKey key, String label, byte[] content, int length) {
+    Mac mac = key.derive(label).mac();
     mac.update(content, 0, length);
     return mac.doFinal();
   }

@@ -6,6 +6,7 @@ import dev.lethe.spark.job.LetheSession;
 import dev.lethe.spark.job.Summary;
 import dev.lethe.spark.job.UnlearnJob;
 import dev.lethe.spark.job.UnlearnOptions;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -99,6 +100,21 @@ final class UnlearnCommand implements Callable<Integer> {
               + " others, and use what was kept with the model (docs/kept-state.md)")
   private boolean state;
 
+  @Option(
+      names = "--resume",
+      description =
+          "Keep a checkpoint of the refinement in the vault, and go on from the one that the same"
+              + " command left when its process ended before its time (docs/operations.md)")
+  private boolean resume;
+
+  @Option(
+      names = "--checkpoint-interval",
+      paramLabel = "SECONDS",
+      description =
+          "With --resume: the least time between two checkpoints, 0 for one after every step"
+              + " (default: 5)")
+  private @Nullable Integer checkpointInterval;
+
   @Mixin private TestTable test;
 
   @Mixin private SolverOptions solver;
@@ -110,6 +126,7 @@ final class UnlearnCommand implements Callable<Integer> {
   @Override
   public Integer call() throws Exception {
     requireOneRelease();
+    requireInterval();
     UnlearnOptions options =
         new UnlearnOptions(
             model,
@@ -125,7 +142,8 @@ final class UnlearnCommand implements Callable<Integer> {
             solver.maxCgIterations(),
             table.partitions(),
             solver.preconditioning(),
-            state);
+            state,
+            checkpointInterval());
     try (LetheSession session = LetheSession.open("Lethe unlearn")) {
       if (independent) {
         return answered(new IndependentUnlearnJob(options, session.spark()).run());
@@ -142,6 +160,25 @@ final class UnlearnCommand implements Callable<Integer> {
           spec.commandLine(),
           "--state: is kept with one release, for the next request; not allowed with --independent");
     }
+    if (independent && resume) {
+      throw new CommandLine.ParameterException(
+          spec.commandLine(),
+          "--resume: a checkpoint is of one refinement; not allowed with --independent");
+    }
+  }
+
+  private void requireInterval() {
+    if (checkpointInterval != null && (!resume || checkpointInterval < 0)) {
+      throw new CommandLine.ParameterException(
+          spec.commandLine(),
+          "--checkpoint-interval "
+              + checkpointInterval
+              + ": must be 0 or more seconds, and needs --resume");
+    }
+  }
+
+  private @Nullable Duration checkpointInterval() {
+    return resume ? Duration.ofSeconds(checkpointInterval == null ? 5 : checkpointInterval) : null;
   }
 
   private static int code(UnlearnJob.Result result) {

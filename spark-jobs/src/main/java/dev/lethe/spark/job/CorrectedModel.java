@@ -256,6 +256,9 @@ public final class CorrectedModel implements AutoCloseable {
     } catch (InvalidInputException e) {
       said.add("the kept states are not as they should be: " + e.getMessage());
     }
+    if (correction.resuming() != null) {
+      correction.resuming().forget().ifPresent(said::add);
+    }
     return new UnlearnJob.Result(saved, evidence, documents.unlearning(), published, said);
   }
 

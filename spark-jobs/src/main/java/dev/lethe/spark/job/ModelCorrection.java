@@ -16,9 +16,11 @@ import dev.lethe.spark.data.Table;
 import dev.lethe.spark.request.CertificateTerms;
 import dev.lethe.spark.request.Method;
 import dev.lethe.spark.request.Request;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import org.apache.spark.sql.SparkSession;
 import org.jspecify.annotations.Nullable;
 
@@ -52,6 +54,7 @@ import org.jspecify.annotations.Nullable;
  * @param partitions 0 for the source's own
  * @param preconditioning of conjugate gradient, or null for the one that is worth its cost
  * @param state whether a state is kept, and what was kept with the model before; null to keep none
+ * @param resuming where the refinement keeps checkpoints and starts from one; null to keep none
  */
 public record ModelCorrection(
     SparkSession spark,
@@ -68,7 +71,90 @@ public record ModelCorrection(
     int maxCgIterations,
     int partitions,
     @Nullable Preconditioning preconditioning,
-    @Nullable State state) {
+    @Nullable State state,
+    @Nullable Resuming resuming) {
+
+  /** Without checkpoints. */
+  public ModelCorrection(
+      SparkSession spark,
+      LoadedModel model,
+      EarlierRelease earlier,
+      @Nullable Perturbation perturbation,
+      GivenTables tables,
+      @Nullable String label,
+      Request request,
+      String requestName,
+      @Nullable Table test,
+      @Nullable LinearSolver solver,
+      int maxSteps,
+      int maxCgIterations,
+      int partitions,
+      @Nullable Preconditioning preconditioning,
+      @Nullable State state) {
+    this(
+        spark,
+        model,
+        earlier,
+        perturbation,
+        tables,
+        label,
+        request,
+        requestName,
+        test,
+        solver,
+        maxSteps,
+        maxCgIterations,
+        partitions,
+        preconditioning,
+        state,
+        null);
+  }
+
+  /** The same, keeping checkpoints. */
+  public ModelCorrection resuming(Resuming resuming) {
+    return with(state, resuming);
+  }
+
+  private ModelCorrection with(@Nullable State state, @Nullable Resuming resuming) {
+    return new ModelCorrection(
+        spark,
+        model,
+        earlier,
+        perturbation,
+        tables,
+        label,
+        request,
+        requestName,
+        test,
+        solver,
+        maxSteps,
+        maxCgIterations,
+        partitions,
+        preconditioning,
+        state,
+        resuming);
+  }
+
+  /**
+   * That a refinement keeps checkpoints, so that another process can go on when this one ends.
+   *
+   * @param checkpoints of this run
+   * @param of what the run does, to tell its checkpoints from others'
+   * @param interval the least time between two of them
+   */
+  public record Resuming(Checkpoints checkpoints, String of, Duration interval) {
+    /** Deletes the checkpoint; if that fails, a sentence for the operator. */
+    Optional<String> forget() {
+      try {
+        checkpoints.delete();
+        return Optional.empty();
+      } catch (RuntimeException e) {
+        return Optional.of(
+            "a checkpoint is left, which holds parameters without noise; delete it: "
+                + Resumption.words(e));
+      }
+    }
+  }
 
   /**
    * That a state is kept for the next request.
@@ -154,8 +240,10 @@ public record ModelCorrection(
             progress,
             place());
     try {
-      UnlearningResult unlearning = updated(problem, change, followed, progress);
+      Resumption resumption = new Resumption(resuming);
+      UnlearningResult unlearning = updated(problem, change, followed, resumption, progress);
       List<String> notes = notes(found.unchecked());
+      notes.addAll(resumption.notes());
       if (unused != null) {
         notes.add(unused);
       }
@@ -184,16 +272,25 @@ public record ModelCorrection(
 
   /** Updates the parameters. */
   UnlearningResult updated(CorrectedProblem problem, RequestedChange change, Progress progress) {
-    return updated(problem, change, null, progress);
+    return updated(problem, change, null, new Resumption(null), progress);
   }
 
   private UnlearningResult updated(
       CorrectedProblem problem,
       RequestedChange change,
       @Nullable KeptSums followed,
+      Resumption resumption,
       Progress progress) {
     UnlearningResult unlearning =
-        new ModelUpdate(this, problem, change, columns(change), change.model(), followed, progress)
+        new ModelUpdate(
+                this,
+                problem,
+                change,
+                columns(change),
+                change.model(),
+                followed,
+                resumption,
+                progress)
             .run();
     requireResidual(unlearning);
     return unlearning;
@@ -257,22 +354,7 @@ public record ModelCorrection(
   private ModelCorrection forgettingStateBefore() {
     return state == null || state.before() == null
         ? this
-        : new ModelCorrection(
-            spark,
-            model,
-            earlier,
-            perturbation,
-            tables,
-            label,
-            request,
-            requestName,
-            test,
-            solver,
-            maxSteps,
-            maxCgIterations,
-            partitions,
-            preconditioning,
-            new State(null, state.table()));
+        : with(new State(null, state.table()), resuming);
   }
 
   private String tableLabel() {

@@ -6,6 +6,7 @@ import dev.lethe.core.model.Statistics;
 import dev.lethe.core.objective.KeptSums;
 import dev.lethe.core.objective.Objective;
 import dev.lethe.core.objective.Penalty;
+import dev.lethe.core.solver.NewtonState;
 import dev.lethe.core.solver.NewtonStep;
 import dev.lethe.core.unlearn.FirstOrderUpdate;
 import dev.lethe.core.unlearn.GradientDifference;
@@ -29,6 +30,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param followed sums over data like the corrected ones, which the refinement makes use of; null
  *     if there are none
+ * @param resumption where the refinement starts, and what is told of its steps
  */
 record ModelUpdate(
     ModelCorrection correction,
@@ -37,6 +39,7 @@ record ModelUpdate(
     ExampleTable.Columns columns,
     LoadedModel model,
     @Nullable KeptSums followed,
+    Resumption resumption,
     Progress progress) {
 
   /** rho where the request asks for no certificate. */
@@ -83,7 +86,7 @@ record ModelUpdate(
     double[] theta = problem.admissible(model.linear().parameters());
     double[] start = problem.restricted(theta);
     Perturbation perturbation = correction.perturbation();
-    Unlearning unlearning = new Unlearning(objective, rho, step -> report(step, rho));
+    Unlearning unlearning = new Unlearning(objective, rho, listener(rho));
     NewtonStep step =
         new NewtonStep(
             problem.solver(correction.solver()),
@@ -98,12 +101,12 @@ record ModelUpdate(
               switch (request.method()) {
                 case REFINED ->
                     perturbation == null
-                        ? unlearning.refined(
-                            followed == null ? start : objective.follow(followed).orElse(start),
-                            step,
-                            correction.maxSteps())
+                        ? unlearning.refined(from(objective, start), step, correction.maxSteps())
                         : unlearning.refinedToResidual(
-                            start, step, correction.maxSteps(), perturbation.residual());
+                            from(objective, start),
+                            step,
+                            correction.maxSteps(),
+                            perturbation.residual());
                 case SECOND_ORDER ->
                     unlearning.secondOrder(
                         start,
@@ -121,6 +124,26 @@ record ModelUpdate(
     } catch (ArithmeticException e) {
       throw new InvalidInputException(correction.requestName() + ": " + e.getMessage(), e);
     }
+  }
+
+  /** Where an earlier process was, or the start; what is followed serves both. */
+  private NewtonState from(Objective objective, double[] start) {
+    double[] begin = followed == null ? start : objective.follow(followed).orElse(start);
+    return resumption.from(objective).orElseGet(() -> NewtonState.startingAt(begin));
+  }
+
+  private Unlearning.Listener listener(double rho) {
+    return new Unlearning.Listener() {
+      @Override
+      public void measured(UnlearningResult.Step step) {
+        report(step, rho);
+      }
+
+      @Override
+      public void accepted(NewtonState state) {
+        resumption.accepted(state);
+      }
+    };
   }
 
   private void report(UnlearningResult.Step step, double rho) {

@@ -7,12 +7,16 @@ import dev.lethe.spark.certificate.Certificate;
 import dev.lethe.spark.certificate.Evidence;
 import dev.lethe.spark.certificate.ModelDigest;
 import dev.lethe.spark.certificate.Perturbation;
+import dev.lethe.spark.certificate.Vault;
 import dev.lethe.spark.certificate.Verdict;
 import dev.lethe.spark.request.FeaturizerPolicy;
 import dev.lethe.spark.request.Request;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.SparkSession;
 import org.jspecify.annotations.Nullable;
 
@@ -54,11 +58,16 @@ public final class UnlearnJob {
       throw new InvalidInputException(
           "--id " + id + ": a single request has its own id, here " + request.id());
     }
-    AtomicPublication.check(
-        spark.sparkContext().hadoopConfiguration(),
-        options.out(),
-        source.places().toArray(String[]::new));
-    return run(request, source.toString());
+    ModelCorrection.Resuming resuming = resuming(request);
+    return forgettingIfRefused(
+        resuming,
+        () -> {
+          AtomicPublication.check(
+              spark.sparkContext().hadoopConfiguration(),
+              options.out(),
+              source.places().toArray(String[]::new));
+          return run(request, source.toString(), resuming, null);
+        });
   }
 
   /**
@@ -68,7 +77,8 @@ public final class UnlearnJob {
    * @throws InvalidInputException if something given cannot be used; nothing is written then
    */
   public Result run(Request request, String name) throws IOException {
-    return run(request, name, null);
+    ModelCorrection.Resuming resuming = resuming(request);
+    return forgettingIfRefused(resuming, () -> run(request, name, resuming, null));
   }
 
   /**
@@ -79,10 +89,28 @@ public final class UnlearnJob {
    */
   public Result runCertified(Request request, String name, String certificateId)
       throws IOException {
-    return run(request, name, certificateId);
+    ModelCorrection.Resuming resuming = resuming(request);
+    try {
+      return forgettingIfRefused(resuming, () -> run(request, name, resuming, certificateId));
+    } catch (NotCertifiedException e) {
+      forgetCheckpoint(request);
+      throw e;
+    }
   }
 
-  private Result run(Request request, String name, @Nullable String certificateId)
+  /** Deletes what a run that did not end may have kept of its refinement. */
+  public void forgetCheckpoint(Request request) {
+    ModelCorrection.Resuming resuming = resuming(request);
+    if (resuming != null) {
+      resuming.forget();
+    }
+  }
+
+  private Result run(
+      Request request,
+      String name,
+      ModelCorrection.@Nullable Resuming resuming,
+      @Nullable String certificateId)
       throws IOException {
     Progress progress = Progress.onTerminal("Lethe unlearn " + request.id());
     try (Release release = Release.open(spark, options.out(), options.vault(), options.sources())) {
@@ -99,6 +127,9 @@ public final class UnlearnJob {
               request,
               name,
               options.state() ? state(release, model, tables) : null);
+      if (resuming != null) {
+        correction = correction.resuming(resuming);
+      }
       try (CorrectedModel corrected = correction.run(progress)) {
         Certificate issued = corrected.certificate();
         if (certificateId == null) {
@@ -110,6 +141,46 @@ public final class UnlearnJob {
         return corrected.publish(release, null, certificateId);
       }
     }
+  }
+
+  private interface Work {
+    Result run() throws IOException;
+  }
+
+  /**
+   * A run that is refused would be refused again, and one whose OUT exists has been finished; where
+   * a file could not be read or written it may be repeated.
+   */
+  private static Result forgettingIfRefused(ModelCorrection.@Nullable Resuming resuming, Work work)
+      throws IOException {
+    try {
+      return work.run();
+    } catch (InvalidInputException e) {
+      if (resuming != null && !(e.getCause() instanceof IOException)) {
+        resuming.forget().ifPresent(note -> e.addSuppressed(new InvalidInputException(note)));
+      }
+      throw e;
+    }
+  }
+
+  /**
+   * Checkpoints in the vault, of this model, table, request and OUT; null if none are asked for.
+   * How the systems are solved is no part of it: any start serves.
+   */
+  private ModelCorrection.@Nullable Resuming resuming(Request request) {
+    if (options.checkpointInterval() == null) {
+      return null;
+    }
+    Configuration configuration = spark.sparkContext().hadoopConfiguration();
+    List<String> of = new ArrayList<>(options.sources());
+    of.add(ModelDigest.of(configuration, options.model()).value());
+    of.add(KeptState.sha256(request.canonicalBytes()));
+    of.add(options.out());
+    String digest = KeptState.sha256(String.join("\n", of).getBytes(StandardCharsets.UTF_8));
+    Vault vault =
+        Vault.open(configuration, options.vault(), options.sources().toArray(String[]::new));
+    return new ModelCorrection.Resuming(
+        Checkpoints.in(vault, digest), digest, options.checkpointInterval());
   }
 
   private ModelCorrection.State state(Release release, LoadedModel model, GivenTables tables) {

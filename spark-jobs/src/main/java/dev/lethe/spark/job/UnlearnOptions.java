@@ -3,6 +3,7 @@ package dev.lethe.spark.job;
 import dev.lethe.core.solver.LinearSolver;
 import dev.lethe.core.solver.Preconditioning;
 import dev.lethe.spark.data.Table;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -24,6 +25,8 @@ import org.jspecify.annotations.Nullable;
  * @param partitions 0 for the source's own
  * @param preconditioning of conjugate gradient, or null for the one that is worth its cost
  * @param state whether a state is kept in the vault, and one that was kept is used
+ * @param checkpointInterval the least time between two checkpoints, which are kept in the vault and
+ *     resumed from; null to keep none
  */
 public record UnlearnOptions(
     String model,
@@ -39,7 +42,42 @@ public record UnlearnOptions(
     int maxCgIterations,
     int partitions,
     @Nullable Preconditioning preconditioning,
-    boolean state) {
+    boolean state,
+    @Nullable Duration checkpointInterval) {
+
+  /** Without checkpoints. */
+  public UnlearnOptions(
+      String model,
+      @Nullable String modelCertificate,
+      GivenTables tables,
+      @Nullable String label,
+      @Nullable RequestSource request,
+      String out,
+      String vault,
+      @Nullable Table test,
+      @Nullable LinearSolver solver,
+      int maxSteps,
+      int maxCgIterations,
+      int partitions,
+      @Nullable Preconditioning preconditioning,
+      boolean state) {
+    this(
+        model,
+        modelCertificate,
+        tables,
+        label,
+        request,
+        out,
+        vault,
+        test,
+        solver,
+        maxSteps,
+        maxCgIterations,
+        partitions,
+        preconditioning,
+        state,
+        null);
+  }
 
   /** With the preconditioner that is worth its cost, and no state. */
   public UnlearnOptions(
@@ -88,7 +126,8 @@ public record UnlearnOptions(
         maxCgIterations,
         partitions,
         preconditioning,
-        state);
+        state,
+        checkpointInterval);
   }
 
   /** Names the data, for messages. */

@@ -35,7 +35,7 @@ record Place(Settings settings, SparkSession spark) {
   /** Checks requests against a version of the model and the table as it is read. */
   RequestCheck check(Ledger ledger, int version) {
     return new RequestCheck(
-        options(ledger, version, version + 1, new GivenTables.Original(settings.data().source())),
+        options(ledger, version, version + 1, settings.data().given()),
         spark);
   }
 
@@ -55,7 +55,8 @@ record Place(Settings settings, SparkSession spark) {
         settings.solving().iterations(),
         settings.data().parts(),
         settings.solving().preconditioner(),
-        false);
+        false,
+        settings.solving().interval());
   }
 
   /** Writes the first entry, unless it is there. */

@@ -311,6 +311,14 @@ public final class RunJob {
 
     /** Takes a version that a run has put in its place before it died, if it is whole. */
     private Outcome adopt(Version version) throws IOException {
+      new UnlearnJob(
+              place.options(
+                  ledger,
+                  version.base(),
+                  version.number(),
+                  table(version.base(), version.number())),
+              spark)
+          .forgetCheckpoint(InForce.merged(state(), store, version));
       if (isWhole(version)) {
         applied(version);
         return Outcome.PUBLISHED;

@@ -14,6 +14,7 @@ import dev.lethe.core.solver.LinearSolver;
 import dev.lethe.core.solver.Preconditioning;
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.data.TableSource;
+import dev.lethe.spark.job.GivenTables;
 import dev.lethe.spark.request.CertificateTerms;
 import java.io.IOException;
 import java.time.Duration;
@@ -61,7 +62,7 @@ public record Settings(
     present(model, "model");
     present(data, "data");
     present(certificate, "certificate");
-    solver = solver == null ? new Solver(null, null, null, null) : solver;
+    solver = solver == null ? new Solver(null, null, null, null, null) : solver;
     lease = lease == null ? new Leasing(null, null) : lease;
     retention = retention == null ? new Retention(null, null, null) : retention;
     verify = verify == null || verify;
@@ -93,6 +94,11 @@ public record Settings(
       partitions = partitions == null ? 0 : partitions;
       require(correctedThrough >= 0, "data.corrected-through must be at least 0");
       require(partitions >= 0, "data.partitions must be at least 0");
+    }
+
+    /** The table as it is, for a job that takes tables. */
+    GivenTables given() {
+      return new GivenTables.Original(source());
     }
 
     /** Partitions of the cached data. */
@@ -149,17 +155,28 @@ public record Settings(
     RAISE_SIGMA
   }
 
-  /** As the options of {@code lethe unlearn}. */
+  /**
+   * As the options of {@code lethe unlearn}.
+   *
+   * @param checkpoint the least time between two checkpoints of the refinement; 5s
+   */
   public record Solver(
       @Nullable LinearSolver method,
       @Nullable Preconditioning preconditioner,
       @Nullable Integer maxSteps,
-      @Nullable Integer maxCgIterations) {
+      @Nullable Integer maxCgIterations,
+      @Nullable String checkpoint) {
     public Solver {
+      checkpoint = checkpoint == null ? "5s" : checkpoint;
+      duration(checkpoint, "solver.checkpoint");
       maxSteps = maxSteps == null ? 50 : maxSteps;
       maxCgIterations = maxCgIterations == null ? 1000 : maxCgIterations;
       require(maxSteps > 0, "solver.max-steps must be at least 1");
       require(maxCgIterations > 0, "solver.max-cg-iterations must be at least 1");
+    }
+
+    Duration interval() {
+      return duration(Objects.requireNonNull(checkpoint), "solver.checkpoint");
     }
 
     int steps() {

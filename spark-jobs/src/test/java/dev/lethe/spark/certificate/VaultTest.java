@@ -182,6 +182,62 @@ class VaultTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"", "other://"})
+  void writeCheckpoint_again_replacesItAndIsPrivate(String scheme) throws IOException {
+    Vault vault = vault(scheme);
+    String of = "remove u-4711";
+    vault.deleteCheckpoint(of);
+    assertThat(vault.readCheckpoint(of)).isEmpty();
+    assertThat(dir).as("nothing is written before it").isEmptyDirectory();
+    vault.writeCheckpoint(of, new byte[] {1, 2, 3});
+    vault.writeCheckpoint(of, new byte[] {4});
+    assertThat(vault(scheme).readCheckpoint(of)).hasValue(new byte[] {4});
+    Path folder = dir.resolve("a/vault/checkpoints");
+    assertThat(tree(folder)).singleElement().asString().matches("[0-9a-f]{64}\\.checkpoint");
+    if (FileSystems.getDefault().supportedFileAttributeViews().contains("posix")) {
+      assertThat(mode(folder)).isEqualTo("rwx------");
+      assertThat(mode(only(folder))).isEqualTo("rw-------");
+    }
+  }
+
+  private static Path only(Path folder) throws IOException {
+    Set<String> names = tree(folder);
+    assertThat(names).hasSize(1);
+    return folder.resolve(names.iterator().next());
+  }
+
+  /** A process that is killed while it writes leaves a file under another name. */
+  @Test
+  void deleteCheckpoint_withWhatAKilledProcessLeft_keepsThoseOfOtherRuns() throws IOException {
+    Vault vault = vault("");
+    vault.writeCheckpoint("one", new byte[] {1});
+    Path folder = dir.resolve("a/vault/checkpoints");
+    Path one = only(folder);
+    Files.write(folder.resolve("." + one.getFileName() + ".1b4e28ba.tmp"), new byte[] {3});
+    vault.writeCheckpoint("another", new byte[] {2});
+
+    vault.deleteCheckpoint("one");
+
+    assertThat(only(folder)).isNotEqualTo(one);
+    assertThat(vault.readCheckpoint("one")).isEmpty();
+    assertThat(vault.readCheckpoint("another")).hasValue(new byte[] {2});
+  }
+
+  @Test
+  void readCheckpoint_changed_isRefused() throws IOException {
+    Vault vault = vault("");
+    String of = "one";
+    vault.writeCheckpoint(of, new byte[] {1, 2, 3});
+    Path file = only(dir.resolve("a/vault/checkpoints"));
+    byte[] content = Files.readAllBytes(file);
+    content[1] ^= 1;
+    Files.write(file, content);
+    assertThatThrownBy(() -> vault.readCheckpoint(of))
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessageContaining("is damaged, or was written under another key");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"", "other://"})
   void read_missing_namesTheVault(String scheme) {
     Vault vault = vault(scheme);
     assertThatThrownBy(vault::key)

@@ -47,11 +47,16 @@ final class Submission {
     process.destroy();
   }
 
+  /** SIGKILL, to it and to what it started. */
+  void kill() throws InterruptedException {
+    process.descendants().forEach(ProcessHandle::destroyForcibly);
+    process.destroyForcibly().waitFor();
+  }
+
   /** Waits until it has ended. */
   Result result() throws IOException, InterruptedException {
     if (!process.waitFor(LIMIT.toSeconds(), TimeUnit.SECONDS)) {
-      process.descendants().forEach(ProcessHandle::destroyForcibly);
-      process.destroyForcibly().waitFor();
+      kill();
       throw new AssertionError(name + " did not end within " + LIMIT + "\n" + read(errors));
     }
     double seconds = (System.nanoTime() - begin) / 1e9;
