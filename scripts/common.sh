@@ -76,6 +76,18 @@ find_java() {
   [ "${version:-0}" -ge 17 ] || fail 1 "$java is Java ${version:-of an unknown version}; 17 or later is needed"
 }
 
+# jar_of NAME MODULE...: sets `jar` to what the build made of the last MODULE; it must be newer than their sources.
+jar_of() {
+  local name=$1 newer module
+  shift
+  jar=$root/${!#}/target/lethe-$name-$(sed -n 's|^  <version>\(.*\)</version>.*|\1|p' "$root/pom.xml" | head -n 1).jar
+  [ -f "$jar" ] || fail 1 "$jar does not exist; build it with: mvn -B -DskipTests package"
+  for module; do
+    newer=$(find "$root/$module/src/main" -type f -newer "$jar" | head -n 1)
+    [ -z "$newer" ] || fail 1 "$newer is newer than $jar; build it with: mvn -B -DskipTests package"
+  done
+}
+
 # spark_command CLASS ARGS...: sets `command` to what starts a class of the Spark in SPARK_HOME, as Spark's own
 # bin/spark-class does: its launcher knows the class path, the module options of that version and the memory settings.
 spark_command() {

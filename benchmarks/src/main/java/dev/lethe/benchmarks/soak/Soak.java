@@ -1,0 +1,343 @@
+package dev.lethe.benchmarks.soak;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.SplittableRandom;
+import java.util.concurrent.TimeUnit;
+import org.apache.spark.ml.PipelineModel;
+import org.apache.spark.ml.classification.LogisticRegressionModel;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.functions;
+
+/**
+ * A ledger on Adult over many nights. In every second night the driver of {@code lethe run} is
+ * killed at random moments, put to sleep beyond its lease, or started twice; then the night is run
+ * to its end. At the end everything must be there, once.
+ */
+public final class Soak {
+  private static final double RHO = 1e-8;
+
+  private final Path root;
+  private final Path work;
+  private final int nights;
+  private final int requests;
+  private final int kills;
+  private final SplittableRandom random;
+  private final Requests made;
+  private final List<String> failures = new ArrayList<>();
+  private double runSeconds = 20;
+  private int killed;
+  private int slept;
+  private int twice;
+  private int resumed;
+
+  private Soak(Path root, Path work, int nights, int requests, int kills, long seed, int rows) {
+    this.root = root;
+    this.work = work;
+    this.nights = nights;
+    this.requests = requests;
+    this.kills = kills;
+    this.random = new SplittableRandom(seed);
+    this.made = new Requests(rows, seed + 1);
+  }
+
+  /**
+   * @param args root of the checkout, folder of Adult, folder to work in, nights, requests, kills,
+   *     seed
+   */
+  public static void main(String[] args) throws Exception {
+    Path work = Path.of(args[2]);
+    try (SparkSession spark = SparkSession.builder().appName("Lethe soak").getOrCreate()) {
+      Path table = work.resolve("adult");
+      spark
+          .read()
+          .option("header", "true")
+          .option("inferSchema", "true")
+          .csv(Path.of(args[1], "adult-train.csv").toString())
+          .coalesce(1)
+          .withColumn("id", functions.monotonically_increasing_id())
+          .write()
+          .parquet(table.toString());
+      Dataset<Row> adult = spark.read().parquet(table.toString());
+      Soak soak =
+          new Soak(
+              Path.of(args[0]),
+              work,
+              Integer.parseInt(args[3]),
+              Integer.parseInt(args[4]),
+              Integer.parseInt(args[5]),
+              Long.parseLong(args[6]),
+              (int) adult.count());
+      soak.run(adult, table);
+      if (!soak.failures.isEmpty()) {
+        soak.failures.forEach(failure -> System.out.println("FAILED: " + failure));
+        throw new IllegalStateException(soak.failures.size() + " checks failed");
+      }
+    }
+  }
+
+  private void run(Dataset<Row> adult, Path table) throws Exception {
+    long begin = System.nanoTime();
+    // the id says which row it is; it is no feature
+    require(
+        lethe(
+            "train",
+            "--data",
+            table.toString(),
+            "--label",
+            "income",
+            "--features",
+            String.join(
+                ",",
+                Arrays.stream(adult.columns())
+                    .filter(column -> !List.of("id", "income").contains(column))
+                    .toList()),
+            "--out",
+            work.resolve("model").toString()),
+        0,
+        "train");
+    Files.writeString(
+        config(),
+        String.join(
+            "\n",
+            "ledger: " + work.resolve("ledger"),
+            "vault: " + work.resolve("vault"),
+            "model: " + work.resolve("model"),
+            "data: {path: " + table + "}",
+            "certificate: {epsilon: 0.1, delta: 1e-6, rho: 1e-8}",
+            "budget: {epsilon: 1, delta: 1e-5, on-limit: raise-sigma}",
+            "solver: {checkpoint: 0s}",
+            "lease: {length: 3s, wait: 60s}",
+            ""));
+    int submitted = 0;
+    int faulty = nights / 2;
+    for (int night = 1; night <= nights; night++) {
+      List<String> files = new ArrayList<>();
+      for (int due = requests * night / nights; submitted < due; submitted++) {
+        Path file = work.resolve("requests/r-" + submitted + ".yaml");
+        Files.createDirectories(file.getParent());
+        Files.writeString(file, made.next(submitted == requests / 2));
+        files.add(file.toString());
+      }
+      require(lethe("submit", files.toArray(String[]::new)), 0, "submit of night " + night);
+      // submitted again, as by a scheduler that does not know
+      require(lethe("submit", files.get(0)), 0, "second submit of night " + night);
+      boolean faults = night % 2 == 0;
+      if (faults) {
+        disturb(kills / faulty + (night / 2 <= kills % faulty ? 1 : 0), night);
+      }
+      long start = System.nanoTime();
+      Ended ended = lethe("run");
+      require(ended, 0, "run of night " + night);
+      resumed += ended.output().contains("was begun by a run before") ? 1 : 0;
+      if (!faults) {
+        runSeconds = (System.nanoTime() - start) / 1e9;
+      }
+      System.out.printf(
+          Locale.ROOT,
+          "night %2d: %d requests, %s%n",
+          night,
+          files.size(),
+          faults ? "disturbed" : String.format(Locale.ROOT, "%.1f s", runSeconds));
+    }
+    check(adult);
+    System.out.printf(
+        Locale.ROOT,
+        "%d requests, %d nights, %d drivers killed, %d put to sleep, %d started twice, %d nights"
+            + " went on where a killed one had begun; %.0f s%n",
+        requests,
+        nights,
+        killed,
+        slept,
+        twice,
+        resumed,
+        (System.nanoTime() - begin) / 1e9);
+  }
+
+  /** Starts runs that do not end by themselves, or not alone. */
+  private void disturb(int count, int night) throws Exception {
+    for (int i = 0; i < count; i++) {
+      Process run = start("run");
+      boolean ended =
+          run.waitFor(
+              (long) (1000 * runSeconds * random.nextDouble()), TimeUnit.MILLISECONDS);
+      if (ended) {
+        require(new Ended(run.exitValue(), ""), 0, "run of night " + night);
+        continue;
+      }
+      run.destroyForcibly().waitFor();
+      killed++;
+    }
+    if (night % 6 == 2) {
+      twice++;
+      Process one = start("run");
+      Process other = start("run");
+      for (Process process : List.of(one, other)) {
+        require(new Ended(process.waitFor(), ""), 0, "run that was started twice");
+      }
+    } else if (night % 6 == 4) {
+      slept++;
+      Process sleeper = start("run");
+      if (!sleeper.waitFor((long) (700 * runSeconds), TimeUnit.MILLISECONDS)) {
+        signal(sleeper, "STOP");
+        TimeUnit.SECONDS.sleep(5); // beyond its lease
+        require(lethe("run"), 0, "run beside one that sleeps");
+        signal(sleeper, "CONT");
+      }
+      int code = sleeper.waitFor(); // it was too late, or had just ended
+      note(code == 0 || code == 1 || code == 2, "a run that slept ended with " + code);
+    }
+  }
+
+  private static void signal(Process process, String signal) throws Exception {
+    new ProcessBuilder("kill", "-" + signal, String.valueOf(process.pid())).start().waitFor();
+  }
+
+  private void check(Dataset<Row> adult) throws Exception {
+    String ledger = work.resolve("ledger").toString();
+    Ended verified = lethe("verify", "--ledger", ledger);
+    System.out.println(verified.output().strip());
+    require(verified, 0, "verify --ledger");
+    Path entries = work.resolve("ledger/entries");
+    int last = 0;
+    int published = 0;
+    int refused = 0;
+    int admitted = 0;
+    String certificateId = "";
+    try (var files = Files.list(entries)) {
+      for (Path file : files.sorted().toList()) {
+        JsonNode event = new ObjectMapper().readTree(file.toFile()).get("event");
+        switch (event.get("type").asText()) {
+          case "decided" -> {
+            refused += event.get("refused").size();
+            admitted += event.get("admitted").size();
+            if (!event.get("certificateId").isNull()) {
+              certificateId = event.get("certificateId").asText();
+              last = event.get("version").asInt();
+            }
+          }
+          case "published" -> published++;
+          default -> {}
+        }
+      }
+    }
+    note(refused == made.invalid(), refused + " refused, " + made.invalid() + " are to be");
+    note(
+        admitted == requests - made.invalid(),
+        admitted + " admitted, once each; valid are " + (requests - made.invalid()));
+    note(published == nights, published + " versions published in " + nights + " nights");
+    try (var vault = Files.list(work.resolve("vault"))) {
+      long evidence = vault.filter(file -> file.getFileName().toString().matches("[0-9a-f-]{36}")).count();
+      note(evidence == last, evidence + " folders of evidence for " + last + " versions");
+    }
+    Path corrected = work.resolve("corrected");
+    made.corrected(adult).write().parquet(corrected.toString());
+    Path version = work.resolve(String.format(Locale.ROOT, "ledger/versions/%06d", last));
+    require(
+        lethe(
+            "train",
+            "--like",
+            version.resolve("model").toString(),
+            "--data",
+            corrected.toString(),
+            "--gradient-norm",
+            "1e-9",
+            "--out",
+            work.resolve("retrained").toString()),
+        0,
+        "retraining");
+    double[] retrained = parameters(work.resolve("retrained"));
+    double[] unlearned =
+        numbers(
+            work.resolve("vault").resolve(certificateId).resolve("evidence.json"),
+            "unnoisedParameters");
+    double distance = 0;
+    for (int j = 0; j < retrained.length; j++) {
+      distance += Math.pow(retrained[j] - unlearned[j], 2);
+    }
+    distance = Math.sqrt(distance);
+    note(
+        distance <= 2 * RHO,
+        String.format(
+            Locale.ROOT,
+            "distance %.3e of the last version, before its noise, to a model retrained on the table"
+                + " corrected by plain Spark SQL; allowed: 2 rho = %.0e",
+            distance,
+            2 * RHO));
+    Ended status = lethe("status");
+    System.out.println(status.output().strip());
+    require(status, 0, "status");
+  }
+
+  private static double[] parameters(Path model) {
+    PipelineModel pipeline = PipelineModel.load(model.toString());
+    LogisticRegressionModel predictor =
+        (LogisticRegressionModel) pipeline.stages()[pipeline.stages().length - 1];
+    double[] coefficients = predictor.coefficients().toArray();
+    double[] theta = Arrays.copyOf(coefficients, coefficients.length + 1);
+    theta[coefficients.length] = predictor.intercept();
+    return theta;
+  }
+
+  private static double[] numbers(Path json, String field) throws IOException {
+    JsonNode array = new ObjectMapper().readTree(json.toFile()).get(field);
+    double[] numbers = new double[array.size()];
+    for (int j = 0; j < numbers.length; j++) {
+      numbers[j] = array.get(j).doubleValue();
+    }
+    return numbers;
+  }
+
+  private record Ended(int code, String output) {}
+
+  private void require(Ended ended, int code, String what) {
+    if (ended.code() != code) {
+      failures.add(what + " exited with " + ended.code() + ": " + ended.output());
+    }
+  }
+
+  private void note(boolean holds, String what) {
+    System.out.println((holds ? "ok      " : "FAILED  ") + what);
+    if (!holds) {
+      failures.add(what);
+    }
+  }
+
+  private Path config() {
+    return work.resolve("lethe.yaml");
+  }
+
+  /** Runs a command in a JVM of its own. */
+  private Ended lethe(String command, String... arguments) throws Exception {
+    Process process = start(command, arguments);
+    String output = Files.readString(wait(process));
+    return new Ended(process.exitValue(), output);
+  }
+
+  private Path wait(Process process) throws InterruptedException {
+    process.waitFor();
+    return work.resolve("log/" + process.pid() + ".txt");
+  }
+
+  private Process start(String command, String... arguments) throws IOException {
+    List<String> line = new ArrayList<>(List.of(root.resolve("scripts/lethe").toString(), command));
+    if (!List.of("train", "verify").contains(command)) {
+      line.addAll(List.of("--config", config().toString()));
+    }
+    line.addAll(List.of(arguments));
+    Path log = Files.createDirectories(work.resolve("log")).resolve("next.txt");
+    Process process =
+        new ProcessBuilder(line).redirectErrorStream(true).redirectOutput(log.toFile()).start();
+    Files.move(log, log.resolveSibling(process.pid() + ".txt"));
+    return process;
+  }
+}
