@@ -49,7 +49,8 @@ final class Requests {
     }
     double kind = random.nextDouble();
     List<Integer> ids = take(1 + random.nextInt(5));
-    String where = "id IN (" + ids.stream().map(String::valueOf).collect(Collectors.joining(", ")) + ")";
+    String where =
+        "id IN (" + ids.stream().map(String::valueOf).collect(Collectors.joining(", ")) + ")";
     if (kind < 0.6) {
       removed.addAll(ids);
       return yaml(id, "- removeRows: {where: \"" + where + "\"}");
@@ -67,7 +68,11 @@ final class Requests {
       ids.forEach(row -> hours.put(row, value));
       return yaml(
           id,
-          "- replaceFeatures: {set: {hours-per-week: \"" + value + "\"}, where: \"" + where + "\"}");
+          "- replaceFeatures: {set: {hours-per-week: \""
+              + value
+              + "\"}, where: \""
+              + where
+              + "\"}");
     }
     invalid++;
     return yaml(id, "- removeRows: {where: \"id = -1\"}");

@@ -168,8 +168,7 @@ public final class Soak {
     for (int i = 0; i < count; i++) {
       Process run = start("run");
       boolean ended =
-          run.waitFor(
-              (long) (1000 * runSeconds * random.nextDouble()), TimeUnit.MILLISECONDS);
+          run.waitFor((long) (1000 * runSeconds * random.nextDouble()), TimeUnit.MILLISECONDS);
       if (ended) {
         require(new Ended(run.exitValue(), ""), 0, "run of night " + night);
         continue;
@@ -236,7 +235,8 @@ public final class Soak {
         admitted + " admitted, once each; valid are " + (requests - made.invalid()));
     note(published == nights, published + " versions published in " + nights + " nights");
     try (var vault = Files.list(work.resolve("vault"))) {
-      long evidence = vault.filter(file -> file.getFileName().toString().matches("[0-9a-f-]{36}")).count();
+      long evidence =
+          vault.filter(file -> file.getFileName().toString().matches("[0-9a-f-]{36}")).count();
       note(evidence == last, evidence + " folders of evidence for " + last + " versions");
     }
     Path corrected = work.resolve("corrected");

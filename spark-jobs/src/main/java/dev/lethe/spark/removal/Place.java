@@ -34,9 +34,7 @@ record Place(Settings settings, SparkSession spark) {
 
   /** Checks requests against a version of the model and the table as it is read. */
   RequestCheck check(Ledger ledger, int version) {
-    return new RequestCheck(
-        options(ledger, version, version + 1, settings.data().given()),
-        spark);
+    return new RequestCheck(options(ledger, version, version + 1, settings.data().given()), spark);
   }
 
   /** The options of the run that makes a version of another. */
