@@ -85,6 +85,19 @@ abstract sealed class Storage {
    */
   abstract void writePrivate(Path file, byte[] content) throws IOException;
 
+  /**
+   * The same, in place of a file that may exist. Readers see the old file or the new one: on the
+   * local file system and on HDFS by a rename, on an object store because it shows whole objects
+   * only.
+   */
+  abstract void replacePrivate(Path file, byte[] content) throws IOException;
+
+  /**
+   * Overwrites a file with zeros, so that its blocks hold its content no longer; without effect
+   * where files cannot be changed in place.
+   */
+  abstract void overwrite(Path file) throws IOException;
+
   /** Creates a file with the default mode; overwrites nothing. */
   abstract void write(Path file, byte[] content) throws IOException;
 
@@ -112,6 +125,10 @@ abstract sealed class Storage {
     return fs.exists(path);
   }
 
+  boolean isFile(Path path) throws IOException {
+    return fs.exists(path) && fs.getFileStatus(path).isFile();
+  }
+
   void delete(Path path) throws IOException {
     fs.delete(path, true);
   }
@@ -126,6 +143,13 @@ abstract sealed class Storage {
       ByteArrayOutputStream content = new ByteArrayOutputStream();
       in.transferTo(content);
       return content.toByteArray();
+    }
+  }
+
+  /** Its first bytes, {@code length} of them if it has as many. */
+  byte[] readStart(Path file, int length) throws IOException {
+    try (FSDataInputStream in = fs.open(file)) {
+      return in.readNBytes(length);
     }
   }
 
@@ -195,17 +219,8 @@ abstract sealed class Storage {
     void writePrivate(Path file, byte[] content) throws IOException {
       java.nio.file.Path target = nio(file);
       java.nio.file.Path temporary = nio(temporary(file));
-      boolean modes = hasModes(target);
-      FileAttribute<?>[] attributes =
-          modes
-              ? new FileAttribute<?>[] {PosixFilePermissions.asFileAttribute(FILE)}
-              : new FileAttribute<?>[0];
       try {
-        Files.createFile(temporary, attributes);
-        if (modes) {
-          Files.setPosixFilePermissions(temporary, FILE);
-        }
-        writeAll(temporary, content, StandardOpenOption.WRITE);
+        createPrivate(temporary, content);
         try {
           // Unlike a rename, a link fails when the name is taken.
           Files.createLink(target, temporary);
@@ -220,6 +235,36 @@ abstract sealed class Storage {
       } finally {
         Files.deleteIfExists(temporary);
       }
+    }
+
+    private static void createPrivate(java.nio.file.Path file, byte[] content) throws IOException {
+      boolean modes = hasModes(file);
+      FileAttribute<?>[] attributes =
+          modes
+              ? new FileAttribute<?>[] {PosixFilePermissions.asFileAttribute(FILE)}
+              : new FileAttribute<?>[0];
+      Files.createFile(file, attributes);
+      if (modes) {
+        Files.setPosixFilePermissions(file, FILE);
+      }
+      writeAll(file, content, StandardOpenOption.WRITE);
+    }
+
+    @Override
+    void replacePrivate(Path file, byte[] content) throws IOException {
+      java.nio.file.Path temporary = nio(temporary(file));
+      try {
+        createPrivate(temporary, content);
+        Files.move(temporary, nio(file), StandardCopyOption.ATOMIC_MOVE);
+      } finally {
+        Files.deleteIfExists(temporary);
+      }
+    }
+
+    @Override
+    void overwrite(Path file) throws IOException {
+      java.nio.file.Path path = nio(file);
+      writeAll(path, new byte[Math.toIntExact(Files.size(path))], StandardOpenOption.WRITE);
     }
 
     @Override
@@ -318,18 +363,7 @@ abstract sealed class Storage {
     void writePrivate(Path file, byte[] content) throws IOException {
       Path temporary = temporary(file);
       try {
-        try (FSDataOutputStream out =
-            fs.create(
-                temporary,
-                FILE,
-                false,
-                4096,
-                fs.getDefaultReplication(temporary),
-                fs.getDefaultBlockSize(temporary),
-                null)) {
-          fs.setPermission(temporary, FILE);
-          out.write(content);
-        }
+        createPrivate(temporary, content, false);
         if (fs.exists(file) || !fs.rename(temporary, file)) {
           if (fs.exists(file)) {
             throw new FileAlreadyExistsException(file.toString());
@@ -339,6 +373,42 @@ abstract sealed class Storage {
       } finally {
         fs.delete(temporary, false);
       }
+    }
+
+    private void createPrivate(Path file, byte[] content, boolean overwrite) throws IOException {
+      try (FSDataOutputStream out =
+          fs.create(
+              file,
+              FILE,
+              overwrite,
+              4096,
+              fs.getDefaultReplication(file),
+              fs.getDefaultBlockSize(file),
+              null)) {
+        fs.setPermission(file, FILE);
+        out.write(content);
+      }
+    }
+
+    @Override
+    void replacePrivate(Path file, byte[] content) throws IOException {
+      if (!WITH_MODES.contains(fs.getUri().getScheme())) {
+        createPrivate(file, content, true);
+        return;
+      }
+      Path temporary = temporary(file);
+      try {
+        createPrivate(temporary, content, false);
+        FileContext.getFileContext(fs.getUri(), conf)
+            .rename(temporary, file, Options.Rename.OVERWRITE);
+      } finally {
+        fs.delete(temporary, false);
+      }
+    }
+
+    @Override
+    void overwrite(Path file) {
+      // HDFS appends only, object stores replace.
     }
 
     @Override
