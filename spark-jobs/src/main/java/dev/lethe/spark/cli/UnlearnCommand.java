@@ -3,12 +3,14 @@ package dev.lethe.spark.cli;
 import dev.lethe.spark.certificate.Verdict;
 import dev.lethe.spark.job.IndependentUnlearnJob;
 import dev.lethe.spark.job.LetheSession;
+import dev.lethe.spark.job.ReleaseKeys;
 import dev.lethe.spark.job.Summary;
 import dev.lethe.spark.job.UnlearnJob;
 import dev.lethe.spark.job.UnlearnOptions;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
+import org.apache.hadoop.conf.Configuration;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -23,7 +25,8 @@ import picocli.CommandLine.Spec;
       "Changes a saved model as a request says, and publishes it with a certificate.",
       "",
       "Writes, all or nothing, OUT/model (Spark ML's own format) and OUT/certificate.json (public),"
-          + " and VAULT/<certificate id>/evidence.json (confidential)."
+          + " and VAULT/<certificate id>/evidence.json (confidential). With a signing key also"
+          + " OUT/certificate.json.sig (public)."
     },
     footerHeading = "%n",
     footer = {
@@ -92,12 +95,16 @@ final class UnlearnCommand implements Callable<Integer> {
       description = "Where the confidential evidence goes; never below OUT or the model")
   private String vault;
 
+  @Mixin private VaultOptions vaultKey;
+
   @Option(
       names = "--state",
       description =
           "Keep, in the vault, what lets the next request that touches few rows do without reading the"
               + " others, and use what was kept with the model (docs/kept-state.md)")
   private boolean state;
+
+  @Mixin private SigningOptions signing;
 
   @Mixin private TestTable test;
 
@@ -127,10 +134,13 @@ final class UnlearnCommand implements Callable<Integer> {
             solver.preconditioning(),
             state);
     try (LetheSession session = LetheSession.open("Lethe unlearn")) {
+      Configuration configuration = session.spark().sparkContext().hadoopConfiguration();
+      ReleaseKeys keys =
+          new ReleaseKeys(vaultKey.encryption(configuration), signing.key(configuration));
       if (independent) {
-        return answered(new IndependentUnlearnJob(options, session.spark()).run());
+        return answered(new IndependentUnlearnJob(options, keys, session.spark()).run());
       }
-      UnlearnJob.Result result = new UnlearnJob(options, session.spark()).run();
+      UnlearnJob.Result result = new UnlearnJob(options, keys, session.spark()).run();
       Summary.of(result, out, vault, figures.shown()).print(spec.commandLine().getOut());
       return code(result);
     }

@@ -1,15 +1,18 @@
 package dev.lethe.spark.cli;
 
 import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.certificate.PublicSigningKey;
 import dev.lethe.spark.job.GivenTables;
 import dev.lethe.spark.job.LetheSession;
 import dev.lethe.spark.job.RequestSource;
 import dev.lethe.spark.job.Summary;
+import dev.lethe.spark.job.VerificationKeys;
 import dev.lethe.spark.job.VerifyJob;
 import dev.lethe.spark.job.VerifyOptions;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
+import org.apache.hadoop.conf.Configuration;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -56,6 +59,16 @@ final class VerifyCommand implements Callable<Integer> {
       description = "The vault that holds the evidence: recompute everything")
   private @Nullable String vault;
 
+  @Mixin private VaultOptions vaultKey;
+
+  @Option(
+      names = "--public-key",
+      paramLabel = "FILE",
+      description =
+          "Check that the signature beside the certificate, its name and .sig, is by this Ed25519"
+              + " key: a public key or an X.509 certificate in PEM")
+  private @Nullable String publicKey;
+
   @Mixin private RequestedTable table;
 
   @Option(
@@ -92,6 +105,9 @@ final class VerifyCommand implements Callable<Integer> {
       throw new InvalidInputException(
           "--data, --corrected and --request need --vault: they are checked against the evidence");
     }
+    if (vault == null && vaultKey.isKeystore()) {
+      throw new InvalidInputException("--vault-keystore: needs --vault");
+    }
     GivenTables tables = vault == null ? null : table.tables("--vault needs");
     if (tables != null && table.hasOriginal() && requests == null) {
       throw new InvalidInputException(
@@ -116,7 +132,12 @@ final class VerifyCommand implements Callable<Integer> {
             modelCertificate,
             table.partitions());
     try (LetheSession session = LetheSession.open("Lethe verify")) {
-      VerifyJob.Result result = new VerifyJob(options, session.spark()).run();
+      Configuration configuration = session.spark().sparkContext().hadoopConfiguration();
+      VerificationKeys keys =
+          new VerificationKeys(
+              vault == null ? null : vaultKey.encryption(configuration),
+              publicKey == null ? null : PublicSigningKey.of(configuration, publicKey));
+      VerifyJob.Result result = new VerifyJob(options, keys, session.spark()).run();
       Summary.of(result, vault == null ? null : session.expressionSettings(), figures.shown())
           .print(spec.commandLine().getOut());
       return result.passed() ? 0 : Lethe.CLAIM_BROKEN;

@@ -217,6 +217,7 @@ public record Summary(List<String> lines) {
                     + " checks hold; the certificate says "
                     + result.verdict()
                 : "NO: a claim does not hold"));
+    result.notes().forEach(note -> lines.add(field("note", note)));
     if (!result.passed() && expressionSettings != null) {
       lines.add(
           field(

@@ -21,10 +21,16 @@ import org.jspecify.annotations.Nullable;
  */
 public final class UnlearnJob {
   private final UnlearnOptions options;
+  private final ReleaseKeys keys;
   private final SparkSession spark;
 
   public UnlearnJob(UnlearnOptions options, SparkSession spark) {
+    this(options, ReleaseKeys.NONE, spark);
+  }
+
+  public UnlearnJob(UnlearnOptions options, ReleaseKeys keys, SparkSession spark) {
     this.options = options;
+    this.keys = keys;
     this.spark = spark;
   }
 
@@ -68,7 +74,8 @@ public final class UnlearnJob {
    */
   public Result run(Request request, String name) throws IOException {
     Progress progress = Progress.onTerminal("Lethe unlearn " + request.id());
-    try (Release release = Release.open(spark, options.out(), options.vault(), options.sources())) {
+    try (Release release =
+        Release.open(spark, options.out(), options.vault(), keys, options.sources())) {
       LoadedModel model = LoadedModel.load(spark, "--model", options.model());
       GivenTables tables = options.state() ? options.tables().lookedUp(spark) : options.tables();
       ModelCorrection correction =
