@@ -16,19 +16,17 @@ import org.jspecify.annotations.Nullable;
  * them shows what they differ in without any noise.
  */
 public final class PerturbationVault {
-  private static final String SECRET = "perturbation.json";
+  static final String SECRET = "perturbation.json";
   private static final String RELEASE = "release";
 
-  private final Storage storage;
-  private final Path root;
+  private final VaultFiles files;
 
-  PerturbationVault(Storage storage, Path root) {
-    this.storage = storage;
-    this.root = root;
+  PerturbationVault(VaultFiles files) {
+    this.files = files;
   }
 
   private Path directory(ModelDigest model) {
-    return new Path(root, "perturbation-" + model.value());
+    return new Path(files.root(), "perturbation-" + model.value());
   }
 
   /**
@@ -39,12 +37,12 @@ public final class PerturbationVault {
   void write(Perturbation perturbation) {
     Path directory = directory(perturbation.model());
     try {
-      storage.createPrivateDirectory(directory);
+      files.storage().createPrivateDirectory(directory);
     } catch (IOException e) {
       throw new InvalidInputException("vault: " + directory + " cannot be written", e);
     }
     try {
-      storage.writePrivate(new Path(directory, SECRET), perturbation.toJson());
+      files.create(new Path(directory, SECRET), perturbation.toJson());
     } catch (IOException e) {
       InvalidInputException failure =
           new InvalidInputException("vault: " + directory + " cannot be written", e);
@@ -66,11 +64,11 @@ public final class PerturbationVault {
     Path file = new Path(directory(model), SECRET);
     byte[] content;
     try {
-      content = storage.read(file);
+      content = files.read(file);
     } catch (FileNotFoundException | NoSuchFileException e) {
       throw new InvalidInputException(
           "vault: "
-              + root
+              + files.root()
               + " has no perturbation for the model with the digest "
               + model.value()
               + ". The model was trained with loss perturbation: its objective has a secret term b,"
@@ -92,7 +90,7 @@ public final class PerturbationVault {
   public @Nullable String release(ModelDigest model) {
     Path file = new Path(directory(model), RELEASE);
     try {
-      return new String(storage.read(file), StandardCharsets.US_ASCII).strip();
+      return new String(files.read(file), StandardCharsets.US_ASCII).strip();
     } catch (FileNotFoundException | NoSuchFileException e) {
       return null;
     } catch (IOException e) {
@@ -108,7 +106,7 @@ public final class PerturbationVault {
   public void use(ModelDigest model, String certificateId) {
     Path file = new Path(directory(model), RELEASE);
     try {
-      storage.writePrivate(file, (certificateId + "\n").getBytes(StandardCharsets.US_ASCII));
+      files.create(file, (certificateId + "\n").getBytes(StandardCharsets.US_ASCII));
     } catch (FileAlreadyExistsException e) {
       throw used(String.valueOf(release(model)), e);
     } catch (IOException e) {
@@ -131,7 +129,7 @@ public final class PerturbationVault {
   private InvalidInputException used(String certificateId, @Nullable Throwable cause) {
     String message =
         "vault: "
-            + root
+            + files.root()
             + ": the perturbation b of this model was used for the release "
             + certificateId
             + ". Releases that share b never compose: two of them show what they differ in without"
@@ -153,7 +151,7 @@ public final class PerturbationVault {
 
   private void delete(Path path) {
     try {
-      storage.delete(path);
+      files.storage().delete(path);
     } catch (IOException e) {
       throw new InvalidInputException(
           "vault: " + path + " cannot be deleted; it is of no release, delete it", e);

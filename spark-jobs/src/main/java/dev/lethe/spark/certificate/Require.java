@@ -6,8 +6,11 @@ import org.jspecify.annotations.Nullable;
 /** Preconditions of the documents; a message names the field and what is allowed. */
 public final class Require {
   private static final Pattern SHA_256 = Pattern.compile("[0-9a-f]{64}");
-  private static final Pattern UUID =
-      Pattern.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}");
+
+  /** A UUID in lower case. */
+  static final String ID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}";
+
+  private static final Pattern UUID = Pattern.compile(ID);
 
   private Require() {}
 

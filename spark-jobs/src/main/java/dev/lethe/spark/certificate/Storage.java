@@ -93,6 +93,12 @@ public abstract sealed class Storage {
    */
   abstract void replacePrivate(Path file, byte[] content) throws IOException;
 
+  /**
+   * Overwrites a file with zeros, so that its blocks hold its content no longer; without effect
+   * where files cannot be changed in place.
+   */
+  abstract void overwrite(Path file) throws IOException;
+
   /** Creates a file with the default mode; overwrites nothing. */
   abstract void write(Path file, byte[] content) throws IOException;
 
@@ -147,6 +153,10 @@ public abstract sealed class Storage {
     return fs.exists(path);
   }
 
+  boolean isFile(Path path) throws IOException {
+    return fs.exists(path) && fs.getFileStatus(path).isFile();
+  }
+
   public void delete(Path path) throws IOException {
     fs.delete(path, true);
   }
@@ -161,6 +171,13 @@ public abstract sealed class Storage {
       ByteArrayOutputStream content = new ByteArrayOutputStream();
       in.transferTo(content);
       return content.toByteArray();
+    }
+  }
+
+  /** Its first bytes, {@code length} of them if it has as many. */
+  byte[] readStart(Path file, int length) throws IOException {
+    try (FSDataInputStream in = fs.open(file)) {
+      return in.readNBytes(length);
     }
   }
 
@@ -270,6 +287,12 @@ public abstract sealed class Storage {
       } finally {
         Files.deleteIfExists(temporary);
       }
+    }
+
+    @Override
+    void overwrite(Path file) throws IOException {
+      java.nio.file.Path path = nio(file);
+      writeAll(path, new byte[Math.toIntExact(Files.size(path))], StandardOpenOption.WRITE);
     }
 
     @Override
@@ -443,6 +466,11 @@ public abstract sealed class Storage {
       } finally {
         fs.delete(temporary, false);
       }
+    }
+
+    @Override
+    void overwrite(Path file) {
+      // HDFS appends only, object stores replace.
     }
 
     @Override

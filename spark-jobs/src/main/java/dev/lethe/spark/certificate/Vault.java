@@ -13,6 +13,7 @@ import javax.crypto.Mac;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.Path;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -22,35 +23,51 @@ import org.slf4j.LoggerFactory;
  * <p>It holds {@code digest.key}, 32 random bytes in hexadecimal made once, and {@code
  * <certificateId>/evidence.json} for every release, {@link PerturbationVault}'s folders, {@code
  * states/<digest of the model>.state} where a run was asked to keep its state, and {@code
- * checkpoints/<digest>.checkpoint} while a run that can be resumed has not ended. Where the file
- * system has modes, directories that Lethe creates have 0700 and files 0600, whatever the umask and
- * before they have content.
+ * checkpoints/<digest>.checkpoint} while a run that can be resumed has not ended. With a {@link
+ * VaultEncryption} all of them are encrypted. Where the file system has modes, directories that
+ * Lethe creates have 0700 and files 0600, whatever the umask and before they have content.
+ *
+ * <p>What is {@linkplain #seal sealed} has a data key of its own beside that: destroying the key
+ * erases it wherever its copies are.
  */
 public final class Vault {
   static final String KEY_FILE = "digest.key";
   static final String EVIDENCE_FILE = "evidence.json";
   static final String STATES = "states";
   static final String CHECKPOINTS = "checkpoints";
+  static final String STATE = ".state";
 
   private static final Logger LOG = LoggerFactory.getLogger(Vault.class);
 
   private final Storage storage;
   private final Path root;
+  private final VaultFiles files;
+  private final SealedFiles sealed;
 
-  private Vault(Storage storage, Path root) {
+  private Vault(Storage storage, Path root, @Nullable VaultEncryption encryption) {
     this.storage = storage;
     this.root = root;
+    files = new VaultFiles(storage, root, encryption);
+    sealed = new SealedFiles(files);
+  }
+
+  /** {@link #open(Configuration, String, VaultEncryption, String...)} of one in plain text. */
+  public static Vault open(Configuration conf, String path, String... forbidden) {
+    return open(conf, path, (VaultEncryption) null, forbidden);
   }
 
   /**
    * The vault at {@code path}, which need not exist: it is created with the first thing that is
    * written, so that a refused request leaves nothing.
    *
+   * @param encryption the master key, or null where the vault is not encrypted
    * @param forbidden what becomes public or is read as data, for example OUT and the model: the
    *     vault must not be one of them, below one or above one
-   * @throws InvalidInputException if it is, or if {@code path} is a file or cannot be reached
+   * @throws InvalidInputException if it is, or if {@code path} is a file, cannot be reached, or is
+   *     encrypted under another key than the given one, or not although there is one
    */
-  public static Vault open(Configuration conf, String path, String... forbidden) {
+  public static Vault open(
+      Configuration conf, String path, @Nullable VaultEncryption encryption, String... forbidden) {
     Path given = Storage.path(path, "vault");
     try {
       Storage storage = Storage.of(conf, given);
@@ -82,7 +99,9 @@ public final class Vault {
       if (storage.exists(root) && storage.openToOthers(root)) {
         LOG.warn("the vault {} is open to others; its mode should be 0700", root);
       }
-      return new Vault(storage, root);
+      Vault vault = new Vault(storage, root, encryption);
+      vault.files.requireKey();
+      return vault;
     } catch (IOException e) {
       throw new InvalidInputException("vault: " + path + " cannot be reached", e);
     }
@@ -97,7 +116,7 @@ public final class Vault {
     Path file = new Path(root, KEY_FILE);
     byte[] content;
     try {
-      content = storage.read(file);
+      content = files.read(file);
       if (storage.openToOthers(file)) {
         LOG.warn("{} can be read by others; its mode should be 0600", file);
       }
@@ -107,13 +126,7 @@ public final class Vault {
     } catch (IOException e) {
       throw new InvalidInputException("vault: " + file + " cannot be read", e);
     }
-    try {
-      return VaultKey.ofHex(new String(content, StandardCharsets.US_ASCII).strip());
-    } catch (IllegalArgumentException e) {
-      // Without the cause: its message quotes a digit of the key.
-      throw new InvalidInputException(
-          "vault: " + file + " is damaged: it must hold 64 hexadecimal digits");
-    }
+    return VaultKey.ofText(content, file);
   }
 
   /**
@@ -124,9 +137,8 @@ public final class Vault {
     Path file = new Path(root, KEY_FILE);
     try {
       if (!storage.exists(file)) {
-        createRoot();
-        storage.writePrivate(
-            file, (VaultKey.random().toHex() + "\n").getBytes(StandardCharsets.US_ASCII));
+        files.createDirectories(root);
+        files.create(file, VaultKey.random().toText());
       }
     } catch (FileAlreadyExistsException e) {
       return key();
@@ -145,7 +157,7 @@ public final class Vault {
     Path directory = directory(evidence.certificateId());
     Path file = new Path(directory, EVIDENCE_FILE);
     try {
-      createRoot();
+      files.createDirectories(root);
       storage.createPrivateDirectory(directory);
     } catch (FileAlreadyExistsException e) {
       throw new InvalidInputException("vault: " + directory + " already exists", e);
@@ -153,7 +165,7 @@ public final class Vault {
       throw unwritable(directory, e);
     }
     try {
-      storage.writePrivate(file, evidence.toJson());
+      files.create(file, evidence.toJson());
       return file;
     } catch (IOException e) {
       InvalidInputException failure = unwritable(file, e);
@@ -175,7 +187,7 @@ public final class Vault {
     Path file = new Path(directory(certificateId), EVIDENCE_FILE);
     byte[] content;
     try {
-      content = storage.read(file);
+      content = files.read(file);
     } catch (FileNotFoundException | NoSuchFileException e) {
       throw new InvalidInputException(
           "vault: " + root + " has no evidence for the certificate " + certificateId, e);
@@ -188,6 +200,28 @@ public final class Vault {
           file + ": certificateId is " + evidence.certificateId() + ", of another certificate");
     }
     return evidence;
+  }
+
+  /**
+   * The evidence of a file that was named by itself.
+   *
+   * @param content of the file
+   * @param file its path, which ends as it does inside its vault
+   * @param encryption the vault's master key, or null where the file is not encrypted
+   * @throws InvalidInputException if it cannot be read
+   */
+  public static Evidence readEvidence(
+      byte[] content, String file, @Nullable VaultEncryption encryption) {
+    if (!FileCipher.isEncrypted(content, FileCipher.Kind.VAULT)) {
+      return Evidence.read(content, file);
+    }
+    if (encryption == null) {
+      throw VaultFiles.encrypted(file);
+    }
+    Path path = Storage.path(file, "evidence");
+    Path directory = path.getParent();
+    String name = (directory == null ? "" : directory.getName() + "/") + path.getName();
+    return Evidence.read(encryption.cipher().decrypt(name, content, file), file);
   }
 
   /**
@@ -220,7 +254,7 @@ public final class Vault {
       if (!storage.exists(file)) {
         return Optional.empty();
       }
-      content = storage.read(file);
+      content = files.read(file);
     } catch (IOException e) {
       throw new InvalidInputException("vault: " + file + " cannot be read", e);
     }
@@ -251,11 +285,8 @@ public final class Vault {
     System.arraycopy(
         mac(key, label, content, content.length), 0, authenticated, content.length, VaultKey.BYTES);
     try {
-      createRoot();
-      if (!storage.exists(file.getParent())) {
-        storage.createPrivateDirectory(file.getParent());
-      }
-      storage.replacePrivate(file, authenticated);
+      files.createDirectories(file.getParent());
+      files.replace(file, authenticated);
     } catch (IOException e) {
       throw unwritable(file, e);
     }
@@ -277,7 +308,7 @@ public final class Vault {
   }
 
   private Path state(ModelDigest model) {
-    return new Path(new Path(root, STATES), model.value() + ".state");
+    return new Path(new Path(root, STATES), model.value() + STATE);
   }
 
   private static String stateLabel(ModelDigest model) {
@@ -355,7 +386,7 @@ public final class Vault {
 
   /** The perturbations of models that were trained with one. */
   public PerturbationVault perturbations() {
-    return new PerturbationVault(storage, root);
+    return new PerturbationVault(files);
   }
 
   /**
@@ -365,65 +396,76 @@ public final class Vault {
    */
   public void writePerturbation(Perturbation perturbation) {
     try {
-      createRoot();
+      files.createDirectories(root);
     } catch (IOException e) {
       throw unwritable(root, e);
     }
     perturbations().write(perturbation);
   }
 
-  /** Keeps a file. */
+  /**
+   * Creates the file {@code name} under a data key, which is made on first use.
+   *
+   * @param name relative path inside the vault, for example {@code requests/hr-1.sealed}
+   * @param dataKey name of the key
+   * @throws InvalidInputException if the file exists, the key has been destroyed, a name is not
+   *     allowed, or the vault cannot be written
+   */
   public void seal(String name, byte[] content, String dataKey) {
-    Path file = new Path(root, name);
-    try {
-      createRoot();
-      if (!storage.exists(file.getParent())) {
-        storage.createPrivateDirectory(file.getParent());
-      }
-      storage.writePrivate(file, content);
-    } catch (IOException e) {
-      throw unwritable(file, e);
-    }
+    sealed.seal(name, content, dataKey);
   }
 
-  /** A file that is kept. */
+  /**
+   * {@link #seal}, in place of a file that may exist: whatever happens, the old or the new one is
+   * there.
+   *
+   * @throws InvalidInputException as {@link #seal}, but for a file that exists
+   */
+  public void reseal(String name, byte[] content, String dataKey) {
+    sealed.reseal(name, content, dataKey);
+  }
+
+  /**
+   * The content of a sealed file; empty if there is none.
+   *
+   * @throws InvalidInputException if its key has been destroyed, or it was changed, moved or sealed
+   *     under another key
+   */
   public Optional<byte[]> unseal(String name, String dataKey) {
-    Path file = new Path(root, name);
-    try {
-      return storage.exists(file) ? Optional.of(storage.read(file)) : Optional.empty();
-    } catch (IOException e) {
-      throw new InvalidInputException("vault: " + file + " cannot be read", e);
-    }
+    return sealed.unseal(name, dataKey);
   }
 
-  /** Destroys a key. */
-  public void shred(String dataKey) {}
+  /** Whether the sealed file is there, readable or not. */
+  public boolean isSealed(String name) {
+    return sealed.isSealed(name);
+  }
 
-  /** Deletes a file. */
+  /**
+   * Deletes a sealed file, if it is there. Copies of it stay readable until {@link #shred}.
+   *
+   * @throws InvalidInputException if it cannot be deleted
+   */
   public void delete(String name) {
-    try {
-      storage.delete(new Path(root, name));
-    } catch (IOException e) {
-      throw new InvalidInputException("vault: " + name + " cannot be deleted", e);
-    }
+    sealed.delete(name);
   }
 
-  private static InvalidInputException unwritable(Path file, IOException e) {
+  /**
+   * Destroys a data key, for good: nothing that was sealed under it can be read again, and it is
+   * never made anew. May be repeated; after a failure it must be.
+   *
+   * @throws InvalidInputException if the vault cannot be written
+   */
+  public void shred(String dataKey) {
+    sealed.shred(dataKey);
+  }
+
+  /** Whether a data key has been destroyed. */
+  public boolean isShredded(String dataKey) {
+    return sealed.isShredded(dataKey);
+  }
+
+  static InvalidInputException unwritable(Path file, IOException e) {
     return new InvalidInputException("vault: " + file + " cannot be written", e);
-  }
-
-  private void createRoot() throws IOException {
-    if (storage.exists(root)) {
-      return;
-    }
-    try {
-      storage.createPrivateDirectory(root);
-    } catch (FileAlreadyExistsException e) {
-      FileStatus status = storage.fs.getFileStatus(root);
-      if (!status.isDirectory()) {
-        throw e;
-      }
-    }
   }
 
   private Path directory(String certificateId) {

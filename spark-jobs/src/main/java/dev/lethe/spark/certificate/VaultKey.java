@@ -1,5 +1,6 @@
 package dev.lethe.spark.certificate;
 
+import dev.lethe.spark.InvalidInputException;
 import java.io.Serializable;
 import java.nio.charset.StandardCharsets;
 import java.security.GeneralSecurityException;
@@ -8,6 +9,7 @@ import java.util.HexFormat;
 import javax.crypto.Cipher;
 import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
+import org.apache.hadoop.fs.Path;
 
 /**
  * A 256-bit key of HMAC-SHA256 digests, or of AES. Its value never appears in {@link #toString}.
@@ -53,6 +55,30 @@ public final class VaultKey implements Serializable {
     return HexFormat.of().formatHex(secret);
   }
 
+  /** As it is kept in a file. */
+  byte[] toText() {
+    return (toHex() + "\n").getBytes(StandardCharsets.US_ASCII);
+  }
+
+  /**
+   * Reads what {@link #toText} wrote.
+   *
+   * @throws InvalidInputException if it is anything else
+   */
+  static VaultKey ofText(byte[] text, Path file) {
+    try {
+      return ofHex(new String(text, StandardCharsets.US_ASCII).strip());
+    } catch (IllegalArgumentException e) {
+      // Without the cause: its message quotes a digit of the key.
+      throw new InvalidInputException(
+          "vault: " + file + " is damaged: it must hold 64 hexadecimal digits");
+    }
+  }
+
+  SecretKeySpec aes() {
+    return new SecretKeySpec(secret, "AES");
+  }
+
   Mac mac() {
     try {
       Mac mac = Mac.getInstance(ALGORITHM);
@@ -67,7 +93,7 @@ public final class VaultKey implements Serializable {
   Cipher cipher() {
     try {
       Cipher cipher = Cipher.getInstance("AES/ECB/NoPadding");
-      cipher.init(Cipher.ENCRYPT_MODE, new SecretKeySpec(secret, "AES"));
+      cipher.init(Cipher.ENCRYPT_MODE, aes());
       return cipher;
     } catch (GeneralSecurityException e) {
       throw new IllegalStateException("every Java platform has AES", e);

@@ -6,7 +6,7 @@ import dev.lethe.spark.job.ApplyOptions;
 import dev.lethe.spark.job.LetheSession;
 import dev.lethe.spark.job.Summary;
 import dev.lethe.spark.removal.CorrectedTableJob;
-import dev.lethe.spark.removal.Settings;
+import dev.lethe.spark.removal.Place;
 import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.List;
@@ -144,9 +144,8 @@ final class ApplyCommand implements Callable<Integer> {
           spec.commandLine(), "--config: allowed with it are --out and --format alone");
     }
     try (LetheSession session = LetheSession.open("Lethe apply")) {
-      Settings settings = LedgerOptions.read(session.spark(), file);
-      CorrectedTableJob.Result result =
-          new CorrectedTableJob(settings, out, table.format(), session.spark()).run();
+      Place place = LedgerOptions.place(session.spark(), file, Lethe.environment(spec));
+      CorrectedTableJob.Result result = new CorrectedTableJob(place, out, table.format()).run();
       PrintWriter lines = spec.commandLine().getOut();
       lines.println("corrected table  " + out);
       lines.println("corrected-through " + result.through());

@@ -1,7 +1,7 @@
 package dev.lethe.spark.cli;
 
 import dev.lethe.spark.job.LetheSession;
-import dev.lethe.spark.removal.Settings;
+import dev.lethe.spark.removal.Place;
 import dev.lethe.spark.removal.StatusJob;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
@@ -27,10 +27,8 @@ final class HistoryCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     try (LetheSession session = LetheSession.open("Lethe history")) {
-      Settings settings = ledger.settings(session.spark());
-      new StatusJob(settings, session.spark())
-          .history(request)
-          .forEach(spec.commandLine().getOut()::println);
+      Place place = ledger.place(session.spark());
+      new StatusJob(place).history(request).forEach(spec.commandLine().getOut()::println);
       return 0;
     }
   }

@@ -2,7 +2,7 @@ package dev.lethe.spark.cli;
 
 import dev.lethe.spark.job.LetheSession;
 import dev.lethe.spark.removal.LedgerTable;
-import dev.lethe.spark.removal.Settings;
+import dev.lethe.spark.removal.Place;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -39,8 +39,8 @@ final class LedgerCommand implements Callable<Integer> {
   @Override
   public Integer call() throws Exception {
     try (LetheSession session = LetheSession.open("Lethe ledger")) {
-      Settings settings = ledger.settings(session.spark());
-      LedgerTable.write(settings, session.spark(), table, format);
+      Place place = ledger.place(session.spark());
+      LedgerTable.write(place, table, format);
       return 0;
     }
   }

@@ -6,6 +6,7 @@ import dev.lethe.spark.SparkErrors;
 import dev.lethe.spark.SparkFailedException;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
+import java.util.Map;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 
@@ -75,7 +76,13 @@ public final class Lethe implements Runnable {
   static final int SPARK_FAILED = 5;
   static final int HELD = 6;
 
+  private final Map<String, String> environment;
+
   @CommandLine.Spec private CommandLine.Model.CommandSpec spec;
+
+  private Lethe(Map<String, String> environment) {
+    this.environment = environment;
+  }
 
   public static void main(String[] args) {
     int code;
@@ -91,9 +98,14 @@ public final class Lethe implements Runnable {
 
   /** Runs a command and returns its exit code. */
   public static int run(String... args) {
+    return run(System.getenv(), args);
+  }
+
+  /** The same with other environment variables than those of the process. */
+  public static int run(Map<String, String> environment, String... args) {
     PrintWriter out = new PrintWriter(System.out, true, StandardCharsets.UTF_8);
     PrintWriter err = new PrintWriter(System.err, true, StandardCharsets.UTF_8);
-    return commandLine()
+    return commandLine(environment)
         .setOut(out)
         .setErr(err)
         .setExecutionExceptionHandler((e, command, parsed) -> report(e, command.getErr()))
@@ -101,7 +113,26 @@ public final class Lethe implements Runnable {
   }
 
   static CommandLine commandLine() {
-    return new CommandLine(new Lethe()).setCaseInsensitiveEnumValuesAllowed(true);
+    return commandLine(Map.of());
+  }
+
+  private static CommandLine commandLine(Map<String, String> environment) {
+    return new CommandLine(new Lethe(environment)).setCaseInsensitiveEnumValuesAllowed(true);
+  }
+
+  /** The environment variables that a command was started with. */
+  static Map<String, String> environment(CommandLine.Model.CommandSpec command) {
+    return ((Lethe) command.root().userObject()).environment;
+  }
+
+  /** The password of the keystore that an option names. */
+  static char[] password(CommandLine.Model.CommandSpec command, String option, String variable) {
+    String password = environment(command).get(variable);
+    if (password == null) {
+      throw new InvalidInputException(
+          option + ": its password must be in the environment variable " + variable);
+    }
+    return password.toCharArray();
   }
 
   @Override

@@ -1,8 +1,8 @@
 package dev.lethe.spark.cli;
 
 import dev.lethe.spark.job.LetheSession;
+import dev.lethe.spark.removal.Place;
 import dev.lethe.spark.removal.PurgeJob;
-import dev.lethe.spark.removal.Settings;
 import java.io.PrintWriter;
 import java.time.Clock;
 import java.util.concurrent.Callable;
@@ -37,9 +37,8 @@ final class PurgeCommand implements Callable<Integer> {
   @Override
   public Integer call() throws Exception {
     try (LetheSession session = LetheSession.open("Lethe purge")) {
-      Settings settings = ledger.settings(session.spark());
-      PurgeJob.Result result =
-          new PurgeJob(settings, request, session.spark(), Clock.systemUTC()).run();
+      Place place = ledger.place(session.spark());
+      PurgeJob.Result result = new PurgeJob(place, request, Clock.systemUTC()).run();
       PrintWriter out = spec.commandLine().getOut();
       result
           .purged()

@@ -2,8 +2,8 @@ package dev.lethe.spark.cli;
 
 import dev.lethe.spark.job.LetheSession;
 import dev.lethe.spark.ledger.Version;
+import dev.lethe.spark.removal.Place;
 import dev.lethe.spark.removal.RollbackJob;
-import dev.lethe.spark.removal.Settings;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -44,8 +44,8 @@ final class RollbackCommand implements Callable<Integer> {
   @Override
   public Integer call() throws Exception {
     try (LetheSession session = LetheSession.open("Lethe rollback")) {
-      Settings settings = ledger.settings(session.spark());
-      Version current = new RollbackJob(settings, version, reason, session.spark()).run();
+      Place place = ledger.place(session.spark());
+      Version current = new RollbackJob(place, version, reason).run();
       spec.commandLine().getOut().println("current          version " + current.number());
       return 0;
     }

@@ -2,8 +2,8 @@ package dev.lethe.spark.cli;
 
 import dev.lethe.spark.job.LetheSession;
 import dev.lethe.spark.ledger.Version;
+import dev.lethe.spark.removal.Place;
 import dev.lethe.spark.removal.RunJob;
-import dev.lethe.spark.removal.Settings;
 import java.io.PrintWriter;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -30,8 +30,8 @@ final class RunCommand implements Callable<Integer> {
   @Override
   public Integer call() throws Exception {
     try (LetheSession session = LetheSession.open("Lethe run")) {
-      Settings settings = ledger.settings(session.spark());
-      RunJob.Result result = new RunJob(settings, session.spark()).run();
+      Place place = ledger.place(session.spark());
+      RunJob.Result result = new RunJob(place).run();
       PrintWriter out = spec.commandLine().getOut();
       for (Version version : result.published()) {
         out.println(

@@ -1,7 +1,7 @@
 package dev.lethe.spark.cli;
 
 import dev.lethe.spark.job.LetheSession;
-import dev.lethe.spark.removal.Settings;
+import dev.lethe.spark.removal.Place;
 import dev.lethe.spark.removal.StatusJob;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -24,10 +24,8 @@ final class StatusCommand implements Callable<Integer> {
   @Override
   public Integer call() throws Exception {
     try (LetheSession session = LetheSession.open("Lethe status")) {
-      Settings settings = ledger.settings(session.spark());
-      new StatusJob(settings, session.spark())
-          .status()
-          .forEach(spec.commandLine().getOut()::println);
+      Place place = ledger.place(session.spark());
+      new StatusJob(place).status().forEach(spec.commandLine().getOut()::println);
       return 0;
     }
   }

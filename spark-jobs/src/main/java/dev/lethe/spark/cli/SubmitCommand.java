@@ -1,7 +1,7 @@
 package dev.lethe.spark.cli;
 
 import dev.lethe.spark.job.LetheSession;
-import dev.lethe.spark.removal.Settings;
+import dev.lethe.spark.removal.Place;
 import dev.lethe.spark.removal.SubmitJob;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -35,8 +35,8 @@ final class SubmitCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     try (LetheSession session = LetheSession.open("Lethe submit")) {
-      Settings settings = ledger.settings(session.spark());
-      for (SubmitJob.Submitted one : new SubmitJob(settings, requests, session.spark()).run()) {
+      Place place = ledger.place(session.spark());
+      for (SubmitJob.Submitted one : new SubmitJob(place, requests).run()) {
         spec.commandLine()
             .getOut()
             .println(one.id() + ": " + one.state().word() + (one.known() ? ", known before" : ""));

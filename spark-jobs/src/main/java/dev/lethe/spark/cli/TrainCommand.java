@@ -134,6 +134,8 @@ final class TrainCommand implements Callable<Integer> {
 
   @Mixin private PerturbationOptions perturbation;
 
+  @Mixin private VaultOptions vaultKey;
+
   @Option(
       names = "--gradient-norm",
       paramLabel = "G",
@@ -187,7 +189,12 @@ final class TrainCommand implements Callable<Integer> {
             table.partitions(),
             solver.preconditioning());
     try (LetheSession session = LetheSession.open("Lethe train")) {
-      TrainJob.Result result = new TrainJob(options, session.spark()).run();
+      TrainJob.Result result =
+          new TrainJob(
+                  options,
+                  vaultKey.encryption(session.spark().sparkContext().hadoopConfiguration()),
+                  session.spark())
+              .run();
       Summary.of(result, out, figures.shown()).print(spec.commandLine().getOut());
       return result.converged() ? 0 : Lethe.NOT_ACHIEVED;
     }

@@ -3,6 +3,7 @@ package dev.lethe.spark.cli;
 import dev.lethe.spark.certificate.Verdict;
 import dev.lethe.spark.job.IndependentUnlearnJob;
 import dev.lethe.spark.job.LetheSession;
+import dev.lethe.spark.job.ReleaseKeys;
 import dev.lethe.spark.job.Summary;
 import dev.lethe.spark.job.UnlearnJob;
 import dev.lethe.spark.job.UnlearnOptions;
@@ -10,6 +11,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
+import org.apache.hadoop.conf.Configuration;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -24,7 +26,8 @@ import picocli.CommandLine.Spec;
       "Changes a saved model as a request says, and publishes it with a certificate.",
       "",
       "Writes, all or nothing, OUT/model (Spark ML's own format) and OUT/certificate.json (public),"
-          + " and VAULT/<certificate id>/evidence.json (confidential)."
+          + " and VAULT/<certificate id>/evidence.json (confidential). With a signing key also"
+          + " OUT/certificate.json.sig (public)."
     },
     footerHeading = "%n",
     footer = {
@@ -93,6 +96,8 @@ final class UnlearnCommand implements Callable<Integer> {
       description = "Where the confidential evidence goes; never below OUT or the model")
   private String vault;
 
+  @Mixin private VaultOptions vaultKey;
+
   @Option(
       names = "--state",
       description =
@@ -114,6 +119,8 @@ final class UnlearnCommand implements Callable<Integer> {
           "With --resume: the least time between two checkpoints, 0 for one after every step"
               + " (default: 5)")
   private @Nullable Integer checkpointInterval;
+
+  @Mixin private SigningOptions signing;
 
   @Mixin private TestTable test;
 
@@ -145,10 +152,13 @@ final class UnlearnCommand implements Callable<Integer> {
             state,
             checkpointInterval());
     try (LetheSession session = LetheSession.open("Lethe unlearn")) {
+      Configuration configuration = session.spark().sparkContext().hadoopConfiguration();
+      ReleaseKeys keys =
+          new ReleaseKeys(vaultKey.encryption(configuration), signing.key(configuration));
       if (independent) {
-        return answered(new IndependentUnlearnJob(options, session.spark()).run());
+        return answered(new IndependentUnlearnJob(options, keys, session.spark()).run());
       }
-      UnlearnJob.Result result = new UnlearnJob(options, session.spark()).run();
+      UnlearnJob.Result result = new UnlearnJob(options, keys, session.spark()).run();
       Summary.of(result, out, vault, figures.shown()).print(spec.commandLine().getOut());
       return code(result);
     }

@@ -1,16 +1,20 @@
 package dev.lethe.spark.cli;
 
 import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.certificate.Check;
+import dev.lethe.spark.certificate.PublicSigningKey;
 import dev.lethe.spark.job.GivenTables;
 import dev.lethe.spark.job.LetheSession;
 import dev.lethe.spark.job.RequestSource;
 import dev.lethe.spark.job.Summary;
+import dev.lethe.spark.job.VerificationKeys;
 import dev.lethe.spark.job.VerifyJob;
 import dev.lethe.spark.job.VerifyOptions;
 import dev.lethe.spark.removal.LedgerVerification;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
+import org.apache.hadoop.conf.Configuration;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -65,6 +69,16 @@ final class VerifyCommand implements Callable<Integer> {
       description = "The vault that holds the evidence: recompute everything")
   private @Nullable String vault;
 
+  @Mixin private VaultOptions vaultKey;
+
+  @Option(
+      names = "--public-key",
+      paramLabel = "FILE",
+      description =
+          "Check that the signature beside the certificate, its name and .sig, is by this Ed25519"
+              + " key: a public key or an X.509 certificate in PEM")
+  private @Nullable String publicKey;
+
   @Mixin private RequestedTable table;
 
   @Option(
@@ -108,6 +122,9 @@ final class VerifyCommand implements Callable<Integer> {
       throw new InvalidInputException(
           "--data, --corrected and --request need --vault: they are checked against the evidence");
     }
+    if (vault == null && vaultKey.isKeystore()) {
+      throw new InvalidInputException("--vault-keystore: needs --vault");
+    }
     GivenTables tables = vault == null ? null : table.tables("--vault needs");
     if (tables != null && table.hasOriginal() && requests == null) {
       throw new InvalidInputException(
@@ -132,7 +149,12 @@ final class VerifyCommand implements Callable<Integer> {
             modelCertificate,
             table.partitions());
     try (LetheSession session = LetheSession.open("Lethe verify")) {
-      VerifyJob.Result result = new VerifyJob(options, session.spark()).run();
+      Configuration configuration = session.spark().sparkContext().hadoopConfiguration();
+      VerificationKeys keys =
+          new VerificationKeys(
+              vault == null ? null : vaultKey.encryption(configuration),
+              publicKey == null ? null : PublicSigningKey.of(configuration, publicKey));
+      VerifyJob.Result result = new VerifyJob(options, keys, session.spark()).run();
       Summary.of(result, vault == null ? null : session.expressionSettings(), figures.shown())
           .print(spec.commandLine().getOut());
       return result.passed() ? 0 : Lethe.CLAIM_BROKEN;
@@ -142,17 +164,19 @@ final class VerifyCommand implements Callable<Integer> {
   private int ofLedger(String directory) {
     if (certificate != null || model != null || vault != null) {
       throw new CommandLine.ParameterException(
-          spec.commandLine(), "--ledger: allowed with it is --head alone");
+          spec.commandLine(), "--ledger: allowed with it are --head and --public-key alone");
     }
     try (LetheSession session = LetheSession.open("Lethe verify")) {
-      VerifyJob.Result result =
-          new VerifyJob.Result(
-              new LedgerVerification(
-                      session.spark().sparkContext().hadoopConfiguration(), directory, head)
-                  .run(),
-              "a chain of certified releases");
-      Summary.of(result, null, figures.shown()).print(spec.commandLine().getOut());
-      return result.passed() ? 0 : Lethe.CLAIM_BROKEN;
+      Configuration configuration = session.spark().sparkContext().hadoopConfiguration();
+      List<Check> checks =
+          new LedgerVerification(
+                  configuration,
+                  directory,
+                  head,
+                  publicKey == null ? null : PublicSigningKey.of(configuration, publicKey))
+              .run();
+      Summary.of(checks).print(spec.commandLine().getOut());
+      return checks.stream().allMatch(Check::passed) ? 0 : Lethe.CLAIM_BROKEN;
     }
   }
 }

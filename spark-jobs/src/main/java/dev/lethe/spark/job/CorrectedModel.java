@@ -219,7 +219,8 @@ public final class CorrectedModel implements AutoCloseable {
     ModelCorrection correction = documents.correction();
     List<String> sources = new ArrayList<>();
     correction.tables().tables().forEach(table -> table.place().ifPresent(sources::add));
-    try (Release release = Release.open(correction.spark(), out, vault, sources)) {
+    try (Release release =
+        Release.open(correction.spark(), out, vault, ReleaseKeys.NONE, sources)) {
       return publish(release, null, certificate.certificateId());
     }
   }
@@ -241,6 +242,7 @@ public final class CorrectedModel implements AutoCloseable {
     ModelCorrection correction = documents.correction();
     Optional<byte[]> kept = state();
     List<String> said = new ArrayList<>(notes());
+    said.addAll(release.notes());
     release.commit(saved, evidence);
     if (siblings != null) {
       siblings.published(model, release.model(), digest);

@@ -19,6 +19,7 @@ import org.apache.spark.sql.SparkSession;
  */
 public final class IndependentUnlearnJob {
   private final UnlearnOptions options;
+  private final ReleaseKeys keys;
   private final SparkSession spark;
   // one that was refused may delete the empty parent in which another is about to begin
   private final Object places = new Object();
@@ -27,7 +28,15 @@ public final class IndependentUnlearnJob {
    * @param options whose {@code out} is the directory of the releases; it may exist
    */
   public IndependentUnlearnJob(UnlearnOptions options, SparkSession spark) {
+    this(options, ReleaseKeys.NONE, spark);
+  }
+
+  /**
+   * @param options whose {@code out} is the directory of the releases; it may exist
+   */
+  public IndependentUnlearnJob(UnlearnOptions options, ReleaseKeys keys, SparkSession spark) {
     this.options = options;
+    this.keys = keys;
     this.spark = spark;
   }
 
@@ -116,7 +125,7 @@ public final class IndependentUnlearnJob {
                 String out = out(Objects.requireNonNull(requests.get(i).request()));
                 Release release;
                 synchronized (places) {
-                  release = Release.open(spark, out, options.vault(), options.sources());
+                  release = Release.open(spark, out, options.vault(), keys, options.sources());
                 }
                 try {
                   answers[i] =
@@ -150,7 +159,7 @@ public final class IndependentUnlearnJob {
     read.addAll(source.places());
     for (RequestSource.Single single : requests) {
       if (single.request() != null) {
-        Release.check(configuration, out(single.request()), options.vault(), read);
+        Release.check(configuration, out(single.request()), options.vault(), keys, read);
       }
     }
   }

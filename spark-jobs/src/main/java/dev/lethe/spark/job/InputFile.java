@@ -11,6 +11,12 @@ import org.apache.spark.sql.SparkSession;
 public final class InputFile {
   private InputFile() {}
 
+  /** Whether it is there. */
+  static boolean exists(SparkSession spark, String file) throws IOException {
+    Path path = new Path(file);
+    return path.getFileSystem(spark.sparkContext().hadoopConfiguration()).exists(path);
+  }
+
   /**
    * Reads it.
    *

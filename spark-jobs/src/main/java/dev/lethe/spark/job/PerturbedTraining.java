@@ -7,6 +7,7 @@ import dev.lethe.spark.certificate.AtomicPublication;
 import dev.lethe.spark.certificate.ModelDigest;
 import dev.lethe.spark.certificate.Perturbation;
 import dev.lethe.spark.certificate.Vault;
+import dev.lethe.spark.certificate.VaultEncryption;
 import dev.lethe.spark.ml.TrainableLoss;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -16,6 +17,7 @@ import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.ml.PipelineModel;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.SparkSession;
+import org.jspecify.annotations.Nullable;
 
 /**
  * How a training perturbs the loss.
@@ -85,7 +87,7 @@ public record PerturbedTraining(LossPerturbation mechanism, String vault) {
     requireFits(loss, params.regParam());
     Configuration configuration = spark.sparkContext().hadoopConfiguration();
     try (AtomicPublication publication = AtomicPublication.begin(configuration, out)) {
-      Vault opened = open(configuration, out, List.of());
+      Vault opened = open(configuration, out, null, List.of());
       Training training = Training.anew(featurizer, loss, params, rows, this, place);
       Training.Trained trained = training.run(settings, progress);
       if (trained.model() != null) {
@@ -100,12 +102,17 @@ public record PerturbedTraining(LossPerturbation mechanism, String vault) {
   /**
    * The vault, which must lie apart from the model and from what is read.
    *
+   * @param encryption its master key, or null for one in plain text
    * @throws InvalidInputException if it does not
    */
-  Vault open(Configuration configuration, String out, List<String> sources) {
+  Vault open(
+      Configuration configuration,
+      String out,
+      @Nullable VaultEncryption encryption,
+      List<String> sources) {
     List<String> forbidden = new ArrayList<>(List.of(out));
     forbidden.addAll(sources);
-    return Vault.open(configuration, vault, forbidden.toArray(String[]::new));
+    return Vault.open(configuration, vault, encryption, forbidden.toArray(String[]::new));
   }
 
   /** Draws b, from the platform's secure random numbers. */

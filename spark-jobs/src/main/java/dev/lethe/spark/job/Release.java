@@ -6,6 +6,7 @@ import dev.lethe.spark.certificate.Certificate;
 import dev.lethe.spark.certificate.Evidence;
 import dev.lethe.spark.certificate.ModelDigest;
 import dev.lethe.spark.certificate.Perturbation;
+import dev.lethe.spark.certificate.SigningKey;
 import dev.lethe.spark.certificate.Vault;
 import dev.lethe.spark.certificate.VaultKey;
 import java.io.IOException;
@@ -18,26 +19,36 @@ import org.apache.spark.sql.SparkSession;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One release: OUT/model and OUT/certificate.json, and the evidence in the vault. The rename of OUT
- * is the commit: before it nothing is published, and the evidence of a release that failed is taken
- * back unless OUT has its certificate.
+ * One release: OUT/model and OUT/certificate.json, OUT/certificate.json.sig where there is a key to
+ * sign with, and the evidence in the vault. The rename of OUT is the commit: before it nothing is
+ * published, and the evidence of a release that failed is taken back unless OUT has its
+ * certificate.
  */
 final class Release implements AutoCloseable {
   private static final String MODEL = "model";
   private static final String CERTIFICATE = "certificate.json";
 
+  /** What the name of a signature has behind that of the file that it is of. */
+  static final String SIGNATURE = ".sig";
+
   private final String out;
   private final Configuration configuration;
   private final AtomicPublication publication;
   private final Vault vault;
+  private final @Nullable SigningKey signing;
   private @Nullable ModelDigest perturbed;
 
   private Release(
-      String out, Configuration configuration, AtomicPublication publication, Vault vault) {
+      String out,
+      Configuration configuration,
+      AtomicPublication publication,
+      Vault vault,
+      @Nullable SigningKey signing) {
     this.out = out;
     this.configuration = configuration;
     this.publication = publication;
     this.vault = vault;
+    this.signing = signing;
   }
 
   /**
@@ -46,22 +57,29 @@ final class Release implements AutoCloseable {
    *
    * @param sources what is read: neither OUT nor the vault may lie there
    */
-  static Release open(SparkSession spark, String out, String vault, List<String> sources) {
+  static Release open(
+      SparkSession spark, String out, String vault, ReleaseKeys keys, List<String> sources) {
     Configuration configuration = spark.sparkContext().hadoopConfiguration();
-    Vault opened = check(configuration, out, vault, sources);
+    Vault opened = check(configuration, out, vault, keys, sources);
     return new Release(
         out,
         configuration,
         AtomicPublication.begin(configuration, out, sources.toArray(String[]::new)),
-        opened);
+        opened,
+        keys.signing());
   }
 
   /** The same checks alone; the vault, if they hold. */
-  static Vault check(Configuration configuration, String out, String vault, List<String> sources) {
+  static Vault check(
+      Configuration configuration,
+      String out,
+      String vault,
+      ReleaseKeys keys,
+      List<String> sources) {
     AtomicPublication.check(configuration, out, sources.toArray(String[]::new));
     List<String> forbidden = new ArrayList<>(sources);
     forbidden.add(0, out);
-    return Vault.open(configuration, vault, forbidden.toArray(String[]::new));
+    return Vault.open(configuration, vault, keys.vault(), forbidden.toArray(String[]::new));
   }
 
   /**
@@ -125,6 +143,9 @@ final class Release implements AutoCloseable {
   void commit(Certificate certificate, Evidence evidence) throws IOException {
     byte[] document = certificate.toJson();
     publication.write(CERTIFICATE, document);
+    if (signing != null) {
+      publication.write(CERTIFICATE + SIGNATURE, signing.sign(document));
+    }
     if (perturbed != null) {
       vault.perturbations().use(perturbed, certificate.certificateId());
     }
@@ -151,6 +172,13 @@ final class Release implements AutoCloseable {
       }
       throw e;
     }
+  }
+
+  /** For the operator: by whom the certificate is signed; nothing where it is not. */
+  List<String> notes() {
+    return signing == null
+        ? List.of()
+        : List.of(CERTIFICATE + SIGNATURE + " is the signature by the key " + signing.keyId());
   }
 
   private void takeBackUse() {

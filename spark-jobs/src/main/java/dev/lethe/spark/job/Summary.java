@@ -4,6 +4,7 @@ import dev.lethe.core.certify.Composition;
 import dev.lethe.core.certify.GammaRadiusNoise;
 import dev.lethe.core.solver.NewtonSolver;
 import dev.lethe.spark.certificate.Certificate;
+import dev.lethe.spark.certificate.Check;
 import dev.lethe.spark.certificate.Claim;
 import dev.lethe.spark.certificate.Evidence;
 import dev.lethe.spark.certificate.PerturbationClaim;
@@ -189,6 +190,26 @@ public record Summary(List<String> lines) {
     lines.add(field("cost", "%d passes, %.2f s", result.passes(), result.seconds()));
   }
 
+  /** Of a ledger, whose figures are public. */
+  public static Summary of(List<Check> checks) {
+    List<String> lines = new ArrayList<>();
+    checks.forEach(check -> lines.add(line(check, true)));
+    lines.add("");
+    lines.add(
+        field(
+            "verified",
+            checks.stream().allMatch(Check::passed)
+                ? "all " + checks.size() + " checks hold"
+                : "NO: the ledger is not what it says"));
+    return new Summary(lines);
+  }
+
+  private static String line(Check check, boolean details) {
+    return format(
+        "  %-4s  %-57s  %s",
+        check.passed() ? "ok" : "FAIL", check.name(), details ? check.detail() : "");
+  }
+
   /**
    * @param expressionSettings a hint where recomputed data differs: {@link
    *     LetheSession#expressionSettings}; null if nothing was recomputed
@@ -198,11 +219,8 @@ public record Summary(List<String> lines) {
     List<String> lines = new ArrayList<>();
     // without the vault there are public figures only
     boolean details = figures || expressionSettings == null;
-    for (var check : result.checks()) {
-      lines.add(
-          format(
-              "  %-4s  %-57s  %s",
-              check.passed() ? "ok" : "FAIL", check.name(), details ? check.detail() : ""));
+    for (Check check : result.checks()) {
+      lines.add(line(check, details));
     }
     lines.add("");
     if (!details) {
@@ -217,6 +235,7 @@ public record Summary(List<String> lines) {
                     + " checks hold; the certificate says "
                     + result.verdict()
                 : "NO: a claim does not hold"));
+    result.notes().forEach(note -> lines.add(field("note", note)));
     if (!result.passed() && expressionSettings != null) {
       lines.add(
           field(

@@ -6,6 +6,7 @@ import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.certificate.AtomicPublication;
 import dev.lethe.spark.certificate.Evidence;
 import dev.lethe.spark.certificate.Vault;
+import dev.lethe.spark.certificate.VaultEncryption;
 import dev.lethe.spark.featurizer.Featurizer;
 import java.io.IOException;
 import java.util.BitSet;
@@ -25,10 +26,20 @@ import org.jspecify.annotations.Nullable;
  */
 public final class TrainJob {
   private final TrainOptions options;
+  private final @Nullable VaultEncryption encryption;
   private final SparkSession spark;
 
   public TrainJob(TrainOptions options, SparkSession spark) {
+    this(options, null, spark);
+  }
+
+  /**
+   * @param encryption the master key of the vault that the perturbation goes into, or that the
+   *     evidence is of; null for one in plain text
+   */
+  public TrainJob(TrainOptions options, @Nullable VaultEncryption encryption, SparkSession spark) {
     this.options = options;
+    this.encryption = encryption;
     this.spark = spark;
   }
 
@@ -76,7 +87,8 @@ public final class TrainJob {
       @Nullable Vault vault =
           perturbed == null
               ? null
-              : perturbed.open(configuration(), options.out(), List.of(options.sources()));
+              : perturbed.open(
+                  configuration(), options.out(), encryption, List.of(options.sources()));
       Training training = options.like() == null ? anew() : like(options.like(), progress);
       requireSameSize(compared, training.model());
       Training.Trained trained =
@@ -182,9 +194,10 @@ public final class TrainJob {
   private double @Nullable [] compared() {
     return options.evidence() == null
         ? null
-        : Evidence.read(
+        : Vault.readEvidence(
                 InputFile.read(spark, "--evidence", options.evidence(), Integer.MAX_VALUE),
-                options.evidence())
+                options.evidence(),
+                encryption)
             .unnoisedParameters();
   }
 

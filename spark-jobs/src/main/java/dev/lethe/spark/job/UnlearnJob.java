@@ -26,10 +26,16 @@ import org.jspecify.annotations.Nullable;
  */
 public final class UnlearnJob {
   private final UnlearnOptions options;
+  private final ReleaseKeys keys;
   private final SparkSession spark;
 
   public UnlearnJob(UnlearnOptions options, SparkSession spark) {
+    this(options, ReleaseKeys.NONE, spark);
+  }
+
+  public UnlearnJob(UnlearnOptions options, ReleaseKeys keys, SparkSession spark) {
     this.options = options;
+    this.keys = keys;
     this.spark = spark;
   }
 
@@ -113,7 +119,8 @@ public final class UnlearnJob {
       @Nullable String certificateId)
       throws IOException {
     Progress progress = Progress.onTerminal("Lethe unlearn " + request.id());
-    try (Release release = Release.open(spark, options.out(), options.vault(), options.sources())) {
+    try (Release release =
+        Release.open(spark, options.out(), options.vault(), keys, options.sources())) {
       LoadedModel model = LoadedModel.load(spark, "--model", options.model());
       GivenTables tables = options.state() ? options.tables().lookedUp(spark) : options.tables();
       ModelCorrection correction =
@@ -178,7 +185,8 @@ public final class UnlearnJob {
     of.add(options.out());
     String digest = KeptState.sha256(String.join("\n", of).getBytes(StandardCharsets.UTF_8));
     Vault vault =
-        Vault.open(configuration, options.vault(), options.sources().toArray(String[]::new));
+        Vault.open(
+            configuration, options.vault(), keys.vault(), options.sources().toArray(String[]::new));
     return new ModelCorrection.Resuming(
         Checkpoints.in(vault, digest), digest, options.checkpointInterval());
   }

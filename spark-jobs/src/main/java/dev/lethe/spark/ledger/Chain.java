@@ -138,10 +138,31 @@ public final class Chain {
     return digests.contains(digest);
   }
 
-  /** The bytes of an entry's signature; null if it has none. */
-  byte @Nullable [] signatureOf(Entry entry) throws IOException {
+  /**
+   * The bytes of an entry's signature; null if it has none.
+   *
+   * @throws InvalidInputException if it cannot be read
+   */
+  public byte @Nullable [] signatureOf(Entry entry) {
     Path file = signature(digests.get((int) entry.sequence() - 1));
-    return storage.exists(file) ? storage.read(file) : null;
+    try {
+      return storage.exists(file) ? storage.read(file) : null;
+    } catch (IOException e) {
+      throw new InvalidInputException("ledger: " + file + " cannot be read", e);
+    }
+  }
+
+  /**
+   * The bytes of an entry's file, as they are now.
+   *
+   * @throws InvalidInputException if it cannot be read
+   */
+  public byte[] bytesOf(Entry entry) {
+    try {
+      return storage.read(file(entry.sequence()));
+    } catch (IOException e) {
+      throw new InvalidInputException("ledger: " + file(entry.sequence()) + " cannot be read", e);
+    }
   }
 
   private Path file(long sequence) {

@@ -31,6 +31,7 @@ import org.apache.spark.sql.SparkSession;
  * that it can take the place of the one that is read, and contents of requests can be purged.
  */
 public final class CorrectedTableJob {
+  private final Place place;
   private final Settings settings;
   private final String out;
   private final String format;
@@ -40,11 +41,12 @@ public final class CorrectedTableJob {
    * @param format Spark data source that writes it; the table's own but for CSV, whose cells would
    *     be written anew
    */
-  public CorrectedTableJob(Settings settings, String out, String format, SparkSession spark) {
-    this.settings = settings;
+  public CorrectedTableJob(Place place, String out, String format) {
+    this.place = place;
+    this.settings = place.settings();
     this.out = out;
     this.format = format;
-    this.spark = spark;
+    this.spark = place.spark();
   }
 
   /**
@@ -61,7 +63,6 @@ public final class CorrectedTableJob {
    * @throws InvalidInputException if there is no version yet, or {@code out} cannot be written
    */
   public Result run() throws IOException {
-    Place place = new Place(settings, spark);
     Ledger ledger = place.ledger();
     LedgerState state = ledger.state();
     if (!state.isOpened() || state.inForce().isEmpty()) {

@@ -55,9 +55,9 @@ public final class LedgerTable {
    *
    * @throws InvalidInputException if {@code out} exists or cannot be written
    */
-  public static void write(Settings settings, SparkSession spark, String out, String format)
-      throws IOException {
-    Ledger ledger = new Place(settings, spark).ledger();
+  public static void write(Place place, String out, String format) throws IOException {
+    Ledger ledger = place.ledger();
+    SparkSession spark = place.spark();
     try (AtomicPublication publication =
         AtomicPublication.begin(
             spark.sparkContext().hadoopConfiguration(), out, ledger.root().toString())) {

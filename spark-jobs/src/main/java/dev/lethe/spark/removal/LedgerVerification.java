@@ -5,6 +5,7 @@ import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.certificate.Certificate;
 import dev.lethe.spark.certificate.Check;
 import dev.lethe.spark.certificate.ModelDigest;
+import dev.lethe.spark.certificate.PublicSigningKey;
 import dev.lethe.spark.job.ComposeJob;
 import dev.lethe.spark.job.ComposeOptions;
 import dev.lethe.spark.ledger.Ledger;
@@ -26,14 +27,22 @@ public final class LedgerVerification {
   private final Configuration configuration;
   private final String directory;
   private final @Nullable String head;
+  private final @Nullable PublicSigningKey signer;
 
   /**
    * @param head digest of an entry, noted down earlier, that must be in the chain; or null
+   * @param signer whose signature every entry and certificate must have; null if that is not
+   *     checked
    */
-  public LedgerVerification(Configuration configuration, String directory, @Nullable String head) {
+  public LedgerVerification(
+      Configuration configuration,
+      String directory,
+      @Nullable String head,
+      @Nullable PublicSigningKey signer) {
     this.configuration = configuration;
     this.directory = directory;
     this.head = head;
+    this.signer = signer;
   }
 
   /** Runs the checks. */
@@ -59,6 +68,9 @@ public final class LedgerVerification {
       checks.add(
           new Check("chain has the head", ledger.chain().contains(head), "noted down: " + head));
     }
+    if (signer != null) {
+      checks.add(signatures(ledger, signer));
+    }
     LedgerState state = ledger.state();
     List<Certificate> certificates = new ArrayList<>();
     List<String> names = new ArrayList<>();
@@ -75,6 +87,14 @@ public final class LedgerVerification {
       if (same) {
         certificates.add(Certificate.read(document.get(), file.toString()));
         names.add(file.toString());
+        if (signer != null) {
+          Optional<byte[]> signature = ledger.read(file.suffix(".sig"));
+          checks.add(
+              new Check(
+                  "signature of version " + version.number(),
+                  signature.isPresent() && signer.verifies(document.get(), signature.get()),
+                  "Ed25519, key " + signer.keyId()));
+        }
       }
       if (state.hasModel(version.number())) {
         checks.add(model(ledger, version));
@@ -98,6 +118,22 @@ public final class LedgerVerification {
             !state.isForced(),
             state.isForced() ? "it was rolled back by force" : "none"));
     return checks;
+  }
+
+  private static Check signatures(Ledger ledger, PublicSigningKey signer) {
+    long unsigned =
+        ledger.chain().entries().stream()
+            .filter(
+                entry -> {
+                  byte[] signature = ledger.chain().signatureOf(entry);
+                  return signature == null
+                      || !signer.verifies(ledger.chain().bytesOf(entry), signature);
+                })
+            .count();
+    return new Check(
+        "signatures of the entries",
+        unsigned == 0,
+        unsigned == 0 ? "Ed25519, key " + signer.keyId() : unsigned + " are missing or false");
   }
 
   private static Check model(Ledger ledger, Version version) {

@@ -1,8 +1,10 @@
 package dev.lethe.spark.removal;
 
 import dev.lethe.spark.certificate.ModelDigest;
+import dev.lethe.spark.certificate.SigningKey;
 import dev.lethe.spark.certificate.Vault;
 import dev.lethe.spark.job.GivenTables;
+import dev.lethe.spark.job.ReleaseKeys;
 import dev.lethe.spark.job.RequestCheck;
 import dev.lethe.spark.job.UnlearnOptions;
 import dev.lethe.spark.ledger.Event;
@@ -14,22 +16,32 @@ import java.util.UUID;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.SparkSession;
 
-/** Where the settings say that ledger, vault and model are. */
-record Place(Settings settings, SparkSession spark) {
+/**
+ * Where the settings say that ledger, vault and model are.
+ *
+ * @param keys that encrypt the vault, and sign certificates and entries
+ */
+public record Place(Settings settings, ReleaseKeys keys, SparkSession spark) {
   private Configuration configuration() {
     return spark.sparkContext().hadoopConfiguration();
   }
 
   /** The ledger, as it is now. */
   Ledger ledger() {
-    return Ledger.open(configuration(), settings.ledger(), null, Clock.systemUTC());
+    SigningKey signing = keys.signing();
+    return Ledger.open(
+        configuration(),
+        settings.ledger(),
+        signing == null ? null : signing::sign,
+        Clock.systemUTC());
   }
 
   /** The vault; apart from everything that is public or read as data. */
   Vault vault() {
     List<String> forbidden = new ArrayList<>(List.of(settings.ledger(), settings.model()));
     settings.data().source().place().ifPresent(forbidden::add);
-    return Vault.open(configuration(), settings.vault(), forbidden.toArray(String[]::new));
+    return Vault.open(
+        configuration(), settings.vault(), keys.vault(), forbidden.toArray(String[]::new));
   }
 
   /** Checks requests against a version of the model and the table as it is read. */

@@ -15,7 +15,6 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
-import org.apache.spark.sql.SparkSession;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -26,19 +25,19 @@ import org.jspecify.annotations.Nullable;
  * has its corrections in it ({@code data.corrected-through}).
  */
 public final class PurgeJob {
+  private final Place place;
   private final Settings settings;
   private final @Nullable String request;
-  private final SparkSession spark;
   private final Clock clock;
 
   /**
    * @param request whose content is to go now, whatever its age; null for all that is due
    * @param clock by which things are due
    */
-  public PurgeJob(Settings settings, @Nullable String request, SparkSession spark, Clock clock) {
-    this.settings = settings;
+  public PurgeJob(Place place, @Nullable String request, Clock clock) {
+    this.place = place;
+    this.settings = place.settings();
     this.request = request;
-    this.spark = spark;
     this.clock = clock;
   }
 
@@ -57,7 +56,6 @@ public final class PurgeJob {
    *     lease
    */
   public Result run() throws IOException {
-    Place place = new Place(settings, spark);
     Vault vault = place.vault();
     Ledger ledger = place.ledger();
     try (Lease lease =

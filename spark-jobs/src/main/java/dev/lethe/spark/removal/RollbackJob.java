@@ -9,25 +9,22 @@ import dev.lethe.spark.ledger.LedgerState;
 import dev.lethe.spark.ledger.Version;
 import java.io.IOException;
 import java.util.List;
-import org.apache.spark.sql.SparkSession;
 import org.jspecify.annotations.Nullable;
 
 /** {@code lethe rollback}: makes another version the one to use. */
 public final class RollbackJob {
-  private final Settings settings;
+  private final Place place;
   private final int version;
   private final @Nullable String reason;
-  private final SparkSession spark;
 
   /**
    * @param reason why a version that holds what has been unlearned since is used all the same; null
    *     to refuse that
    */
-  public RollbackJob(Settings settings, int version, @Nullable String reason, SparkSession spark) {
-    this.settings = settings;
+  public RollbackJob(Place place, int version, @Nullable String reason) {
+    this.place = place;
     this.version = version;
     this.reason = reason;
-    this.spark = spark;
   }
 
   /**
@@ -39,10 +36,10 @@ public final class RollbackJob {
    *     the lease
    */
   public Version run() throws IOException {
-    Ledger ledger = new Place(settings, spark).ledger();
+    Ledger ledger = place.ledger();
     try (Lease lease =
         ledger
-            .lease(settings.leasing().ofRun())
+            .lease(place.settings().leasing().ofRun())
             .orElseThrow(
                 () -> new InvalidInputException("ledger: a run has the lease; wait for its end"))) {
       ledger.refresh();

@@ -10,6 +10,7 @@ import dev.lethe.spark.job.GivenTables;
 import dev.lethe.spark.job.NotCertifiedException;
 import dev.lethe.spark.job.RequestCheck;
 import dev.lethe.spark.job.UnlearnJob;
+import dev.lethe.spark.job.VerificationKeys;
 import dev.lethe.spark.job.VerifyJob;
 import dev.lethe.spark.job.VerifyOptions;
 import dev.lethe.spark.ledger.Event;
@@ -55,10 +56,10 @@ public final class RunJob {
   private final Place place;
   private final List<String> notes = new ArrayList<>();
 
-  public RunJob(Settings settings, SparkSession spark) {
-    this.settings = settings;
-    this.spark = spark;
-    this.place = new Place(settings, spark);
+  public RunJob(Place place) {
+    this.place = place;
+    this.settings = place.settings();
+    this.spark = place.spark();
   }
 
   /** How a run ended. */
@@ -294,7 +295,10 @@ public final class RunJob {
       lease.requireHeld();
       try {
         UnlearnJob.Result result =
-            new UnlearnJob(place.options(ledger, version.base(), version.number(), tables), spark)
+            new UnlearnJob(
+                    place.options(ledger, version.base(), version.number(), tables),
+                    place.keys(),
+                    spark)
                 .runCertified(
                     request,
                     "version " + version.number(),
@@ -317,6 +321,7 @@ public final class RunJob {
                   version.base(),
                   version.number(),
                   table(version.base(), version.number())),
+              place.keys(),
               spark)
           .forgetCheckpoint(InForce.merged(state(), store, version));
       if (isWhole(version)) {
@@ -377,6 +382,7 @@ public final class RunJob {
                       ledger.model(version.base()).toString(),
                       null,
                       settings.data().parts()),
+                  new VerificationKeys(place.keys().vault(), null),
                   spark)
               .run(InForce.merged(state(), store, version), "version " + version.number());
       if (result.passed()) {

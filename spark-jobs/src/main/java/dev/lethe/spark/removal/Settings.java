@@ -42,6 +42,9 @@ import org.jspecify.annotations.Nullable;
  * @param lease of a run
  * @param retention how long what holds deleted data is kept
  * @param verify whether a version is verified before it is published
+ * @param signing the key that signs certificates and entries; null for none
+ * @param encryption the keystore of the vault's master key; null where LETHE_VAULT_KEY has it, or
+ *     the vault is not encrypted
  */
 public record Settings(
     String ledger,
@@ -54,7 +57,9 @@ public record Settings(
     @Nullable Solver solver,
     @Nullable Leasing lease,
     @Nullable Retention retention,
-    @Nullable Boolean verify) {
+    @Nullable Boolean verify,
+    @Nullable Signing signing,
+    @Nullable Keystore encryption) {
 
   public Settings {
     present(ledger, "ledger");
@@ -240,6 +245,25 @@ public record Settings(
 
     Duration ofModels() {
       return duration(Objects.requireNonNull(models), "retention.models");
+    }
+  }
+
+  /**
+   * The Ed25519 key that signs: one of a PEM file, or one of a PKCS#12 keystore.
+   *
+   * @param alias which of the keystore's; null where it has one
+   */
+  public record Signing(@Nullable String key, @Nullable String keystore, @Nullable String alias) {
+    public Signing {
+      require((key == null) != (keystore == null), "signing must have one of key and keystore");
+      require(alias == null || keystore != null, "signing.alias needs signing.keystore");
+    }
+  }
+
+  /** A PKCS#12 keystore, and which of its keys; null where it has one. */
+  public record Keystore(String keystore, @Nullable String alias) {
+    public Keystore {
+      present(keystore, "encryption.keystore");
     }
   }
 

@@ -14,17 +14,14 @@ import java.util.List;
 import java.util.Locale;
 import java.util.OptionalDouble;
 import java.util.stream.Collectors;
-import org.apache.spark.sql.SparkSession;
 import org.jspecify.annotations.Nullable;
 
 /** {@code lethe status} and {@code lethe history}: the ledger in words. */
 public final class StatusJob {
-  private final Settings settings;
-  private final SparkSession spark;
+  private final Place place;
 
-  public StatusJob(Settings settings, SparkSession spark) {
-    this.settings = settings;
-    this.spark = spark;
+  public StatusJob(Place place) {
+    this.place = place;
   }
 
   /**
@@ -62,7 +59,7 @@ public final class StatusJob {
     lines.add(field("requests", counts(state)));
     lines.add(field("waiting", ids(state.waiting().stream().map(TrackedRequest::id).toList())));
     lines.add(field("releases", releases(state.releases())));
-    Settings.Budget budget = settings.budget();
+    Settings.Budget budget = place.settings().budget();
     if (budget != null) {
       OptionalDouble spent = budget.limit().spent(state.releases());
       lines.add(
@@ -116,7 +113,7 @@ public final class StatusJob {
   }
 
   private Ledger opened() {
-    Ledger ledger = new Place(settings, spark).ledger();
+    Ledger ledger = place.ledger();
     if (!ledger.state().isOpened()) {
       throw new InvalidInputException(
           "ledger: " + ledger.root() + ": there is none yet; lethe submit and lethe run make one");

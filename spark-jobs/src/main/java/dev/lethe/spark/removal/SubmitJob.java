@@ -31,10 +31,10 @@ public final class SubmitJob {
   /**
    * @param paths files and directories of requests
    */
-  public SubmitJob(Settings settings, List<String> paths, SparkSession spark) {
-    this.place = new Place(settings, spark);
+  public SubmitJob(Place place, List<String> paths) {
+    this.place = place;
     this.paths = List.copyOf(paths);
-    this.spark = spark;
+    this.spark = place.spark();
   }
 
   /**

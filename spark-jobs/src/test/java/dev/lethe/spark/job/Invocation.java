@@ -12,7 +12,7 @@ final class Invocation {
   private final Map<String, String> options = new LinkedHashMap<>();
   private final List<String> flags = new ArrayList<>();
 
-  private Invocation(String command) {
+  Invocation(String command) {
     this.command = command;
   }
 
@@ -64,6 +64,10 @@ final class Invocation {
 
   Outcome run() {
     return Outcome.of(this);
+  }
+
+  Outcome run(Map<String, String> environment) {
+    return Outcome.of(arguments(), environment);
   }
 
   List<String> arguments() {

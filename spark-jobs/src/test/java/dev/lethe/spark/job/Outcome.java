@@ -5,6 +5,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.Map;
 
 /**
  * What a command did, seen from the shell.
@@ -16,6 +17,11 @@ import java.util.List;
 public record Outcome(int code, String out, String err) {
   /** Runs {@code lethe} with these arguments in this JVM. */
   public static Outcome of(List<String> arguments) {
+    return of(arguments, System.getenv());
+  }
+
+  /** The same with these environment variables. */
+  static Outcome of(List<String> arguments, Map<String, String> environment) {
     PrintStream console = System.out;
     PrintStream errors = System.err;
     ByteArrayOutputStream out = new ByteArrayOutputStream();
@@ -23,7 +29,7 @@ public record Outcome(int code, String out, String err) {
     try {
       System.setOut(new PrintStream(out, true, StandardCharsets.UTF_8));
       System.setErr(new PrintStream(err, true, StandardCharsets.UTF_8));
-      int code = Lethe.run(arguments.toArray(String[]::new));
+      int code = Lethe.run(environment, arguments.toArray(String[]::new));
       return new Outcome(
           code, out.toString(StandardCharsets.UTF_8), err.toString(StandardCharsets.UTF_8));
     } finally {

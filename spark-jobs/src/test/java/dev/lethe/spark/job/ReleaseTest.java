@@ -68,7 +68,8 @@ class ReleaseTest {
     vault.writePerturbation(
         Perturbation.of(model, LossPerturbation.calibrate(0.1, 1e-4, 1), new double[] {1}));
     try (Release release =
-        Release.open(LocalSpark.session(), out.toString(), place.toString(), List.of())) {
+        Release.open(
+            LocalSpark.session(), out.toString(), place.toString(), ReleaseKeys.NONE, List.of())) {
       release.perturbation(model);
       Files.createDirectories(out);
       assertThatThrownBy(() -> release.commit(certificate, evidence))
@@ -105,7 +106,12 @@ class ReleaseTest {
 
     OtherFileSystem.failsAfterRename = true;
     try (Release release =
-        Release.open(LocalSpark.session(), "other://" + out, vault.toString(), List.of())) {
+        Release.open(
+            LocalSpark.session(),
+            "other://" + out,
+            vault.toString(),
+            ReleaseKeys.NONE,
+            List.of())) {
       assertThatThrownBy(() -> release.commit(certificate, evidence))
           .isInstanceOf(UncheckedIOException.class)
           .satisfies(
@@ -123,7 +129,12 @@ class ReleaseTest {
 
   private void publish(Path out, Path vault) throws IOException {
     try (Release release =
-        Release.open(LocalSpark.session(), out.toString(), "other://" + vault, List.of())) {
+        Release.open(
+            LocalSpark.session(),
+            out.toString(),
+            "other://" + vault,
+            ReleaseKeys.NONE,
+            List.of())) {
       Files.createDirectories(out);
       release.commit(certificate, evidence);
     }

@@ -85,7 +85,8 @@ class FaultTest {
 
   private static List<Check> checks(Night night) {
     Configuration configuration = LocalSpark.session().sparkContext().hadoopConfiguration();
-    return new LedgerVerification(configuration, night.scheme() + night.ledgerPath(), null).run();
+    return new LedgerVerification(configuration, night.scheme() + night.ledgerPath(), null, null)
+        .run();
   }
 
   /** Evidence of no version. */
