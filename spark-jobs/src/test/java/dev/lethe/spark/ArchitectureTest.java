@@ -27,8 +27,8 @@ import dev.lethe.spark.job.VerifyOptions;
 import java.util.stream.Stream;
 
 /**
- * cli -> neural -> torch; cli, api -> job -> {ml, data, featurizer, request, certificate}, operator
- * -> core.
+ * cli -> neural -> torch; cli -> removal -> {ledger, job}; cli, api -> job -> {ml, data,
+ * featurizer, request, certificate}, operator -> core.
  */
 @AnalyzeClasses(packages = "dev.lethe", importOptions = ImportOption.DoNotIncludeTests.class)
 class ArchitectureTest {
@@ -64,6 +64,12 @@ class ArchitectureTest {
   @ArchTest
   static final ArchRule jobIsBelowCli =
       mayUse("job", "ml", "data", "featurizer", "request", "certificate", "operator");
+
+  @ArchTest static final ArchRule ledgerIsPublic = mayUse("ledger", "request", "certificate");
+
+  @ArchTest
+  static final ArchRule removalIsBelowCli =
+      mayUse("removal", "ledger", "job", "data", "request", "certificate");
 
   @ArchTest static final ArchRule torchUsesCoreOnly = mayUse("torch");
 

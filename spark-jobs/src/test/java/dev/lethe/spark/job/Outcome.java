@@ -21,7 +21,7 @@ public record Outcome(int code, String out, String err) {
   }
 
   /** The same with these environment variables. */
-  static Outcome of(List<String> arguments, Map<String, String> environment) {
+  public static Outcome of(List<String> arguments, Map<String, String> environment) {
     PrintStream console = System.out;
     PrintStream errors = System.err;
     ByteArrayOutputStream out = new ByteArrayOutputStream();

@@ -29,7 +29,7 @@ import org.apache.spark.sql.types.StructType;
 
 /** Made-up people and models of them. What is built once is reused by all tests of the JVM. */
 public final class People {
-  static final int COUNT = 240;
+  public static final int COUNT = 240;
 
   static final StructType SCHEMA =
       new StructType()

@@ -74,7 +74,10 @@ class FaultTest {
 
   private static Night night() {
     return new Night(
-        Places.directory("fault"), "verify: false\nlease: {length: 1s, wait: 20s}", "failing:");
+        Places.directory("fault"),
+        "path: " + dev.lethe.spark.job.People.table(),
+        "verify: false\nlease: {length: 1s, wait: 20s}",
+        "failing:");
   }
 
   private static long published(Night night) {

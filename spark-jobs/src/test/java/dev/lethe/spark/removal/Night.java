@@ -16,19 +16,21 @@ import java.nio.file.Path;
 import java.time.Clock;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 
 /**
  * A ledger of the people's model, driven by the command line.
  *
  * @param root below which everything is
+ * @param data the table, in the configuration's words
  * @param extra further lines of the configuration
  * @param scheme in front of the ledger's path
  */
-record Night(Path root, String extra, String scheme) {
+record Night(Path root, String data, String extra, String scheme) {
   static final double RHO = 1e-8;
 
   static Night begin(String extra) {
-    return new Night(Places.directory("night"), extra, "");
+    return new Night(Places.directory("night"), "path: " + People.table(), extra, "");
   }
 
   Path config() {
@@ -38,12 +40,11 @@ record Night(Path root, String extra, String scheme) {
         ledger: %s%s
         vault: %s%s
         model: %s
-        data: {path: %s}
+        data: {%s}
         certificate: {epsilon: 0.1, delta: 1e-6, rho: 1e-8}
         %s
         """
-            .formatted(
-                scheme, ledgerPath(), scheme, vault(), People.model(), People.table(), extra));
+            .formatted(scheme, ledgerPath(), scheme, vault(), People.model(), data, extra));
   }
 
   Path ledgerPath() {
@@ -63,6 +64,18 @@ record Night(Path root, String extra, String scheme) {
     List<String> all = new ArrayList<>(List.of(command, "--config", config().toString()));
     all.addAll(List.of(arguments));
     return Outcome.of(all);
+  }
+
+  /** The same ledger on another table, which has the corrections of some versions in it. */
+  Night on(Path table, int through) {
+    return new Night(root, "path: " + table + ", corrected-through: " + through, extra, scheme);
+  }
+
+  /** Runs a command with environment variables. */
+  Outcome with(Map<String, String> environment, String command, String... arguments) {
+    List<String> all = new ArrayList<>(List.of(command, "--config", config().toString()));
+    all.addAll(List.of(arguments));
+    return Outcome.of(all, environment);
   }
 
   /** Runs a command that must succeed. */

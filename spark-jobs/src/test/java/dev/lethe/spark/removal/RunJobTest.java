@@ -8,16 +8,23 @@ import dev.lethe.core.certify.GaussianNoise;
 import dev.lethe.spark.LocalSpark;
 import dev.lethe.spark.job.Outcome;
 import dev.lethe.spark.job.People;
+import dev.lethe.spark.job.Places;
 import dev.lethe.spark.ledger.Event;
 import dev.lethe.spark.ledger.Lease;
 import dev.lethe.spark.ledger.Ledger;
 import dev.lethe.spark.ledger.LedgerState;
 import dev.lethe.spark.ledger.TrackedRequest.State;
 import dev.lethe.spark.ledger.Version;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.KeyPair;
+import java.security.KeyPairGenerator;
 import java.time.Duration;
+import java.util.Base64;
 import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
 import org.apache.spark.ml.PipelineModel;
 import org.apache.spark.ml.classification.LogisticRegressionModel;
 import org.apache.spark.sql.Dataset;
@@ -164,7 +171,11 @@ class RunJobTest {
     assertThat(strict.ledger().state().waiting()).hasSize(1);
 
     Night raising =
-        new Night(strict.root(), "budget: {epsilon: 0.12, delta: 1e-6, on-limit: raise-sigma}", "");
+        new Night(
+            strict.root(),
+            strict.data(),
+            "budget: {epsilon: 0.12, delta: 1e-6, on-limit: raise-sigma}",
+            "");
     raising.done("run");
     double sigma = raising.certificate(2).sigma();
     assertThat(sigma).isGreaterThan(raising.certificate(1).sigma());
@@ -210,6 +221,93 @@ class RunJobTest {
     assertThat(night.version(1).resolve("certificate.json")).exists();
     assertThat(night.ledger().state().hasModel(1)).isFalse();
     assertThat(night.lethe("rollback", "--to", "1", "--force", "x").code()).isEqualTo(2);
+  }
+
+  @Test
+  void night_signedAndEncrypted_holdsAndHidesUntilItIsTamperedWith() throws Exception {
+    KeyPair pair = KeyPairGenerator.getInstance("Ed25519").generateKeyPair();
+    Path root = Places.directory("keys");
+    Path secret = Places.write(root.resolve("key.pem"), pem("PRIVATE KEY", pair.getPrivate()));
+    Path known = Places.write(root.resolve("public.pem"), pem("PUBLIC KEY", pair.getPublic()));
+    Night night = Night.begin("signing: {key: " + secret + "}");
+    Map<String, String> keys = Map.of("LETHE_VAULT_KEY", "5a".repeat(32));
+    Path request = night.request("row", REMOVE);
+    assertThat(night.with(keys, "submit", request.toString()).code()).isZero();
+    assertThat(night.lethe("run").err()).contains("is encrypted: set LETHE_VAULT_KEY");
+    Outcome ran = night.with(keys, "run");
+    assertThat(ran.code()).as("%s", ran).isZero();
+
+    List<String> verify =
+        List.of(
+            "verify", "--ledger", night.ledgerPath().toString(), "--public-key", known.toString());
+    Outcome holds = Outcome.of(verify);
+    assertThat(holds.code()).as("%s", holds).isZero();
+    assertThat(holds.out()).contains("signatures of the entries", "signature of version 1");
+    // what was deleted, and what the evidence is made of, are nowhere to be read
+    for (Path place : List.of(night.ledgerPath(), night.vault())) {
+      try (Stream<Path> files = Files.walk(place)) {
+        for (Path file : files.filter(Files::isRegularFile).toList()) {
+          assertThat(new String(Files.readAllBytes(file), StandardCharsets.ISO_8859_1))
+              .as("%s", file)
+              .doesNotContain("u-4711", "user_id = ", "unnoisedParameters");
+        }
+      }
+    }
+    Path entry = night.ledgerPath().resolve("entries/000000002.json");
+    byte[] content = Files.readAllBytes(entry);
+    Files.write(entry, new String(content).replace("\"row\"", "\"raw\"").getBytes());
+    assertThat(Outcome.of(verify).code()).isEqualTo(4);
+    Files.write(entry, content);
+    Path certificate = night.version(1).resolve("certificate.json");
+    String document = Files.readString(certificate);
+    Files.writeString(certificate, document.replace("\"epsilon\" : 0.1", "\"epsilon\" : 0.01"));
+    assertThat(Outcome.of(verify).code()).isEqualTo(4);
+    Files.writeString(certificate, document);
+    try (Stream<Path> signatures = Files.list(night.ledgerPath().resolve("signatures"))) {
+      Files.delete(signatures.findFirst().orElseThrow());
+    }
+    assertThat(Outcome.of(verify).code()).isEqualTo(4);
+  }
+
+  private static String pem(String kind, java.security.Key key) {
+    return "-----BEGIN "
+        + kind
+        + "-----\n"
+        + Base64.getMimeEncoder().encodeToString(key.getEncoded())
+        + "\n-----END "
+        + kind
+        + "-----\n";
+  }
+
+  @Test
+  void apply_ofLedger_tableTakesThePlaceAndContentsCanGo() throws Exception {
+    Night night = Night.begin("retention: {requests: 0s}");
+    night.submit("row", REMOVE);
+    night.submit("race", "- removeFeatures: [race]");
+    night.done("run");
+    Path table = night.root().resolve("corrected");
+    Outcome applied = night.done("apply", "--out", table.toString());
+    assertThat(applied.out()).contains("corrected-through 1", "dropped columns  race");
+    Dataset<Row> corrected = LocalSpark.session().read().parquet(table.toString());
+    assertThat(corrected.columns()).doesNotContain("race");
+    assertThat(corrected.count()).isEqualTo(People.COUNT - 1);
+    assertThat(corrected.where("user_id = 'u-4711'").count()).isZero();
+
+    Night moved = night.on(table, 1);
+    moved.submit("label", RELABEL);
+    moved.done("run");
+    assertThat(moved.ledger().state().current().number()).isEqualTo(2);
+    assertThat(moved.certificate(2).zeroCoefficients()).containsExactly(8, 9);
+    assertThat(moved.done("purge").out())
+        .contains("purged           request row", "purged           request race")
+        .doesNotContain("request label");
+    try (Stream<Path> kept = Files.list(night.vault().resolve("requests"))) {
+      assertThat(kept).hasSize(1);
+    }
+    Outcome back = night.lethe("run");
+    assertThat(back.code()).isZero(); // nothing waits, so that no table is read
+    night.submit("older", OLDER);
+    assertThat(night.lethe("run").err()).contains("data.corrected-through: 0", "are purged");
   }
 
   @Test
