@@ -1,0 +1,109 @@
+package dev.lethe.spark.it;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
+
+/** A ledger in processes of its own: in cluster mode, and with drivers that are killed. */
+@ExtendWith(PimaRelease.class)
+class LedgerIT {
+  private static final List<String> LOCAL = List.of("--master", "local[2]");
+  private static final int KILLS = 5;
+
+  private final PimaRelease.Shared pima = PimaRelease.get();
+
+  @Test
+  void run_driversKilledAtRandomMoments_isTheUndisturbedOneOnTheCluster() throws Exception {
+    Path undisturbed = begin("ledger-cluster");
+    long start = System.nanoTime();
+    Submission.Result ran =
+        pima.spark()
+            .lethe(
+                "ledger-run-cluster",
+                List.of("--master", pima.cluster().url(), "--deploy-mode", "cluster"),
+                List.of("run", "--config", undisturbed.resolve("lethe.yaml").toString()));
+    double seconds = (System.nanoTime() - start) / 1e9;
+    assertThat(ran.exitCode()).as(ran.described()).isZero();
+    assertThat(published(undisturbed)).as(ran.described()).isEqualTo(1);
+
+    Path disturbed = begin("ledger-killed");
+    List<String> run = List.of("run", "--config", disturbed.resolve("lethe.yaml").toString());
+    Random random = new Random(20261122);
+    for (int kill = 0; kill < KILLS; kill++) {
+      Submission running = pima.spark().startLethe("ledger-killed-" + kill, LOCAL, run);
+      TimeUnit.MILLISECONDS.sleep((long) (1000 * seconds * random.nextDouble()));
+      running.kill();
+    }
+    Submission.Result last = pima.spark().lethe("ledger-run-local", LOCAL, run);
+
+    assertThat(last.exitCode()).as(last.described()).isZero();
+    assertThat(published(disturbed)).as(last.described()).isEqualTo(1);
+    ClusterIT.assertCertified(disturbed.resolve("ledger/versions/000001"));
+    assertThat(EvidenceFile.in(disturbed.resolve("vault")).theta())
+        .isEqualTo(EvidenceFile.in(undisturbed.resolve("vault")).theta());
+    assertThat(Files.exists(disturbed.resolve("vault/checkpoints"))
+            ? List.of(disturbed.resolve("vault/checkpoints").toFile().list())
+            : List.of())
+        .isEmpty();
+    Submission.Result verified =
+        pima.spark()
+            .lethe(
+                "ledger-verify",
+                LOCAL,
+                List.of("verify", "--ledger", disturbed.resolve("ledger").toString()));
+    assertThat(verified.exitCode()).as(verified.described()).isZero();
+  }
+
+  /** A ledger that has received the request. */
+  private Path begin(String name) throws Exception {
+    Path root = Files.createDirectories(pima.path(name));
+    Path config = root.resolve("lethe.yaml");
+    Files.writeString(
+        config,
+        """
+        ledger: %s
+        vault: %s
+        model: %s
+        data: {path: %s, format: csv, partitions: %d}
+        certificate: {epsilon: 0.1, delta: 1e-4, rho: 1e-8}
+        solver: {method: cg, checkpoint: 0s}
+        lease: {length: 2s, wait: 120s}
+        """
+            .formatted(
+                root.resolve("ledger"),
+                root.resolve("vault"),
+                pima.model(),
+                pima.table(),
+                PimaRelease.PARTITIONS));
+    Submission.Result submitted =
+        pima.spark()
+            .lethe(
+                name + "-submit",
+                LOCAL,
+                List.of("submit", "--config", config.toString(), pima.request().toString()));
+    assertThat(submitted.exitCode()).as(submitted.described()).isZero();
+    return root;
+  }
+
+  private static long published(Path root) throws IOException {
+    try (Stream<Path> entries = Files.list(root.resolve("ledger/entries"))) {
+      return entries.filter(LedgerIT::isPublished).count();
+    }
+  }
+
+  private static boolean isPublished(Path entry) {
+    try {
+      return Files.readString(entry).contains("\"type\":\"published\"");
+    } catch (IOException e) {
+      throw new java.io.UncheckedIOException(e);
+    }
+  }
+}
