@@ -4,7 +4,11 @@ package dev.lethe.core.objective;
 public final class DataChangedException extends IllegalStateException {
   private static final long serialVersionUID = 1L;
 
-  DataChangedException(long first, long later) {
+  /**
+   * @param first rows of the first pass
+   * @param later rows of a later one
+   */
+  public DataChangedException(long first, long later) {
     super(
         "the data changed while it was read: the first pass counted "
             + first

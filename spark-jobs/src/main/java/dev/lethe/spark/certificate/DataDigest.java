@@ -2,6 +2,8 @@ package dev.lethe.spark.certificate;
 
 import com.fasterxml.jackson.annotation.JsonPropertyOrder;
 import dev.lethe.core.model.ExampleBlock;
+import dev.lethe.core.model.Statistics;
+import dev.lethe.core.objective.DataChangedException;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.BitSet;
@@ -61,6 +63,24 @@ public record DataDigest(String value, long rows) {
   }
 
   /**
+   * The same of examples that have been counted.
+   *
+   * @param seen what the earlier passes saw
+   * @throws DataChangedException if the examples are others now
+   */
+  public static DataDigest of(
+      JavaRDD<ExampleBlock> blocks, int features, VaultKey key, Statistics seen) {
+    List<BitSet> removed = List.of(new BitSet());
+    List<Part> sums = sums(List.of(blocks), List.of(EVERY), features, removed, key);
+    long rows = sums.stream().mapToLong(part -> part.rows).sum();
+    long checksum = sums.stream().mapToLong(part -> part.checksum).sum();
+    if (rows != seen.rows() || checksum != seen.checksum()) {
+      throw new DataChangedException(seen.rows(), rows);
+    }
+    return of(sums, features, removed, key).get(0);
+  }
+
+  /**
    * The same of several data sets that share rows.
    *
    * @param parts of all of them
@@ -68,6 +88,15 @@ public record DataDigest(String value, long rows) {
    * @param removed of each data set the columns that are zero, whatever the blocks have there
    */
   public static List<DataDigest> of(
+      List<JavaRDD<ExampleBlock>> parts,
+      List<Integer> owners,
+      int features,
+      List<BitSet> removed,
+      VaultKey key) {
+    return of(sums(parts, owners, features, removed, key), features, removed, key);
+  }
+
+  private static List<Part> sums(
       List<JavaRDD<ExampleBlock>> parts,
       List<Integer> owners,
       int features,
@@ -82,12 +111,21 @@ public record DataDigest(String value, long rows) {
         JavaSparkContext.fromSparkContext(parts.get(0).context())
             .union(parts.<JavaRDD<ExampleBlock>>toArray(JavaRDD[]::new));
     List<BitSet> views = removed.stream().distinct().toList();
-    int[] viewOf = removed.stream().mapToInt(views::indexOf).toArray();
-    List<Part> sums =
-        blocks
-            .mapPartitionsWithIndex(
-                new Products(key.derive("lethe/rows/2"), features, views, viewOf, ownerOf), true)
-            .collect();
+    return blocks
+        .mapPartitionsWithIndex(
+            new Products(key.derive("lethe/rows/2"), features, views, viewOf(removed), ownerOf),
+            true)
+        .collect();
+  }
+
+  private static int[] viewOf(List<BitSet> removed) {
+    List<BitSet> views = removed.stream().distinct().toList();
+    return removed.stream().mapToInt(views::indexOf).toArray();
+  }
+
+  private static List<DataDigest> of(
+      List<Part> sums, int features, List<BitSet> removed, VaultKey key) {
+    int[] viewOf = viewOf(removed);
     List<DataDigest> digests = new ArrayList<>();
     for (int k = 0; k < viewOf.length; k++) {
       FieldElement product = new FieldElement(0, 1);
@@ -116,12 +154,14 @@ public record DataDigest(String value, long rows) {
     private static final long serialVersionUID = 1L;
     private final int owner;
     private final long rows;
+    private final long checksum;
     // of every view, or of the owner's alone
     private final long[] products;
 
-    Part(int owner, long rows, long[] products) {
+    Part(int owner, long rows, long checksum, long[] products) {
       this.owner = owner;
       this.rows = rows;
+      this.checksum = checksum;
       this.products = products;
     }
   }
@@ -151,10 +191,13 @@ public record DataDigest(String value, long rows) {
           new RowProducts(
               new RowKeys(key, features),
               owner == EVERY ? views : List.of(views.get(viewOf[owner])));
+      long checksum = 0;
       while (blocks.hasNext()) {
-        products.add(blocks.next());
+        ExampleBlock block = blocks.next();
+        products.add(block);
+        checksum += block.checksum();
       }
-      return List.of(new Part(owner, products.rows(), products.values())).iterator();
+      return List.of(new Part(owner, products.rows(), checksum, products.values())).iterator();
     }
   }
 }

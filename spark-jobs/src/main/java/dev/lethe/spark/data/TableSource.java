@@ -29,6 +29,10 @@ public record TableSource(String option, String path, String format, Map<String,
     implements Table {
   private static final Set<String> FILES =
       Set.of("parquet", "csv", "json", "orc", "libsvm", "text", "delta");
+
+  /** Spark writes a CRC with every page and reads without looking at it. */
+  private static final String PAGE_CHECKSUMS = "parquet.page.verify-checksum.enabled";
+
   private static final Pattern GLOB = Pattern.compile("[^/]*[*?\\[{].*");
 
   public TableSource {
@@ -38,7 +42,8 @@ public record TableSource(String option, String path, String format, Map<String,
   }
 
   /**
-   * The table, not read yet. CSV has a header and inferred types unless the options say otherwise.
+   * The table, not read yet. CSV has a header and inferred types, and the pages of Parquet are held
+   * against their checksums, unless the options say otherwise.
    *
    * @throws InvalidInputException if the path does not exist or the source cannot be opened
    */
@@ -76,12 +81,15 @@ public record TableSource(String option, String path, String format, Map<String,
     return format.equals("csv");
   }
 
-  /** The options with the defaults of CSV; the caller's own, case does not count in keys. */
+  /** The options with Lethe's defaults; the caller's own, case does not count in keys. */
   Map<String, String> settings() {
     Map<String, String> settings = new TreeMap<>(String.CASE_INSENSITIVE_ORDER);
     if (isCsv()) {
       settings.put("header", "true");
       settings.put("inferSchema", "true");
+    }
+    if (format.equals("parquet")) {
+      settings.put(PAGE_CHECKSUMS, "true");
     }
     settings.putAll(options);
     return settings;

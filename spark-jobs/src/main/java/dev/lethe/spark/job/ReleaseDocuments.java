@@ -2,7 +2,6 @@ package dev.lethe.spark.job;
 
 import dev.lethe.core.certify.LossPerturbation;
 import dev.lethe.core.linalg.Vectors;
-import dev.lethe.core.model.ExampleBlock;
 import dev.lethe.core.objective.KeptSums;
 import dev.lethe.core.objective.Objective;
 import dev.lethe.core.solver.LinearSolver;
@@ -30,7 +29,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
-import org.apache.spark.api.java.JavaRDD;
+import java.util.function.Supplier;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.jspecify.annotations.Nullable;
@@ -277,20 +276,29 @@ record ReleaseDocuments(
         rows == null
             ? null
             : digest(
-                ExampleTable.blocks(
-                    ExampleTable.examples(rows, model().columns(label)),
+                () ->
+                    DataDigest.of(
+                        ExampleTable.blocks(
+                            ExampleTable.examples(rows, model().columns(label)),
+                            model().linear().features(),
+                            new BitSet()),
+                        model().linear().features(),
+                        key)),
+        // a block that was lost has been read again: it must be what was learned from
+        digest(
+            () ->
+                DataDigest.of(
+                    problem.examples().blocks(),
                     model().linear().features(),
-                    new BitSet()),
-                key),
-        digest(problem.examples().blocks(), key));
+                    key,
+                    problem.statistics())));
   }
 
-  private DataDigest digest(JavaRDD<ExampleBlock> examples, VaultKey key) {
+  private DataDigest digest(Supplier<DataDigest> pass) {
     progress.phase("keyed digest of the data");
     correction.spark().sparkContext().setJobDescription(progress.description());
     try {
-      return SparkFailures.sanitized(
-          correction.place(), () -> DataDigest.of(examples, model().linear().features(), key));
+      return SparkFailures.sanitized(correction.place(), pass);
     } finally {
       correction.spark().sparkContext().setJobDescription(null);
     }

@@ -135,7 +135,7 @@ public final class RequestReader {
     return switch (token) {
       case START_OBJECT -> mapping(place, at, depth);
       case START_ARRAY -> sequence(place, at, depth);
-      case VALUE_STRING -> new Text(parser.getText(), at);
+      case VALUE_STRING -> new Text(unicode(parser.getText(), place, at), at);
       case VALUE_NUMBER_INT, VALUE_NUMBER_FLOAT -> new Number(number(), at);
       case VALUE_NULL -> new Other("empty (null)", at);
       case VALUE_TRUE, VALUE_FALSE -> new Other("a boolean", at);
@@ -157,13 +157,21 @@ public final class RequestReader {
     while (parser.nextToken() != JsonToken.END_OBJECT) {
       JsonLocation keyAt = parser.currentTokenLocation();
       refuseYamlExtras(place, keyAt);
-      String key = parser.currentName();
+      String key = unicode(parser.currentName(), place, keyAt);
       if (entries.containsKey(key)) {
         throw bad(place, keyAt, name(key) + " is given twice");
       }
       entries.put(key, node(parser.nextToken(), child(place, key), depth + 1));
     }
     return new Mapping(entries, at);
+  }
+
+  /** Half a surrogate pair, which an escape can write, is no text that has a form in UTF-8. */
+  private String unicode(String text, String place, JsonLocation at) {
+    if (!StandardCharsets.UTF_8.newEncoder().canEncode(text)) {
+      throw bad(place, at, "has half a surrogate pair (\\ud800 to \\udfff), which is no character");
+    }
+    return text;
   }
 
   private Sequence sequence(String place, JsonLocation at, int depth) throws IOException {

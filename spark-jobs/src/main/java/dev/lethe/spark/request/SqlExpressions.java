@@ -8,11 +8,11 @@ import java.util.HexFormat;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.Set;
 import java.util.function.Consumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -21,10 +21,10 @@ import org.apache.spark.sql.catalyst.analysis.FunctionRegistry;
 import org.apache.spark.sql.catalyst.analysis.Star;
 import org.apache.spark.sql.catalyst.analysis.UnresolvedFunction;
 import org.apache.spark.sql.catalyst.expressions.Alias;
+import org.apache.spark.sql.catalyst.expressions.ArrayAggregate;
 import org.apache.spark.sql.catalyst.expressions.Attribute;
 import org.apache.spark.sql.catalyst.expressions.Cast;
 import org.apache.spark.sql.catalyst.expressions.Expression;
-import org.apache.spark.sql.catalyst.expressions.ExpressionInfo;
 import org.apache.spark.sql.catalyst.expressions.Generator;
 import org.apache.spark.sql.catalyst.expressions.Literal;
 import org.apache.spark.sql.catalyst.expressions.PlanExpression;
@@ -36,8 +36,10 @@ import org.apache.spark.sql.catalyst.parser.CatalystSqlParser;
 import org.apache.spark.sql.catalyst.parser.ParseException;
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
 import org.apache.spark.sql.functions;
+import org.apache.spark.sql.types.BooleanType;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DateType;
+import org.apache.spark.sql.types.NumericType;
 import org.apache.spark.sql.types.StringType;
 import org.apache.spark.sql.types.StructType;
 import org.apache.spark.sql.types.TimestampNTZType;
@@ -49,13 +51,14 @@ import scala.jdk.javaapi.CollectionConverters;
  * Decides whether a SQL expression of a request may run. The expression must be a function of the
  * original row alone: the same row gives the same value today, tomorrow and on every executor.
  *
- * <p>Two checks. On the parse tree: every function is one of Spark's built-in ones in an allowed
- * group (so that a function which a later Spark adds in another group is refused, not admitted) and
- * none is on the list of those that depend on chance, time, session or input file; no subquery,
- * alias, star, window or parameter. On the tree that Spark resolves against an empty table with the
- * columns of the data: the expression is deterministic, no user-defined function or session
- * variable hides behind a built-in name or a column name, and no constant is turned into a date by
- * a word that means the present ({@code 'now'}, {@code 'today'}, ...).
+ * <p>Two checks. On the parse tree: every function is one of {@link SqlFunctions#ALLOWED}, so that
+ * one which a later Spark adds is refused; every other node is an operator, a literal or a name, no
+ * subquery, alias, star, window, identifier clause or parameter; and {@link SqlBounds} are kept. On
+ * the tree that Spark resolves against an empty table with the columns of the data: the expression
+ * is deterministic, every node is Spark's own, no user-defined function or session variable hides
+ * behind a built-in name or a column name, and no constant is turned into a date by a word that
+ * means the present ({@code 'now'}, {@code 'today'}, ...). Text that Spark's parser would replace
+ * before it parses ({@code ${env:HOME}}) is refused: the two checks would see two expressions.
  *
  * <p>What remains dependent on the session, as in every Spark SQL statement, is {@code
  * spark.sql.session.timeZone} and {@code spark.sql.ansi.enabled}.
@@ -64,70 +67,13 @@ import scala.jdk.javaapi.CollectionConverters;
  * and the name of a built-in function.
  */
 final class SqlExpressions {
-  private static final Set<String> ALLOWED_GROUPS =
-      Set.of(
-          "array_funcs",
-          "bitwise_funcs",
-          "collection_funcs",
-          "conditional_funcs",
-          "conversion_funcs",
-          "datetime_funcs",
-          "hash_funcs",
-          "json_funcs",
-          "lambda_funcs",
-          "map_funcs",
-          "math_funcs",
-          "predicate_funcs",
-          "string_funcs",
-          "struct_funcs",
-          "url_funcs");
-
-  /** Functions that are refused by name, whatever their group, and why. */
-  private static final Map<String, String> REFUSED =
-      Map.ofEntries(
-          Map.entry("rand", "is not deterministic"),
-          Map.entry("randn", "is not deterministic"),
-          Map.entry("random", "is not deterministic"),
-          Map.entry("randstr", "is not deterministic"),
-          Map.entry("uniform", "is not deterministic"),
-          Map.entry("uuid", "is not deterministic"),
-          Map.entry("shuffle", "is not deterministic"),
-          Map.entry("monotonically_increasing_id", "is not deterministic"),
-          Map.entry("spark_partition_id", "is not deterministic"),
-          Map.entry("input_file_name", "depends on the input file"),
-          Map.entry("input_file_block_start", "depends on the input file"),
-          Map.entry("input_file_block_length", "depends on the input file"),
-          Map.entry("now", "depends on the current time"),
-          Map.entry("curdate", "depends on the current time"),
-          Map.entry("current_date", "depends on the current time"),
-          Map.entry("current_time", "depends on the current time"),
-          Map.entry("current_timestamp", "depends on the current time"),
-          Map.entry("localtimestamp", "depends on the current time"),
-          Map.entry("current_timezone", "depends on the session"),
-          Map.entry("current_user", "depends on the session"),
-          Map.entry("current_catalog", "depends on the session"),
-          Map.entry("current_database", "depends on the session"),
-          Map.entry("current_schema", "depends on the session"),
-          Map.entry("session_user", "depends on the session"),
-          Map.entry("user", "depends on the session"),
-          Map.entry("version", "depends on the session"),
-          Map.entry("reflect", "calls arbitrary code"),
-          Map.entry("try_reflect", "calls arbitrary code"),
-          Map.entry("java_method", "calls arbitrary code"),
-          Map.entry("raise_error", "raises an error"),
-          Map.entry("assert_true", "raises an error"),
-          Map.entry("window", "is not a function of one row"),
-          Map.entry("session_window", "is not a function of one row"),
-          Map.entry("window_time", "is not a function of one row"),
-          Map.entry("json_tuple", "yields several columns"));
-
-  private static final Map<String, String> GROUP_COMPLAINTS =
-      Map.of(
-          "agg_funcs", "is an aggregate",
-          "window_funcs", "is a window function",
-          "generator_funcs", "yields several rows");
-
   private static final int MAX_NESTING = 100;
+
+  /** The nodes of a parse tree that name something; the others are built-in expressions. */
+  private static final Set<String> NAMES =
+      Set.of("UnresolvedAttribute", "UnresolvedFunction", "UnresolvedExtractValue");
+
+  private static final String EXPRESSIONS = "org.apache.spark.sql.catalyst.expressions.";
 
   /**
    * Strings, quoted names, comments, words and brackets; possessive, so that it cannot overflow.
@@ -156,12 +102,23 @@ final class SqlExpressions {
    * @throws InvalidInputException if {@code sql} is refused
    */
   static void check(String place, String sql) {
+    if (sql.contains("${")) {
+      throw refuse(
+          place,
+          "'${' is not allowed: Spark would put a setting or an environment variable in its place"
+              + " (in a string, write '$\\u007b')");
+    }
     if (nesting(sql) > MAX_NESTING) {
       throw refuse(place, "nested too deeply; at most " + MAX_NESTING + " levels are allowed");
     }
     Expression tree = parse(place, sql);
     try {
       walk(tree, e -> checkParsed(place, sql, e));
+      SqlBounds.complaint(tree)
+          .ifPresent(
+              complaint -> {
+                throw refuse(place, complaint);
+              });
     } catch (StackOverflowError e) {
       throw refuse(place, "nested too deeply");
     }
@@ -242,6 +199,8 @@ final class SqlExpressions {
           place,
           "a date or time literal must be written in digits, such as DATE '2026-01-31', not as a"
               + " word for the present");
+    } else if (!NAMES.contains(kind) && !e.getClass().getName().startsWith(EXPRESSIONS)) {
+      throw refuse(place, "has a part that is not allowed (" + kind + ")");
     }
   }
 
@@ -253,16 +212,15 @@ final class SqlExpressions {
     if (parts.size() != 1 || !builtin.functionExists(id)) {
       throw refuse(place, "only Spark's built-in functions are allowed" + at(f));
     }
-    ExpressionInfo info = builtin.lookupFunction(id).get();
-    @Nullable String reason = REFUSED.get(name);
+    @Nullable String reason = SqlFunctions.REFUSED.get(name);
     if (reason == null && name.equals("unix_timestamp") && f.arguments().isEmpty()) {
       reason = "without arguments depends on the current time";
     }
     if (reason == null && (f.isDistinct() || f.filter().isDefined())) {
       reason = "is used as an aggregate";
     }
-    if (reason == null && !ALLOWED_GROUPS.contains(info.getGroup())) {
-      reason = GROUP_COMPLAINTS.getOrDefault(info.getGroup(), "is not among the allowed functions");
+    if (reason == null && !SqlFunctions.ALLOWED.contains(name)) {
+      reason = "is not among the allowed functions";
     }
     if (reason != null) {
       throw refuse(
@@ -348,6 +306,15 @@ final class SqlExpressions {
     if (kind.equals("VariableReference")) {
       throw refuse(place, "session variables are not allowed");
     }
+    if (!e.getClass().getName().startsWith(EXPRESSIONS)) {
+      throw refuse(place, "has a part that is not Spark's own (" + kind + ")");
+    }
+    if (e instanceof ArrayAggregate aggregate && !isOfFixedSize(aggregate.zero().dataType())) {
+      throw refuse(
+          place,
+          "aggregate and reduce may gather numbers, booleans, dates and structs of these: a text or"
+              + " an array could double with every element");
+    }
     if (e instanceof PlanExpression
         || e instanceof AggregateFunction
         || e instanceof Generator
@@ -389,6 +356,12 @@ final class SqlExpressions {
         + (condition.isEmpty() ? "no error class" : condition)
         + "); "
         + TableColumns.list(schema);
+  }
+
+  private static boolean isOfFixedSize(DataType type) {
+    return type instanceof StructType struct
+        ? Stream.of(struct.fields()).allMatch(field -> isOfFixedSize(field.dataType()))
+        : type instanceof NumericType || type instanceof BooleanType || isDateTime(type);
   }
 
   private static boolean isDateTime(DataType type) {

@@ -13,7 +13,7 @@ import org.junit.jupiter.api.Test;
 
 /** The examples of docs/requests.md are requests. */
 class RequestDocTest {
-  private static String doc() throws IOException {
+  static String doc() throws IOException {
     Path folder = Path.of("").toAbsolutePath();
     while (!Files.exists(folder.resolve("docs/requests.md"))) {
       folder = folder.getParent();
