@@ -55,12 +55,12 @@ class SealedFilesTest {
   void unseal_whatWasSealed_isTheSameUntilItsKeyIsDestroyed(String scheme, boolean encrypted)
       throws IOException {
     vault(scheme, encrypted).seal(NAME, CONTENT, "hr-1");
-    vault(scheme, encrypted).seal("checkpoints/run-7/theta", new byte[0], "run-7");
+    vault(scheme, encrypted).seal("drafts/run-7/theta", new byte[0], "run-7");
 
     Vault vault = vault(scheme, encrypted);
     assertThat(vault.isSealed(NAME)).isTrue();
     assertThat(vault.unseal(NAME, "hr-1")).get().isEqualTo(CONTENT);
-    assertThat(vault.unseal("checkpoints/run-7/theta", "run-7")).get().isEqualTo(new byte[0]);
+    assertThat(vault.unseal("drafts/run-7/theta", "run-7")).get().isEqualTo(new byte[0]);
     assertThat(Files.readString(file(NAME), StandardCharsets.ISO_8859_1)).doesNotContain("u-47");
     assertThat(vault.isShredded("hr-1")).isFalse();
     byte[] key = Files.readAllBytes(file("keys/hr-1.key"));
@@ -84,7 +84,7 @@ class SealedFilesTest {
           .hasMessageContaining("has been destroyed");
     }
     assertThat(vault.unseal("requests/none", "hr-1")).isEmpty();
-    assertThat(vault.unseal("checkpoints/run-7/theta", "run-7")).isPresent();
+    assertThat(vault.unseal("drafts/run-7/theta", "run-7")).isPresent();
     for (Path left : files()) {
       assertThat(Files.readAllBytes(left)).as(left.toString()).isNotEqualTo(key);
     }
