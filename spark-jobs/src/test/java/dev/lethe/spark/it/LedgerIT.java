@@ -49,9 +49,10 @@ class LedgerIT {
     ClusterIT.assertCertified(disturbed.resolve("ledger/versions/000001"));
     assertThat(EvidenceFile.in(disturbed.resolve("vault")).theta())
         .isEqualTo(EvidenceFile.in(undisturbed.resolve("vault")).theta());
-    assertThat(Files.exists(disturbed.resolve("vault/checkpoints"))
-            ? List.of(disturbed.resolve("vault/checkpoints").toFile().list())
-            : List.of())
+    assertThat(
+            Files.exists(disturbed.resolve("vault/checkpoints"))
+                ? List.of(disturbed.resolve("vault/checkpoints").toFile().list())
+                : List.of())
         .isEmpty();
     Submission.Result verified =
         pima.spark()

@@ -53,7 +53,7 @@ class SettingsTest {
 
   @Test
   void reference_everyKey_isThereAndIsRead() throws Exception {
-    Pattern key = Pattern.compile("^(?:# ?)*\\s*([a-z-]+):(?:\\s.*)?$");
+    Pattern key = Pattern.compile("^[\\s#]*([a-z-]+):(?:\\s.*)?$");
     Set<String> described = new TreeSet<>();
     for (String line : reference()) {
       Matcher matcher = key.matcher(line);
@@ -139,7 +139,9 @@ class SettingsTest {
 
   @Property(tries = 5000)
   void read_anyDamage_isRefusedOrMeansSomething(
-      @ForAll @IntRange(max = 200) int at, @ForAll byte with, @ForAll @IntRange(max = 3) int length) {
+      @ForAll @IntRange(max = 200) int at,
+      @ForAll byte with,
+      @ForAll @IntRange(max = 3) int length) {
     byte[] content = (REQUIRED + "budget: {epsilon: 1, delta: 1.0e-5}\n").getBytes(UTF_8);
     for (int i = 0; i < length; i++) {
       content[(at + i) % content.length] = (byte) (with + 31 * i);
