@@ -9,9 +9,9 @@ import java.util.Arrays;
  * <p>Parameters as Lethe orders them: margin by margin the coefficients and the intercept, then the
  * scale.
  */
-final class Retrainer {
+public final class Retrainer {
   /** A loss of its outputs: value, gradient and Hessian, straight from the formulas. */
-  interface Loss {
+  public interface Loss {
     int margins();
 
     default int scalars() {
@@ -24,7 +24,7 @@ final class Retrainer {
   }
 
   /** A loss of one margin. */
-  interface Scalar {
+  public interface Scalar {
     double at(double s, double y);
   }
 
@@ -48,7 +48,7 @@ final class Retrainer {
     };
   }
 
-  static final Loss LOGISTIC =
+  public static final Loss LOGISTIC =
       of(
           (s, y) -> Math.log(1 + Math.exp(s)) - y * s,
           (s, y) -> 1 / (1 + Math.exp(-s)) - y,
@@ -189,7 +189,7 @@ final class Retrainer {
    * @param lambda of the mean form, one for each feature
    * @param removed features whose coefficient is 0
    */
-  Retrainer(
+  public Retrainer(
       Loss loss,
       double[][] x,
       double[] y,
@@ -207,7 +207,7 @@ final class Retrainer {
   }
 
   /** The weighted standard deviation of a column; the denominator is W, or W - sum w^2 / W. */
-  static double deviation(double[] values, double[] w, boolean unbiased) {
+  public static double deviation(double[] values, double[] w, boolean unbiased) {
     double total = Arrays.stream(w).sum();
     double mean = 0;
     double squares = 0;
@@ -297,7 +297,7 @@ final class Retrainer {
   }
 
   /** The minimiser, its gradient below 1e-12. */
-  double[] minimum() {
+  public double[] minimum() {
     int p = loss.margins() * stride() + loss.scalars();
     double[] theta = new double[p];
     if (loss.scalars() > 0) {
