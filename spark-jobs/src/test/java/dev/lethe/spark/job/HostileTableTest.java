@@ -255,21 +255,21 @@ class HostileTableTest {
             Expected.REFUSED,
             place -> two(place, t -> t.withColumn("hours", expr("concat('Xanadu', hours)"))),
             List.of(),
-            List.of());
+            List.of()));
     cases.add(
         new Case(
             "files of two schemas: a feature of doubles",
             Expected.EITHER,
             place -> two(place, t -> t.withColumn("hours", expr("double(hours)"))),
             List.of(),
-            List.of());
+            List.of()));
     cases.add(
         new Case(
             "files of two schemas: a feature missing",
             Expected.REFUSED,
             place -> two(place, t -> t.drop("age")),
             List.of(),
-            List.of());
+            List.of()));
     cases.add(
         new Case(
             "files of two schemas: one more column",
