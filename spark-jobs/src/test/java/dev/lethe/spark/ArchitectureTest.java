@@ -63,7 +63,22 @@ class ArchitectureTest {
 
   @ArchTest
   static final ArchRule jobIsBelowCli =
-      mayUse("job", "ml", "data", "featurizer", "request", "certificate", "operator");
+      mayUse("job", "ml", "data", "featurizer", "request", "certificate", "operator", "metrics");
+
+  @ArchTest static final ArchRule metricsNameVerdictsOnly = mayUse("metrics", "certificate");
+
+  /** Without the plugin nothing loads the classes of Spark's metrics library. */
+  @ArchTest
+  static final ArchRule metricsLibraryInPluginOnly =
+      noClasses()
+          .that()
+          .doNotHaveSimpleName("LethePlugin")
+          .should()
+          .dependOnClassesThat()
+          .resideInAPackage("com.codahale..")
+          .orShould()
+          .dependOnClassesThat()
+          .haveSimpleName("LethePlugin");
 
   @ArchTest static final ArchRule torchUsesCoreOnly = mayUse("torch");
 

@@ -67,8 +67,9 @@ public final class UnlearnJob {
    * @throws InvalidInputException if something given cannot be used; nothing is written then
    */
   public Result run(Request request, String name) throws IOException {
-    Progress progress = Progress.onTerminal("Lethe unlearn " + request.id());
-    try (Release release = Release.open(spark, options.out(), options.vault(), options.sources())) {
+    Progress progress = Progress.onTerminal(spark, "Lethe unlearn " + request.id());
+    try (LogContext log = LogContext.request(spark, request.id());
+        Release release = Release.open(spark, options.out(), options.vault(), options.sources())) {
       LoadedModel model = LoadedModel.load(spark, "--model", options.model());
       GivenTables tables = options.state() ? options.tables().lookedUp(spark) : options.tables();
       ModelCorrection correction =

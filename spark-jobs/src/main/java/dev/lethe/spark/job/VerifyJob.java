@@ -61,6 +61,14 @@ public final class VerifyJob {
         Certificate.read(
             InputFile.read(spark, "--certificate", options.certificate(), Integer.MAX_VALUE),
             options.certificate());
+    try (LogContext log = LogContext.request(spark, certificate.requestId())) {
+      return run(certificate, request, name);
+    }
+  }
+
+  private Result run(
+      Certificate certificate, Function<Certificate, @Nullable Request> request, String name)
+      throws IOException {
     ModelDigest digest =
         ModelDigest.of(spark.sparkContext().hadoopConfiguration(), options.model());
     if (!digest.equals(certificate.modelDigest())) {
@@ -77,7 +85,7 @@ public final class VerifyJob {
                 ? null
                 : confidential(
                     certificate, model, options.vault(), request.apply(certificate), name))
-        .run(Progress.onTerminal("Lethe verify " + certificate.requestId()));
+        .run(Progress.onTerminal(spark, "Lethe verify " + certificate.requestId()));
   }
 
   /** What the vault has, and what it is compared with. */
