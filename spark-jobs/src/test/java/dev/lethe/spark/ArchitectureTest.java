@@ -63,13 +63,28 @@ class ArchitectureTest {
 
   @ArchTest
   static final ArchRule jobIsBelowCli =
-      mayUse("job", "ml", "data", "featurizer", "request", "certificate", "operator");
+      mayUse("job", "ml", "data", "featurizer", "request", "certificate", "operator", "metrics");
+
+  @ArchTest static final ArchRule metricsNameVerdictsOnly = mayUse("metrics", "certificate");
+
+  /** Without the plugin nothing loads the classes of Spark's metrics library. */
+  @ArchTest
+  static final ArchRule metricsLibraryInPluginOnly =
+      noClasses()
+          .that()
+          .doNotHaveSimpleName("LethePlugin")
+          .should()
+          .dependOnClassesThat()
+          .resideInAPackage("com.codahale..")
+          .orShould()
+          .dependOnClassesThat()
+          .haveSimpleName("LethePlugin");
 
   @ArchTest static final ArchRule ledgerIsPublic = mayUse("ledger", "request", "certificate");
 
   @ArchTest
   static final ArchRule removalIsBelowCli =
-      mayUse("removal", "ledger", "job", "data", "request", "certificate");
+      mayUse("removal", "ledger", "job", "data", "request", "certificate", "metrics");
 
   @ArchTest static final ArchRule torchUsesCoreOnly = mayUse("torch");
 

@@ -31,8 +31,9 @@ public final class JobLog extends SparkListener implements AutoCloseable {
   /**
    * @param description empty if there is none
    * @param recordsRead from files or from cached partitions
+   * @param request that its log lines are about; empty if there is none
    */
-  public record Job(int id, String description, long recordsRead) {}
+  public record Job(int id, String description, long recordsRead, String request) {}
 
   private JobLog(SparkContext context) {
     this.context = context;
@@ -56,7 +57,8 @@ public final class JobLog extends SparkListener implements AutoCloseable {
   @Override
   public synchronized void onJobStart(SparkListenerJobStart start) {
     String description = start.properties().getProperty(DESCRIPTION, "");
-    jobs.put(start.jobId(), new Job(start.jobId(), description, 0));
+    String request = start.properties().getProperty("mdc.lethe.request", "");
+    jobs.put(start.jobId(), new Job(start.jobId(), description, 0, request));
     for (StageInfo stage : CollectionConverters.asJava(start.stageInfos())) {
       jobOfStage.put(stage.stageId(), start.jobId());
     }
@@ -67,7 +69,8 @@ public final class JobLog extends SparkListener implements AutoCloseable {
     Integer job = jobOfStage.get(end.stageId());
     if (job != null) {
       long read = end.taskMetrics().inputMetrics().recordsRead();
-      jobs.computeIfPresent(job, (id, j) -> new Job(id, j.description(), j.recordsRead() + read));
+      jobs.computeIfPresent(
+          job, (id, j) -> new Job(id, j.description(), j.recordsRead() + read, j.request()));
     }
   }
 

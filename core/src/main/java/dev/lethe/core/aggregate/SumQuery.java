@@ -59,6 +59,11 @@ public final class SumQuery implements Serializable {
     return new SumQuery(Kind.HESSIAN_VECTOR, point, new double[][] {direction}, 1);
   }
 
+  /** Whether it is a product of the Hessian and one vector. */
+  public boolean isHessianVector() {
+    return kind == Kind.HESSIAN_VECTOR;
+  }
+
   /** For a {@link HessianSketchAggregator}. */
   public static SumQuery hessianSketch(Point point, double[][] directions) {
     return new SumQuery(Kind.HESSIAN_SKETCH, point, directions, 1);

@@ -160,11 +160,11 @@ public final class LinearEstimator extends Estimator implements DefaultParamsWri
     return (Model)
         reached(
             Training.anew(trainable(), objective(false), dataset.toDF(), "data")
-                .run(solving.settings(this), progress()));
+                .run(solving.settings(this), progress(dataset.sparkSession())));
   }
 
-  private Progress progress() {
-    return Progress.quiet("Lethe fit " + uid);
+  private Progress progress(SparkSession spark) {
+    return Progress.quiet(spark, "Lethe fit " + uid);
   }
 
   /** The model, where the gradient norm was reached. */
@@ -223,7 +223,7 @@ public final class LinearEstimator extends Estimator implements DefaultParamsWri
                       objective(true),
                       "data",
                       solving.settings(this),
-                      progress(),
+                      progress(spark),
                       path));
     } catch (InvalidInputException e) {
       throw ParamNames.in(e);

@@ -395,7 +395,7 @@ public final class Unlearner extends JavaParams {
                           data.session(), state, model, data.tables(), valueOf(labelCol))
                       : null);
           CorrectedModel corrected =
-              correction.run(Progress.quiet("Lethe unlearn " + request.id()));
+              correction.run(Progress.quiet(data.session(), "Lethe unlearn " + request.id()));
           return UnlearnedModel.of(data.session(), corrected);
         });
   }
@@ -457,7 +457,7 @@ public final class Unlearner extends JavaParams {
         spark,
         () ->
             new Verification(spark, certificate, loaded, loaded.parametersDigest(), null)
-                .run(Progress.quiet("Lethe verify " + certificate.requestId()))
+                .run(Progress.quiet(spark, "Lethe verify " + certificate.requestId()))
                 .checks());
   }
 
@@ -495,7 +495,7 @@ public final class Unlearner extends JavaParams {
                         unlearned.corrected().earlier(),
                         null,
                         getPartitions()))
-                .run(Progress.quiet("Lethe verify " + certificate.requestId()))
+                .run(Progress.quiet(data.session(), "Lethe verify " + certificate.requestId()))
                 .checks());
   }
 
@@ -741,7 +741,7 @@ public final class Unlearner extends JavaParams {
       EarlierRelease earlier,
       TrainingData data,
       @Nullable UnlearnRequest request) {
-    Progress progress = Progress.quiet("Lethe train");
+    Progress progress = Progress.quiet(data.session(), "Lethe train");
     return within(
         data.session(),
         () -> {

@@ -65,10 +65,11 @@ public final class ApplyJob {
    */
   public Result run() throws IOException {
     Request request = options.request().read(spark);
-    Progress progress = Progress.onTerminal("Lethe apply " + request.id());
-    try (AtomicPublication publication =
-        AtomicPublication.begin(
-            spark.sparkContext().hadoopConfiguration(), options.out(), options.sources())) {
+    Progress progress = Progress.onTerminal(spark, "Lethe apply " + request.id());
+    try (LogContext log = LogContext.request(spark, request.id());
+        AtomicPublication publication =
+            AtomicPublication.begin(
+                spark.sparkContext().hadoopConfiguration(), options.out(), options.sources())) {
       LoadedModel model =
           options.model() == null ? null : LoadedModel.load(spark, "--model", options.model());
       CorrectedTable table =

@@ -138,7 +138,7 @@ record BoundedChange(
             ExampleTable.orderedBlocksInPlace(
                 ExampleTable.examples(rows, columns), features, change.removedSlots()),
             features,
-            progress::description),
+            progress),
         point);
   }
 }

@@ -89,9 +89,7 @@ final class CachedExamples implements AutoCloseable {
                       blockRows));
       blocks.persist(StorageLevel.MEMORY_AND_DISK());
       return new CachedExamples(
-          blocks,
-          new DistributedExamples(blocks, features, progress::description),
-          () -> storage(blocks));
+          blocks, new DistributedExamples(blocks, features, progress), () -> storage(blocks));
     } finally {
       context.setJobDescription(null);
     }

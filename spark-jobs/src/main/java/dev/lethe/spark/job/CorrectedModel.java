@@ -12,6 +12,7 @@ import dev.lethe.spark.certificate.Evidence;
 import dev.lethe.spark.certificate.ModelDigest;
 import dev.lethe.spark.certificate.Reason;
 import dev.lethe.spark.certificate.VaultKey;
+import dev.lethe.spark.metrics.LetheMetrics;
 import dev.lethe.spark.request.CertificateTerms;
 import dev.lethe.spark.request.Method;
 import dev.lethe.spark.request.Request;
@@ -244,6 +245,7 @@ public final class CorrectedModel implements AutoCloseable {
     List<String> said = new ArrayList<>(notes());
     said.addAll(release.notes());
     release.commit(saved, evidence);
+    LetheMetrics.get().released(saved.verdict());
     if (siblings != null) {
       siblings.published(model, release.model(), digest);
     }

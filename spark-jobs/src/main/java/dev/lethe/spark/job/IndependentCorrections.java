@@ -93,7 +93,9 @@ final class IndependentCorrections {
     for (int i : alone) {
       ModelCorrection correction = corrections.get(i);
       try (CorrectedModel model =
-          correction.run(Progress.onTerminal("Lethe unlearn " + correction.request().id()))) {
+          correction.run(
+              Progress.onTerminal(
+                  correction.spark(), "Lethe unlearn " + correction.request().id()))) {
         listener.answered(i, model);
       } catch (InvalidInputException e) {
         listener.refused(i, e);
@@ -294,7 +296,8 @@ final class IndependentCorrections {
   }
 
   private static Progress quiet(Member member) {
-    return Progress.quiet("Lethe unlearn " + member.correction().request().id());
+    ModelCorrection correction = member.correction();
+    return Progress.among(correction.spark(), "Lethe unlearn " + correction.request().id());
   }
 
   private static CorrectedProblem problem(

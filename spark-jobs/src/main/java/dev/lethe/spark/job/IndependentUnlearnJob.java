@@ -115,7 +115,7 @@ public final class IndependentUnlearnJob {
     }
     SiblingModels siblings = new SiblingModels(spark);
     Progress progress =
-        Progress.onTerminal("Lethe unlearn " + corrections.size() + " independent requests");
+        Progress.onTerminal(spark, "Lethe unlearn " + corrections.size() + " independent requests");
     new IndependentCorrections(corrections, progress)
         .run(
             new IndependentCorrections.Listener() {

@@ -11,10 +11,12 @@ public final class LetheSession implements AutoCloseable {
 
   private final SparkSession spark;
   private final boolean owned;
+  private final LogContext log;
 
   private LetheSession(SparkSession spark, boolean owned) {
     this.spark = spark;
     this.owned = owned;
+    this.log = LogContext.application(spark);
   }
 
   /**
@@ -48,6 +50,7 @@ public final class LetheSession implements AutoCloseable {
   /** Stops Spark if this session started it. */
   @Override
   public void close() {
+    log.close();
     if (owned) {
       spark.stop();
     }

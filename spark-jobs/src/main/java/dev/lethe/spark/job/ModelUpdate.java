@@ -220,7 +220,7 @@ record ModelUpdate(
             ExampleTable.blocks(
                 ExampleTable.examples(all, columns), features, change.removedEarlier()),
             features,
-            progress::description);
+            progress);
     return penalty(
         CachedExamples.statistics(original, model.linear().loss(), columns, correction.place()));
   }

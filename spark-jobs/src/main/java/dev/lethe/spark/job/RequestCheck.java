@@ -73,7 +73,7 @@ public final class RequestCheck {
     UnlearnJob.correction(
             spark, options, model, earlier, null, options.tables(), request, name, null)
         .checked()
-        .inspect(Progress.quiet("Lethe run, checking " + request.id()), options.place());
+        .inspect(Progress.quiet(spark, "Lethe run, checking " + request.id()), options.place());
   }
 
   /**

@@ -167,7 +167,7 @@ final class SharedRows implements AutoCloseable {
   /** Sums over the examples of each request that was added. */
   SharedExamples sums() {
     return new SharedExamples(
-        shared.blocks(), own.stream().map(CachedExamples::blocks).toList(), progress::description);
+        shared.blocks(), own.stream().map(CachedExamples::blocks).toList(), progress);
   }
 
   /** Counts and moments of a request's examples, zeros in columns that it removes. */

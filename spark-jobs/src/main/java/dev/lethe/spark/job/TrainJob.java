@@ -79,7 +79,7 @@ public final class TrainJob {
    */
   public Result run() throws IOException {
     long begin = System.nanoTime();
-    Progress progress = Progress.onTerminal("Lethe train");
+    Progress progress = Progress.onTerminal(spark, "Lethe train");
     try (AtomicPublication publication =
         AtomicPublication.begin(configuration(), options.out(), options.sources())) {
       double @Nullable [] compared = compared();

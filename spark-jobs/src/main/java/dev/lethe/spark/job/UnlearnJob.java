@@ -118,9 +118,10 @@ public final class UnlearnJob {
       ModelCorrection.@Nullable Resuming resuming,
       @Nullable String certificateId)
       throws IOException {
-    Progress progress = Progress.onTerminal("Lethe unlearn " + request.id());
-    try (Release release =
-        Release.open(spark, options.out(), options.vault(), keys, options.sources())) {
+    Progress progress = Progress.onTerminal(spark, "Lethe unlearn " + request.id());
+    try (LogContext log = LogContext.request(spark, request.id());
+        Release release =
+            Release.open(spark, options.out(), options.vault(), keys, options.sources())) {
       LoadedModel model = LoadedModel.load(spark, "--model", options.model());
       GivenTables tables = options.state() ? options.tables().lookedUp(spark) : options.tables();
       ModelCorrection correction =

@@ -76,7 +76,10 @@ public final class VerifyJob {
     byte[] document =
         InputFile.read(spark, "--certificate", options.certificate(), Integer.MAX_VALUE);
     Certificate certificate = Certificate.read(document, options.certificate());
-    Result result = verified(certificate, request, name);
+    Result result;
+    try (LogContext log = LogContext.request(spark, certificate.requestId())) {
+      result = verified(certificate, request, name);
+    }
     String file = options.certificate() + Release.SIGNATURE;
     byte[] signature = signature(file);
     if (keys.signer() == null) {
@@ -136,7 +139,7 @@ public final class VerifyJob {
                 ? null
                 : confidential(
                     certificate, model, options.vault(), request.apply(certificate), name))
-        .run(Progress.onTerminal("Lethe verify " + certificate.requestId()));
+        .run(Progress.onTerminal(spark, "Lethe verify " + certificate.requestId()));
   }
 
   /** What the vault has, and what it is compared with. */

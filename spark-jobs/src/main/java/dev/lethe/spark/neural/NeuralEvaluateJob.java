@@ -54,7 +54,7 @@ public final class NeuralEvaluateJob {
    */
   public Result run() {
     Libtorch.require();
-    Progress progress = Progress.onTerminal("Lethe neural evaluate");
+    Progress progress = Progress.onTerminal(spark, "Lethe neural evaluate");
     Network network = Network.load(spark, "--model", options.model());
     try (OpenNetwork open = new OpenNetwork(spark, network, any -> true, progress::description)) {
       @Nullable Canary canary = canary(spark, options.canary());

@@ -56,7 +56,7 @@ public final class NeuralTrainJob {
   public Result run() {
     Libtorch.require();
     long begin = System.nanoTime();
-    Progress progress = Progress.onTerminal("Lethe neural train");
+    Progress progress = Progress.onTerminal(spark, "Lethe neural train");
     try (AtomicPublication publication =
         AtomicPublication.begin(
             spark.sparkContext().hadoopConfiguration(), options.out(), options.table().path())) {

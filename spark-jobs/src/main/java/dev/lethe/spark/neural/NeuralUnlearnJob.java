@@ -9,6 +9,7 @@ import dev.lethe.core.neural.TypicalOdds;
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.certificate.AtomicPublication;
 import dev.lethe.spark.job.BuildInfo;
+import dev.lethe.spark.job.LogContext;
 import dev.lethe.spark.job.Progress;
 import dev.lethe.spark.job.SparkFailures;
 import dev.lethe.spark.neural.NeuralUnlearnOptions.Method;
@@ -54,13 +55,14 @@ public final class NeuralUnlearnJob {
     Libtorch.require();
     Request request = options.request().read(spark);
     requireForNetworks(request);
-    Progress progress = Progress.onTerminal("Lethe neural unlearn " + request.id());
-    try (AtomicPublication publication =
-        AtomicPublication.begin(
-            spark.sparkContext().hadoopConfiguration(),
-            options.out(),
-            options.model(),
-            options.table().path())) {
+    Progress progress = Progress.onTerminal(spark, "Lethe neural unlearn " + request.id());
+    try (LogContext log = LogContext.request(spark, request.id());
+        AtomicPublication publication =
+            AtomicPublication.begin(
+                spark.sparkContext().hadoopConfiguration(),
+                options.out(),
+                options.model(),
+                options.table().path())) {
       Network network = Network.load(spark, "--model", options.model());
       @Nullable Canary canary = NeuralEvaluateJob.canary(spark, options.canary());
       Dataset<Row> table = options.table().read(spark);

@@ -18,7 +18,6 @@ import dev.lethe.core.objective.ExampleSums;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.function.Supplier;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 
@@ -31,18 +30,17 @@ public final class DistributedExamples implements ExampleSums {
   private final JavaSparkContext context;
   private final JavaRDD<ExampleBlock> blocks;
   private final int features;
-  private final Supplier<String> description;
+  private final PassObserver observer;
 
   /**
    * @param blocks ordered within each partition
-   * @param description begins every job description of these passes; no personal data
+   * @param observer words the job descriptions of these passes
    */
-  public DistributedExamples(
-      JavaRDD<ExampleBlock> blocks, int features, Supplier<String> description) {
+  public DistributedExamples(JavaRDD<ExampleBlock> blocks, int features, PassObserver observer) {
     this.context = JavaSparkContext.fromSparkContext(blocks.context());
     this.blocks = blocks;
     this.features = features;
-    this.description = description;
+    this.observer = observer;
   }
 
   /** What a pass makes of its arguments: a new aggregator for each partition. */
@@ -174,11 +172,15 @@ public final class DistributedExamples implements ExampleSums {
 
   private <T extends Serializable, A extends Aggregator<A>> A pass(
       String what, T arguments, AggregatorFactory<T, A> factory) {
-    context.sc().setJobDescription(description.get() + ": " + what);
+    context.sc().setJobDescription(observer.description() + ": " + what);
     A zero = factory.create(arguments);
+    long begin = System.nanoTime();
     Sent<T> sent = Sent.of(context, arguments, zero.bytes());
     try {
-      return OrderedAggregation.run(blocks, new PartitionSum<>(sent, factory), zero);
+      A sum = OrderedAggregation.run(blocks, new PartitionSum<>(sent, factory), zero);
+      observer.passed(
+          sum instanceof HessianVectorAggregator ? 1 : 0, (System.nanoTime() - begin) / 1e9);
+      return sum;
     } finally {
       sent.destroy();
       context.sc().setJobDescription(null);

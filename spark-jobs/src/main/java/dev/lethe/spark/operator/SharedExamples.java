@@ -12,7 +12,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.SortedMap;
-import java.util.function.Supplier;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 
@@ -32,16 +31,16 @@ public final class SharedExamples implements Lockstep.Passes {
   private final JavaRDD<ExampleBlock> blocks;
   // of each partition: the member whose own it is, or SHARED
   private final int[] owners;
-  private final Supplier<String> description;
+  private final PassObserver observer;
 
   /**
    * @param shared rows of all members; ordered within each partition, small enough for the
    *     processor's cache
    * @param own rows of each member, or none at all
-   * @param description begins every job description of these passes; no personal data
+   * @param observer words the job descriptions of these passes
    */
   public SharedExamples(
-      JavaRDD<ExampleBlock> shared, List<JavaRDD<ExampleBlock>> own, Supplier<String> description) {
+      JavaRDD<ExampleBlock> shared, List<JavaRDD<ExampleBlock>> own, PassObserver observer) {
     context = JavaSparkContext.fromSparkContext(shared.context());
     JavaRDD<ExampleBlock> all = shared;
     List<Integer> owners = new ArrayList<>();
@@ -60,7 +59,7 @@ public final class SharedExamples implements Lockstep.Passes {
     }
     this.blocks = all;
     this.owners = owners.stream().mapToInt(Integer::intValue).toArray();
-    this.description = description;
+    this.observer = observer;
   }
 
   /** What a pass computes; not a record, see {@link Point}. */
@@ -123,12 +122,16 @@ public final class SharedExamples implements Lockstep.Passes {
   }
 
   private SeveralSums pass(String what, Round round) {
-    context.sc().setJobDescription(description.get() + ": " + what);
+    context.sc().setJobDescription(observer.description() + ": " + what);
     SumsOfPartition factory = new SumsOfPartition();
+    long begin = System.nanoTime();
     SeveralSums zero = factory.create(round);
     Sent<Round> sent = Sent.of(context, round, zero.bytes());
     try {
-      return OrderedAggregation.run(blocks, new PartitionSum<>(sent, factory), zero);
+      SeveralSums sums = OrderedAggregation.run(blocks, new PartitionSum<>(sent, factory), zero);
+      int products = (int) round.queries.stream().filter(SumQuery::isHessianVector).count();
+      observer.passed(products, (System.nanoTime() - begin) / 1e9);
+      return sums;
     } finally {
       sent.destroy();
       context.sc().setJobDescription(null);

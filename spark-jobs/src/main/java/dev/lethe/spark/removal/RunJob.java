@@ -18,7 +18,9 @@ import dev.lethe.spark.ledger.Lease;
 import dev.lethe.spark.ledger.Ledger;
 import dev.lethe.spark.ledger.LedgerState;
 import dev.lethe.spark.ledger.Spent;
+import dev.lethe.spark.ledger.TrackedRequest;
 import dev.lethe.spark.ledger.Version;
+import dev.lethe.spark.metrics.LetheMetrics;
 import dev.lethe.spark.request.CertificateTerms;
 import dev.lethe.spark.request.Request;
 import java.io.IOException;
@@ -162,6 +164,7 @@ public final class RunJob {
 
     Result run() throws IOException {
       ledger.point();
+      watch();
       Optional<Version> left = state().unfinished();
       Outcome outcome = Outcome.NOTHING_TO_DO;
       if (left.isPresent()) {
@@ -183,6 +186,20 @@ public final class RunJob {
       return ledger.state();
     }
 
+    /** For who watches: what waits, and what the budget has left. */
+    private void watch() {
+      List<TrackedRequest> waiting = state().waiting();
+      LetheMetrics.get()
+          .queue(waiting.size(), waiting.isEmpty() ? null : waiting.get(0).received());
+      Settings.Budget budget = settings.budget();
+      if (budget != null) {
+        budget
+            .limit()
+            .spent(state().releases())
+            .ifPresent(spent -> LetheMetrics.get().budgetLeft(budget.epsilon() - spent));
+      }
+    }
+
     /** Writes an entry, if the lease still holds and nobody else has written. */
     private void append(Event event) {
       lease.requireHeld();
@@ -190,6 +207,7 @@ public final class RunJob {
         ledger.refresh(); // a submission came between
         lease.requireHeld();
       }
+      watch();
     }
 
     /**

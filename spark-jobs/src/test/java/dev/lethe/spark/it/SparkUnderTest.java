@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
@@ -87,8 +88,33 @@ final class SparkUnderTest {
     return startLethe(name, options, arguments).result();
   }
 
+  /** A file in conf/. */
+  static Path conf(String name) {
+    return ROOT.resolve("conf").resolve(name);
+  }
+
   /** Runs a class of the tests' jar by SparkSubmit, with nothing of Lethe on its class path. */
   Submission.Result submit(String name, Class<?> main, String... arguments)
+      throws IOException, InterruptedException {
+    return submit(
+        name, List.of("--conf", "spark.ui.enabled=false"), main, Arrays.asList(arguments));
+  }
+
+  /**
+   * Runs a class of the tests' jar by SparkSubmit, with the application jar beside it.
+   *
+   * @param options of spark-submit
+   */
+  Submission.Result submitBesideLethe(
+      String name, List<String> options, Class<?> main, List<String> arguments)
+      throws IOException, InterruptedException {
+    List<String> all = new ArrayList<>(options);
+    all.addAll(List.of("--jars", JAR.toString()));
+    return submit(name, all, main, arguments);
+  }
+
+  private Submission.Result submit(
+      String name, List<String> options, Class<?> main, List<String> arguments)
       throws IOException, InterruptedException {
     List<String> command = new ArrayList<>();
     command.addAll(
@@ -102,12 +128,11 @@ final class SparkUnderTest {
             "spark-submit",
             "--master",
             "local[2]",
-            "--conf",
-            "spark.ui.enabled=false",
             "--class",
-            main.getName(),
-            TEST_JAR.toString()));
-    command.addAll(List.of(arguments));
+            main.getName()));
+    command.addAll(options);
+    command.add(TEST_JAR.toString());
+    command.addAll(arguments);
     ProcessBuilder builder =
         clean(
             workplace,

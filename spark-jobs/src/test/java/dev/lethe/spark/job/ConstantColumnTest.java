@@ -178,7 +178,7 @@ class ConstantColumnTest {
             null,
             -1,
             0,
-            Progress.quiet("test"),
+            Progress.quiet(LocalSpark.session(), "test"),
             "test")) {
       int[] ones = new int[model.layout().margins()];
       for (int k = 0; k < ones.length; k++) {

@@ -84,7 +84,7 @@ class ResumptionTest {
     if (checkpoints != null) {
       correction = correction.resuming(new ModelCorrection.Resuming(checkpoints, OF, interval));
     }
-    try (CorrectedModel corrected = correction.run(Progress.quiet("test"))) {
+    try (CorrectedModel corrected = correction.run(Progress.quiet(LocalSpark.session(), "test"))) {
       return new Run(
           corrected.evidence(VaultKey.random()),
           corrected.certificate().verdict(),

@@ -1,0 +1,78 @@
+"""Every night: lethe submit, run, verify, status. A task is repeated where Lethe says that it may be.
+
+Run: its commands, and what each exit code leads to (ConfTest, with stand-ins for Airflow and for lethe). Not run in an
+Airflow; written for 2.4 or later, and 3.
+
+LETHE, the command, LETHE_CONFIG, LETHE_REQUESTS and LETHE_LEDGER come from the worker's environment, as do the vault's key
+and the signing password: nothing of them is in the DAG, in Airflow's variables or on a command line.
+"""
+
+import os
+import subprocess
+from datetime import datetime, timedelta
+
+from airflow.exceptions import AirflowException, AirflowFailException
+
+try:
+    from airflow.sdk import dag, task
+except ImportError:  # Airflow 2
+    from airflow.decorators import dag, task
+
+LETHE = os.environ.get("LETHE", "/opt/lethe/scripts/lethe")
+CONFIG = os.environ.get("LETHE_CONFIG", "/etc/lethe/lethe.yaml")
+REQUESTS = os.environ.get("LETHE_REQUESTS", "/etc/lethe/requests")
+LEDGER = os.environ.get("LETHE_LEDGER", "hdfs:///lethe/churn")
+
+SPARK_FAILED = 5
+MEANING = {
+    1: "unexpected failure",
+    2: "something given cannot be used",
+    3: "not certified, nothing was published",
+    4: "a claim does not hold",
+    SPARK_FAILED: "Spark did not finish",
+}
+
+
+def lethe(*arguments):
+    """Runs a command; what it prints goes into the task's log."""
+    code = subprocess.run([LETHE, *arguments], check=False).returncode
+    if code == 0:
+        return
+    message = f"lethe {arguments[0]} ended with {code}: {MEANING.get(code, 'unknown')}"
+    # Everything but a failure of Spark would end the same way again.
+    raise AirflowException(message) if code == SPARK_FAILED else AirflowFailException(message)
+
+
+@dag(
+    dag_id="lethe_nightly",
+    schedule="17 2 * * *",
+    start_date=datetime(2026, 1, 1),
+    catchup=False,
+    max_active_runs=1,
+    default_args={"retries": 3, "retry_delay": timedelta(minutes=10)},
+    tags=["privacy"],
+)
+def lethe_nightly():
+    @task
+    def submit():
+        # Known requests are told by their id: all of them may stay in the folder.
+        if os.listdir(REQUESTS):
+            lethe("submit", "--config", CONFIG, REQUESTS)
+
+    @task
+    def run():
+        lethe("run", "--config", CONFIG)
+
+    @task
+    def verify():
+        lethe("verify", "--ledger", LEDGER)
+
+    @task(trigger_rule="all_done")
+    def status():
+        lethe("status", "--config", CONFIG)
+
+    # Two ends: the state of a run is that of its last tasks, and status alone would always be green.
+    submit() >> run() >> [verify(), status()]
+
+
+lethe_nightly()
