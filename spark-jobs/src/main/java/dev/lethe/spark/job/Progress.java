@@ -93,9 +93,13 @@ public final class Progress implements ConjugateGradient.Listener, PassObserver 
     if (phase.isEmpty()) {
       return name;
     }
+    String doing = name + ", " + phase;
+    if (reached.isEmpty()) {
+      return doing;
+    }
     return figures
-        ? name + ", " + phase + reached + solving + timeLeft.words(now())
-        : name + ", " + phase + (passes.get() > 0 ? ", " + passes + " passes" : "");
+        ? doing + reached + solving + timeLeft.words(now())
+        : doing + ", " + passes + " passes";
   }
 
   @Override

@@ -31,7 +31,9 @@ public final class WatchedJob {
     }
     URI page = URI.create(spark.sparkContext().uiWebUrl().get() + "/metrics/prometheus");
     HttpResponse<String> answer =
-        HttpClient.newHttpClient()
+        HttpClient.newBuilder()
+            .followRedirects(HttpClient.Redirect.NORMAL) // to the path with a slash, as Prometheus
+            .build()
             .send(HttpRequest.newBuilder(page).build(), HttpResponse.BodyHandlers.ofString());
     Files.writeString(Path.of(args[0]), answer.statusCode() + "\n" + answer.body());
     try (LogContext application = LogContext.application(spark);

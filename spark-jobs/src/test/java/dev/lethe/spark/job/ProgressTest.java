@@ -97,7 +97,9 @@ class ProgressTest {
   @Test
   void phase_afterASteps_forgetsItsFigures() {
     Progress progress = progress(true);
+    progress.step(step(5, 17.4, 3.2e-1), 1e-8);
     progress.step(step(6, 1.744, 3.255e-2), 1e-8);
+    assertThat(progress.description()).endsWith(" left");
     progress.phase("publishing");
 
     assertThat(progress.description()).isEqualTo("Lethe unlearn r, publishing");
