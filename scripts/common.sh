@@ -109,3 +109,38 @@ spark_command() {
   done < <("$java" -Xmx128m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -cp "$launcher" org.apache.spark.launcher.Main "$@")
   [ ${#command[@]} -gt 0 ] || fail 1 "Spark's launcher gave no command for $1"
 }
+
+# assemble FOLDER NAME POM REQUIRED OPTIONS...: makes FOLDER/jars, once, of what Maven resolves for POM with these OPTIONS.
+# NAME is what is assembled, in messages and in FOLDER's marker; REQUIRED the jars, in words, that must be among them.
+assemble() {
+  local folder=$1 name=$2 pom=$3 required=$4 cache=${1%/*} whole jar
+  shift 4
+  if complete "$folder" "$name"; then return; fi
+  command -v mvn >/dev/null 2>&1 || fail 1 "mvn not found: install Maven 3.8 or later, or set SPARK_HOME to an installed Spark"
+  mkdir -p "$cache" 2>/dev/null || fail 1 "cannot create the cache folder $cache; set LETHE_CACHE to one that can be written"
+  lock "$folder.lock"
+  # Another run may have finished it while this one waited.
+  if complete "$folder" "$name"; then return; fi
+  note "assembling $name in $folder (once)"
+  # Left behind by a run that was killed: the lock says that none is at work.
+  rm -rf -- "$cache/.${folder##*/}".*
+  whole=$(mktemp -d "$cache/.${folder##*/}.XXXXXX")
+  scratch+=("$whole")
+  mvn -B -q -f "$pom" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$whole/jars" "$@" </dev/null >&2 ||
+    fail 1 "Maven could not resolve the jars of $name (its messages are above)"
+  for jar in $required; do
+    [ -f "$whole/jars/$jar.jar" ] || fail 1 "Maven resolved no $jar.jar for $name"
+  done
+  contents "$whole" "$name" >"$whole/.complete"
+  chmod 755 "$whole"
+  rm -rf -- "$folder"
+  mv -- "$whole" "$folder"
+}
+
+# contents FOLDER NAME: what the marker of a complete FOLDER says; a lost jar changes it.
+contents() {
+  local jars=("$1"/jars/*.jar)
+  printf '%s jars %s\n' "$2" "${#jars[@]}"
+}
+
+complete() { [ -f "$1/.complete" ] && [ "$(cat "$1/.complete")" = "$(contents "$1" "$2")" ]; }

@@ -5,6 +5,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.channels.SeekableByteChannel;
 import java.nio.file.AtomicMoveNotSupportedException;
 import java.nio.file.DirectoryNotEmptyException;
@@ -22,27 +23,43 @@ import java.util.EnumSet;
 import java.util.Set;
 import java.util.UUID;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.CommonPathCapabilities;
 import org.apache.hadoop.fs.FSDataInputStream;
 import org.apache.hadoop.fs.FSDataOutputStream;
+import org.apache.hadoop.fs.FSDataOutputStreamBuilder;
 import org.apache.hadoop.fs.FileContext;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.LocalFileSystem;
 import org.apache.hadoop.fs.Options;
 import org.apache.hadoop.fs.Path;
+import org.apache.hadoop.fs.StreamCapabilities;
 import org.apache.hadoop.fs.UnsupportedFileSystemException;
 import org.apache.hadoop.fs.permission.FsAction;
 import org.apache.hadoop.fs.permission.FsPermission;
+import org.jspecify.annotations.Nullable;
 
 /**
- * What the documents need from a file system beyond reading: private files, publication without
- * overwriting, and one name for one place.
+ * What the documents need from a file system beyond reading: private files, names that are taken
+ * once, atomic replacement, publication without overwriting, and one name for one place.
  *
  * <p>On the local file system it goes to {@code java.nio}: Hadoop's local file system sets the mode
  * of a file after creating it, keeps a world-readable checksum file beside it and moves a directory
- * INTO an existing one.
+ * INTO an existing one. Elsewhere:
+ *
+ * <ul>
+ *   <li>HDFS: a file is written under another name and renamed, which the NameNode does in one step
+ *       and refuses if the name is taken.
+ *   <li>Stores that write an object on condition that there is none (path capability {@value
+ *       #CONDITIONAL_CREATE}: S3A of Hadoop 3.4.2 and later): such a write.
+ *   <li>All others, S3A of earlier Hadoops among them: a look and then a rename. Of two writers at
+ *       the same time, both may believe that they took the name.
+ * </ul>
  */
 public abstract sealed class Storage {
+  /** As Hadoop 3.4.2 names it; earlier ones, which Spark 3.5 brings, have no constant. */
+  static final String CONDITIONAL_CREATE = "fs.option.create.conditional.overwrite";
+
   final FileSystem fs;
 
   private Storage(FileSystem fs) {
@@ -87,9 +104,36 @@ public abstract sealed class Storage {
   abstract void writePrivate(Path file, byte[] content) throws IOException;
 
   /**
-   * The same, in place of a file that may exist. Readers see the old file or the new one: on the
-   * local file system and on HDFS by a rename, on an object store because it shows whole objects
-   * only.
+   * Creates a file, and its parents, with the default modes: it appears under its name with all its
+   * content, on disk, or not at all.
+   *
+   * <p>Where {@link #createsExclusively}, exactly one of all writers in all processes gets true. A
+   * store that repeats a request whose answer was lost may say false to the writer whose file is
+   * there; an exception says nothing. A process that is killed may leave a file of another name,
+   * {@code .NAME.UUID.tmp}.
+   *
+   * @return false if the name is taken; nothing is changed then
+   */
+  public abstract boolean createIfAbsent(Path file, byte[] content) throws IOException;
+
+  /**
+   * Whether of several that create the same file in this directory at the same time one succeeds;
+   * where not, only one may write at a time.
+   *
+   * @param directory exists
+   */
+  public abstract boolean createsExclusively(Path directory) throws IOException;
+
+  /**
+   * Creates a file with the default modes, or gives one another content: readers see the old or the
+   * new one, whole, on the local file system, HDFS and stores whose objects appear when they are
+   * complete; elsewhere, for a moment, there may be none.
+   */
+  public abstract void replace(Path file, byte[] content) throws IOException;
+
+  /**
+   * The same as {@link #writePrivate}, in place of a file that may exist; readers as of {@link
+   * #replace}.
    */
   abstract void replacePrivate(Path file, byte[] content) throws IOException;
 
@@ -98,26 +142,6 @@ public abstract sealed class Storage {
    * where files cannot be changed in place.
    */
   abstract void overwrite(Path file) throws IOException;
-
-  /** Creates a file with the default mode; overwrites nothing. */
-  abstract void write(Path file, byte[] content) throws IOException;
-
-  /**
-   * Renames a directory.
-   *
-   * @throws FileAlreadyExistsException if the target exists; nothing is moved then
-   */
-  abstract void publish(Path directory, Path target) throws IOException;
-
-  /**
-   * Creates a file with the default mode, which appears whole under its name or not at all.
-   *
-   * @return false if the name is taken; of several writers at the same time one gets true
-   */
-  public abstract boolean createIfAbsent(Path file, byte[] content) throws IOException;
-
-  /** Replaces a file, or creates it: readers see the old content or the new one. */
-  public abstract void replace(Path file, byte[] content) throws IOException;
 
   /** Writes a file of one byte anew, which changes when it was written; or creates it. */
   public abstract void touch(Path file) throws IOException;
@@ -135,6 +159,16 @@ public abstract sealed class Storage {
       return new FileStatus[0];
     }
   }
+
+  /** Creates a file with the default mode; overwrites nothing. */
+  abstract void write(Path file, byte[] content) throws IOException;
+
+  /**
+   * Renames a directory.
+   *
+   * @throws FileAlreadyExistsException if the target exists; nothing is moved then
+   */
+  abstract void publish(Path directory, Path target) throws IOException;
 
   /** Whether the permissions give anybody but the owner access; false where there are no modes. */
   abstract boolean openToOthers(Path file) throws IOException;
@@ -249,16 +283,8 @@ public abstract sealed class Storage {
       java.nio.file.Path temporary = nio(temporary(file));
       try {
         createPrivate(temporary, content);
-        try {
-          // Unlike a rename, a link fails when the name is taken.
-          Files.createLink(target, temporary);
-        } catch (FileAlreadyExistsException e) {
-          throw e;
-        } catch (UnsupportedOperationException | FileSystemException e) {
-          if (Files.exists(target, LinkOption.NOFOLLOW_LINKS)) {
-            throw new FileAlreadyExistsException(target.toString());
-          }
-          Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE);
+        if (!take(temporary, target)) {
+          throw new FileAlreadyExistsException(target.toString());
         }
       } finally {
         Files.deleteIfExists(temporary);
@@ -296,47 +322,103 @@ public abstract sealed class Storage {
     }
 
     @Override
-    void write(Path file, byte[] content) throws IOException {
-      java.nio.file.Path target = nio(file);
-      java.nio.file.Path parent = target.getParent();
-      if (parent != null) {
-        Files.createDirectories(parent);
-      }
-      writeAll(target, content, StandardOpenOption.WRITE, StandardOpenOption.CREATE_NEW);
-    }
-
-    @Override
-    public boolean createIfAbsent(Path file, byte[] content) throws IOException {
-      Path temporary = temporary(file);
-      try {
-        write(temporary, content);
-        Files.createLink(nio(file), nio(temporary));
-        return true;
-      } catch (FileAlreadyExistsException e) {
-        return false;
-      } finally {
-        Files.deleteIfExists(nio(temporary));
-      }
-    }
-
-    @Override
     public void touch(Path file) throws IOException {
       Files.write(nio(file), new byte[] {'\n'});
     }
 
+    /** Gives a file a name that is free. */
+    private static boolean take(java.nio.file.Path temporary, java.nio.file.Path target)
+        throws IOException {
+      try {
+        // Unlike a rename, a link fails when the name is taken.
+        Files.createLink(target, temporary);
+      } catch (FileAlreadyExistsException e) {
+        return false;
+      } catch (UnsupportedOperationException | FileSystemException e) {
+        if (Files.exists(target, LinkOption.NOFOLLOW_LINKS)) {
+          return false;
+        }
+        Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE);
+      }
+      return true;
+    }
+
+    @Override
+    public boolean createIfAbsent(Path file, byte[] content) throws IOException {
+      java.nio.file.Path target = nio(file);
+      if (Files.exists(target, LinkOption.NOFOLLOW_LINKS)) {
+        return false;
+      }
+      createParents(target);
+      java.nio.file.Path temporary = nio(temporary(file));
+      try {
+        writeAll(temporary, content, StandardOpenOption.WRITE, StandardOpenOption.CREATE_NEW);
+        if (!take(temporary, target)) {
+          return false;
+        }
+      } finally {
+        Files.deleteIfExists(temporary);
+      }
+      forceNames(target);
+      return true;
+    }
+
+    /** Tries it: some file systems that are mounted have no links. */
+    @Override
+    public boolean createsExclusively(Path directory) throws IOException {
+      java.nio.file.Path file = nio(temporary(new Path(directory, "link")));
+      java.nio.file.Path link = nio(temporary(new Path(directory, "link")));
+      try {
+        Files.createFile(file);
+        Files.createLink(link, file);
+        return true;
+      } catch (UnsupportedOperationException | FileSystemException e) {
+        if (Files.exists(file)) {
+          return false;
+        }
+        throw e;
+      } finally {
+        Files.deleteIfExists(link);
+        Files.deleteIfExists(file);
+      }
+    }
+
     @Override
     public void replace(Path file, byte[] content) throws IOException {
-      Path temporary = temporary(file);
+      java.nio.file.Path target = nio(file);
+      createParents(target);
+      java.nio.file.Path temporary = nio(temporary(file));
       try {
-        write(temporary, content);
-        Files.move(
-            nio(temporary),
-            nio(file),
-            StandardCopyOption.ATOMIC_MOVE,
-            StandardCopyOption.REPLACE_EXISTING);
+        writeAll(temporary, content, StandardOpenOption.WRITE, StandardOpenOption.CREATE_NEW);
+        Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE);
       } finally {
-        Files.deleteIfExists(nio(temporary));
+        Files.deleteIfExists(temporary);
       }
+      forceNames(target);
+    }
+
+    private static void createParents(java.nio.file.Path file) throws IOException {
+      java.nio.file.Path parent = file.getParent();
+      if (parent != null) {
+        Files.createDirectories(parent);
+      }
+    }
+
+    /** Without it a power failure may lose the name of a file whose content is on disk. */
+    private static void forceNames(java.nio.file.Path file) throws IOException {
+      java.nio.file.Path parent = file.getParent();
+      if (parent != null && hasModes(file)) {
+        try (FileChannel directory = FileChannel.open(parent, StandardOpenOption.READ)) {
+          directory.force(true);
+        }
+      }
+    }
+
+    @Override
+    void write(Path file, byte[] content) throws IOException {
+      java.nio.file.Path target = nio(file);
+      createParents(target);
+      writeAll(target, content, StandardOpenOption.WRITE, StandardOpenOption.CREATE_NEW);
     }
 
     private static void writeAll(
@@ -346,7 +428,7 @@ public abstract sealed class Storage {
         while (buffer.hasRemaining()) {
           channel.write(buffer);
         }
-        if (channel instanceof java.nio.channels.FileChannel onDisk) {
+        if (channel instanceof FileChannel onDisk) {
           onDisk.force(true);
         }
       }
@@ -394,6 +476,7 @@ public abstract sealed class Storage {
     private static final Set<String> WITH_MODES = Set.of("hdfs", "viewfs");
 
     private final Configuration conf;
+    private @Nullable FileContext context;
 
     Remote(FileSystem fs, Configuration conf) {
       super(fs);
@@ -423,46 +506,48 @@ public abstract sealed class Storage {
 
     @Override
     void writePrivate(Path file, byte[] content) throws IOException {
-      Path temporary = temporary(file);
-      try {
-        createPrivate(temporary, content, false);
-        if (fs.exists(file) || !fs.rename(temporary, file)) {
-          if (fs.exists(file)) {
-            throw new FileAlreadyExistsException(file.toString());
-          }
-          throw new IOException("cannot rename " + temporary + " to " + file);
-        }
-      } finally {
-        fs.delete(temporary, false);
-      }
-    }
-
-    private void createPrivate(Path file, byte[] content, boolean overwrite) throws IOException {
-      try (FSDataOutputStream out =
-          fs.create(
-              file,
-              FILE,
-              overwrite,
-              4096,
-              fs.getDefaultReplication(file),
-              fs.getDefaultBlockSize(file),
-              null)) {
-        fs.setPermission(file, FILE);
-        out.write(content);
+      if (!create(file, content, FILE)) {
+        throw new FileAlreadyExistsException(file.toString());
       }
     }
 
     @Override
+    public boolean createIfAbsent(Path file, byte[] content) throws IOException {
+      return create(file, content, null);
+    }
+
+    @Override
+    public boolean createsExclusively(Path directory) throws IOException {
+      return createsOnCondition(directory) || isHdfs(directory);
+    }
+
+    @Override
+    public void replace(Path file, byte[] content) throws IOException {
+      replace(file, content, null);
+    }
+
+    @Override
     void replacePrivate(Path file, byte[] content) throws IOException {
-      if (!WITH_MODES.contains(fs.getUri().getScheme())) {
-        createPrivate(file, content, true);
+      replace(file, content, FILE);
+    }
+
+    private void replace(Path file, byte[] content, @Nullable FsPermission mode)
+        throws IOException {
+      if (appearsOnClose(file)) {
+        writeOrAbort(fs.create(file, true), content);
         return;
       }
       Path temporary = temporary(file);
       try {
-        createPrivate(temporary, content, false);
-        FileContext.getFileContext(fs.getUri(), conf)
-            .rename(temporary, file, Options.Rename.OVERWRITE);
+        writeTemporary(temporary, content, mode);
+        if (isHdfs(file.getParent())) {
+          context().rename(temporary, file, Options.Rename.OVERWRITE);
+        } else if (!fs.rename(temporary, file)) {
+          fs.delete(file, false);
+          if (!fs.rename(temporary, file)) {
+            throw new IOException("cannot rename " + temporary + " to " + file);
+          }
+        }
       } finally {
         fs.delete(temporary, false);
       }
@@ -474,6 +559,128 @@ public abstract sealed class Storage {
     }
 
     @Override
+    public void touch(Path file) throws IOException {
+      try (FSDataOutputStream out = fs.create(file, true)) {
+        out.write('\n');
+      }
+    }
+
+    /**
+     * Creates a file with all its content.
+     *
+     * @param mode null for the default one
+     * @return false if there is one
+     */
+    private boolean create(Path file, byte[] content, @Nullable FsPermission mode)
+        throws IOException {
+      if (fs.exists(file)) {
+        return false;
+      }
+      if (createsOnCondition(file)) {
+        return createOnCondition(file, content);
+      }
+      Path temporary = temporary(file);
+      try {
+        writeTemporary(temporary, content, mode);
+        return renameIfAbsent(temporary, file);
+      } finally {
+        fs.delete(temporary, false);
+      }
+    }
+
+    private boolean createOnCondition(Path file, byte[] content) throws IOException {
+      try {
+        FSDataOutputStreamBuilder<?, ?> builder = fs.createFile(file);
+        writeOrAbort(
+            builder.create().overwrite(true).recursive().must(CONDITIONAL_CREATE, true).build(),
+            content);
+      } catch (IOException e) {
+        // Stores differ in how they report that the condition does not hold.
+        if (fs.exists(file)) {
+          return false;
+        }
+        throw e;
+      }
+      return true;
+    }
+
+    private void writeTemporary(Path temporary, byte[] content, @Nullable FsPermission mode)
+        throws IOException {
+      try (FSDataOutputStream out =
+          mode == null
+              ? fs.create(temporary, false)
+              : fs.create(
+                  temporary,
+                  mode,
+                  false,
+                  4096,
+                  fs.getDefaultReplication(temporary),
+                  fs.getDefaultBlockSize(temporary),
+                  null)) {
+        if (mode != null) {
+          fs.setPermission(temporary, mode);
+        }
+        out.write(content);
+        if (out.hasCapability(StreamCapabilities.HSYNC)) {
+          out.hsync();
+        }
+      }
+    }
+
+    private boolean renameIfAbsent(Path source, Path target) throws IOException {
+      try {
+        context().rename(source, target, Options.Rename.NONE);
+        return true;
+      } catch (org.apache.hadoop.fs.FileAlreadyExistsException e) {
+        return false;
+      } catch (UnsupportedFileSystemException e) {
+        if (fs.exists(target)) {
+          return false;
+        }
+        if (fs.rename(source, target)) {
+          return true;
+        }
+        if (fs.exists(target)) {
+          return false;
+        }
+        throw new IOException("cannot rename " + source + " to " + target, e);
+      }
+    }
+
+    /** Of a store whose objects appear on closing: a part must not. */
+    private static void writeOrAbort(FSDataOutputStream out, byte[] content) throws IOException {
+      try {
+        out.write(content);
+      } catch (IOException e) {
+        out.abort();
+        throw e;
+      }
+      out.close();
+    }
+
+    /** What can be taken back while it is written has not appeared yet. */
+    private boolean appearsOnClose(Path path) throws IOException {
+      return fs.hasPathCapability(path, CommonPathCapabilities.ABORTABLE_STREAM);
+    }
+
+    private boolean createsOnCondition(Path path) throws IOException {
+      return appearsOnClose(path) && fs.hasPathCapability(path, CONDITIONAL_CREATE);
+    }
+
+    /** Also below the mount table of viewfs. */
+    private boolean isHdfs(Path directory) throws IOException {
+      return "hdfs".equals(fs.resolvePath(directory).toUri().getScheme());
+    }
+
+    /** The newer interface, whose rename can refuse to overwrite; one for all, each is a client. */
+    private synchronized FileContext context() throws UnsupportedFileSystemException {
+      if (context == null) {
+        context = FileContext.getFileContext(fs.getUri(), conf);
+      }
+      return context;
+    }
+
+    @Override
     void write(Path file, byte[] content) throws IOException {
       try (FSDataOutputStream out = fs.create(file, false)) {
         out.write(content);
@@ -481,43 +688,9 @@ public abstract sealed class Storage {
     }
 
     @Override
-    public boolean createIfAbsent(Path file, byte[] content) throws IOException {
-      Path temporary = temporary(file);
-      try {
-        write(temporary, content);
-        FileContext.getFileContext(fs.getUri(), conf).rename(temporary, file, Options.Rename.NONE);
-        return true;
-      } catch (org.apache.hadoop.fs.FileAlreadyExistsException e) {
-        return false;
-      } finally {
-        fs.delete(temporary, false);
-      }
-    }
-
-    @Override
-    public void touch(Path file) throws IOException {
-      try (FSDataOutputStream out = fs.create(file, true)) {
-        out.write('\n');
-      }
-    }
-
-    @Override
-    public void replace(Path file, byte[] content) throws IOException {
-      Path temporary = temporary(file);
-      try {
-        write(temporary, content);
-        FileContext.getFileContext(fs.getUri(), conf)
-            .rename(temporary, file, Options.Rename.OVERWRITE);
-      } finally {
-        fs.delete(temporary, false);
-      }
-    }
-
-    @Override
     void publish(Path directory, Path target) throws IOException {
       try {
-        FileContext.getFileContext(fs.getUri(), conf)
-            .rename(directory, target, Options.Rename.NONE);
+        context().rename(directory, target, Options.Rename.NONE);
         return;
       } catch (org.apache.hadoop.fs.FileAlreadyExistsException e) {
         throw (FileAlreadyExistsException)

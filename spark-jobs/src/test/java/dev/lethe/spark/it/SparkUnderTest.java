@@ -1,11 +1,13 @@
 package dev.lethe.spark.it;
 
+import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
@@ -61,6 +63,45 @@ final class SparkUnderTest {
     return Submission.start("cluster-" + action, logs(workplace), builder).result();
   }
 
+  /** The folder of the assembled Spark. */
+  Path home() {
+    return home;
+  }
+
+  /** Assembles the jars of {@code scripts/hadoop-jars} if this machine does not have them yet. */
+  Path hadoopJars() throws IOException, InterruptedException {
+    ProcessBuilder builder = script(workplace, Map.of(), "hadoop-jars", VERSION);
+    Submission.Result assembled =
+        Submission.start("hadoop-jars", logs(workplace), builder).result();
+    if (assembled.exitCode() != 0) {
+      throw new AssertionError(assembled.described());
+    }
+    return Path.of(assembled.output().strip()).resolve("jars");
+  }
+
+  /** What starts the servers of {@code src/test/hadoop/LoopbackHadoop.java}. */
+  ProcessBuilder loopbackHadoop(Path folder, boolean yarn)
+      throws IOException, InterruptedException {
+    List<String> command = new ArrayList<>();
+    command.addAll(
+        List.of(
+            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+            "-Xmx768m",
+            // It lives for seconds.
+            "-XX:TieredStopAtLevel=1",
+            // The application history of YARN is injected by Guice.
+            "--add-opens=java.base/java.lang=ALL-UNNAMED",
+            "-Dlog4j2.configurationFile=" + ROOT.resolve("conf/log4j2.properties"),
+            "-cp",
+            hadoopJars() + "/*" + File.pathSeparator + home.resolve("jars") + "/*",
+            ROOT.resolve("spark-jobs/src/test/hadoop/LoopbackHadoop.java").toString(),
+            folder.toString()));
+    if (yarn) {
+      command.add("yarn");
+    }
+    return clean(workplace, Map.of(), command);
+  }
+
   /**
    * Starts {@code scripts/lethe}.
    *
@@ -69,14 +110,26 @@ final class SparkUnderTest {
    */
   Submission startLethe(String name, List<String> options, List<String> arguments)
       throws IOException {
+    return startLethe(name, Map.of(), options, arguments);
+  }
+
+  /**
+   * Starts {@code scripts/lethe}.
+   *
+   * @param name of this run, for its log files
+   * @param added to its environment
+   * @param options of spark-submit
+   */
+  Submission startLethe(
+      String name, Map<String, String> added, List<String> options, List<String> arguments)
+      throws IOException {
     List<String> all = new ArrayList<>(options);
     // No web UI: its port may be taken, and nobody looks.
     all.addAll(List.of("--conf", "spark.ui.enabled=false"));
-    Map<String, String> environment =
-        Map.of(
-            "SPARK_HOME", home.toString(),
-            "LETHE_JAR", JAR.toString(),
-            "LETHE_SPARK_OPTS", String.join(" ", all));
+    Map<String, String> environment = new HashMap<>(added);
+    environment.put("SPARK_HOME", home.toString());
+    environment.put("LETHE_JAR", JAR.toString());
+    environment.put("LETHE_SPARK_OPTS", String.join(" ", all));
     ProcessBuilder builder =
         script(workplace, environment, "lethe", arguments.toArray(String[]::new));
     return Submission.start(name, logs(workplace), builder);
@@ -166,6 +219,8 @@ final class SparkUnderTest {
         .removeIf(
             name ->
                 name.startsWith("SPARK_")
+                    || name.startsWith("HADOOP_")
+                    || name.startsWith("YARN_")
                     || name.equals("MASTER")
                     || (name.startsWith("LETHE_") && !name.equals("LETHE_CACHE")));
     inherited.put("JAVA_HOME", System.getProperty("java.home"));
