@@ -18,6 +18,7 @@ import org.apache.hadoop.yarn.api.records.FinalApplicationStatus;
 import org.apache.hadoop.yarn.client.api.YarnClient;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.extension.ExtendWith;
@@ -34,6 +35,8 @@ class YarnIT {
   /** As in {@link ExecutorLossIT}. */
   private static final int MANY_PARTITIONS = 48;
 
+  private static final boolean PUBLISHED = SparkUnderTest.VERSION.equals("3.5.6");
+
   private PimaRelease.Shared pima;
   private LoopbackHadoop hadoop;
   private java.nio.file.Path yarnClient;
@@ -41,9 +44,9 @@ class YarnIT {
 
   @BeforeAll
   void start() throws Exception {
-    assumeTrue(
-        SparkUnderTest.VERSION.equals("3.5.6"),
-        "Spark's client of YARN is published for Scala 2.13 in 3.5.6 only: run with -Pspark-3.5");
+    if (!PUBLISHED) {
+      return;
+    }
     pima = PimaRelease.get();
     hadoop = LoopbackHadoop.start(pima.spark(), pima.path("yarn"), true);
     yarnClient =
@@ -52,6 +55,13 @@ class YarnIT {
     hadoop.put(pima.table(), "/table.csv");
     hadoop.put(pima.request(), "/request.yaml");
     unlearned = run("client", "unlearn-yarn-client", unlearn("/table.csv", 4, "/client"));
+  }
+
+  @BeforeEach
+  void assumeClient() {
+    assumeTrue(
+        PUBLISHED,
+        "Spark's client of YARN is published for Scala 2.13 in 3.5.6 only: run with -Pspark-3.5");
   }
 
   @AfterAll
