@@ -3,14 +3,9 @@ package dev.lethe.spark.it;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import java.io.BufferedWriter;
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
-import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
@@ -18,9 +13,6 @@ import org.junit.jupiter.api.io.TempDir;
 /** An executor that dies while the conjugate gradient runs. */
 @ExtendWith(PimaRelease.class)
 class ExecutorLossIT {
-  private static final long SEED = 20260521;
-  private static final int ROWS = 100_000;
-
   /** As many tasks make a pass last tenths of a second: the loss falls between two passes. */
   private static final int PARTITIONS = 48;
 
@@ -30,7 +22,7 @@ class ExecutorLossIT {
   void unlearn_executorKilledDuringConjugateGradient_sameBits(@TempDir Path events)
       throws Exception {
     Path table = pima.path("large.csv");
-    writeLargeTable(table);
+    PimaRelease.writeLargeTable(pima.table(), table);
 
     Path vault = pima.path("undisturbed/vault");
     Submission.Result undisturbed =
@@ -78,23 +70,5 @@ class ExecutorLossIT {
       }
     }
     assertThat(lost).as("ExecutorRemoved in the event log").isGreaterThan(first).isLessThan(last);
-  }
-
-  /** Rows drawn from the table with replacement, every number scaled by 0.9 to 1.1. */
-  private void writeLargeTable(Path file) throws IOException {
-    List<double[]> rows = PimaRelease.rows(pima.table());
-    String header = Files.readAllLines(pima.table()).get(0);
-    Random random = new Random(SEED);
-    try (BufferedWriter writer = Files.newBufferedWriter(file)) {
-      writer.write(header + "\n");
-      for (int i = 0; i < ROWS; i++) {
-        double[] row = rows.get(random.nextInt(rows.size()));
-        for (int j = 0; j < row.length - 1; j++) {
-          double scaled = row[j] * (0.9 + 0.2 * random.nextDouble());
-          writer.write(String.format(Locale.ROOT, "%.4f,", scaled));
-        }
-        writer.write((int) row[row.length - 1] + "\n");
-      }
-    }
   }
 }

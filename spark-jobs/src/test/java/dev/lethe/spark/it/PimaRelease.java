@@ -1,11 +1,14 @@
 package dev.lethe.spark.it;
 
+import java.io.BufferedWriter;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
+import java.util.Random;
 import java.util.jar.JarFile;
 import org.junit.jupiter.api.extension.BeforeAllCallback;
 import org.junit.jupiter.api.extension.ExtensionContext;
@@ -21,6 +24,9 @@ final class PimaRelease implements BeforeAllCallback {
 
   /** Slots of Pregnancies, BMI and Age in the assembled vector of the 8 columns. */
   static final int[] REMOVED = {0, 5, 7};
+
+  private static final long SEED = 20260521;
+  private static final int LARGE = 100_000;
 
   private static Shared shared;
 
@@ -134,7 +140,7 @@ final class PimaRelease implements BeforeAllCallback {
     return new Shared(spark, cluster, table, request, model, out, vault, trained, unlearned);
   }
 
-  private static Path fromJar(SparkUnderTest spark, String name) throws IOException {
+  static Path fromJar(SparkUnderTest spark, String name) throws IOException {
     Path file = spark.workplace().resolve(name);
     try (JarFile jar = new JarFile(SparkUnderTest.JAR.toFile());
         InputStream in = jar.getInputStream(jar.getEntry("dev/lethe/demo/" + name))) {
@@ -156,5 +162,23 @@ final class PimaRelease implements BeforeAllCallback {
       rows.add(row);
     }
     return rows;
+  }
+
+  /** 100 000 rows drawn from the table with replacement, every number scaled by 0.9 to 1.1. */
+  static void writeLargeTable(Path table, Path file) throws IOException {
+    List<double[]> rows = rows(table);
+    String header = Files.readAllLines(table).get(0);
+    Random random = new Random(SEED);
+    try (BufferedWriter writer = Files.newBufferedWriter(file)) {
+      writer.write(header + "\n");
+      for (int i = 0; i < LARGE; i++) {
+        double[] row = rows.get(random.nextInt(rows.size()));
+        for (int j = 0; j < row.length - 1; j++) {
+          double scaled = row[j] * (0.9 + 0.2 * random.nextDouble());
+          writer.write(String.format(Locale.ROOT, "%.4f,", scaled));
+        }
+        writer.write((int) row[row.length - 1] + "\n");
+      }
+    }
   }
 }
