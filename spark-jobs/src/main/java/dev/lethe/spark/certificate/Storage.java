@@ -146,6 +146,13 @@ public abstract sealed class Storage {
   /** Writes a file of one byte anew, which changes when it was written; or creates it. */
   public abstract void touch(Path file) throws IOException;
 
+  /** Creates a directory and its parents with the default modes, if there is none. */
+  public void createDirectory(Path directory) throws IOException {
+    if (!fs.mkdirs(directory)) {
+      throw new IOException("cannot create the directory " + directory);
+    }
+  }
+
   /** When the file was written, milliseconds by the clock of the file system. */
   public long modified(Path file) throws IOException {
     return fs.getFileStatus(file).getModificationTime();

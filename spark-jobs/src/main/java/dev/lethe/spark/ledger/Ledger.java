@@ -112,6 +112,20 @@ public final class Ledger {
     return Lease.acquire(storage, root, length, by + " " + process());
   }
 
+  /**
+   * Whether of several that append the same entry at the same time one succeeds.
+   *
+   * @throws InvalidInputException if the ledger cannot be written to
+   */
+  public boolean admitsManyWriters() {
+    try {
+      storage.createDirectory(root);
+      return storage.createsExclusively(root);
+    } catch (IOException e) {
+      throw new InvalidInputException("ledger: " + root + " cannot be written to", e);
+    }
+  }
+
   /** Who holds the lease, if anybody does. */
   public Optional<Lease.Content> holder() throws IOException {
     return Lease.holder(storage, root);

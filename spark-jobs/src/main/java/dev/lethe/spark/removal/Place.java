@@ -1,5 +1,6 @@
 package dev.lethe.spark.removal;
 
+import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.certificate.ModelDigest;
 import dev.lethe.spark.certificate.SigningKey;
 import dev.lethe.spark.certificate.Vault;
@@ -34,6 +35,25 @@ public record Place(Settings settings, ReleaseKeys keys, SparkSession spark) {
         settings.ledger(),
         signing == null ? null : signing::sign,
         Clock.systemUTC());
+  }
+
+  /**
+   * The same, to write to.
+   *
+   * @throws InvalidInputException where two writers could both believe that they wrote an entry,
+   *     and the settings do not say that there is one
+   */
+  Ledger writableLedger() {
+    Ledger ledger = ledger();
+    if (!settings.leasing().ofOneWriter() && !ledger.admitsManyWriters()) {
+      throw new InvalidInputException(
+          "ledger: "
+              + settings.ledger()
+              + " is on a file system that cannot create a file exclusively, so two processes could"
+              + " write the same entry; set lease.single-writer to true once you have made sure that"
+              + " one submit, run, purge or rollback goes on at a time (docs/operations.md)");
+    }
+    return ledger;
   }
 
   /** The vault; apart from everything that is public or read as data. */

@@ -108,7 +108,7 @@ public final class RunJob {
    */
   public Result run() throws IOException {
     Vault vault = place.vault();
-    Ledger ledger = place.ledger();
+    Ledger ledger = place.writableLedger();
     Optional<Lease> taken = lease(ledger);
     if (taken.isEmpty()) {
       return new Result(

@@ -68,7 +68,7 @@ public record Settings(
     present(data, "data");
     present(certificate, "certificate");
     solver = solver == null ? new Solver(null, null, null, null, null) : solver;
-    lease = lease == null ? new Leasing(null, null) : lease;
+    lease = lease == null ? new Leasing(null, null, null) : lease;
     retention = retention == null ? new Retention(null, null, null) : retention;
     verify = verify == null || verify;
   }
@@ -198,9 +198,15 @@ public record Settings(
    *
    * @param length after which a run that shows no sign of life has lost it; 60s
    * @param waits how long a run waits for another; 120s
+   * @param singleWriter whether whoever schedules lets one process write at a time, which stores
+   *     need that cannot create a file exclusively
    */
-  public record Leasing(@Nullable String length, @JsonProperty("wait") @Nullable String waits) {
+  public record Leasing(
+      @Nullable String length,
+      @JsonProperty("wait") @Nullable String waits,
+      @JsonProperty("single-writer") @Nullable Boolean singleWriter) {
     public Leasing {
+      singleWriter = singleWriter != null && singleWriter;
       length = length == null ? "60s" : length;
       waits = waits == null ? "120s" : waits;
       require(
@@ -210,6 +216,10 @@ public record Settings(
 
     Duration ofRun() {
       return duration(Objects.requireNonNull(length), "lease.length");
+    }
+
+    boolean ofOneWriter() {
+      return Objects.requireNonNull(singleWriter);
     }
 
     Duration patience() {

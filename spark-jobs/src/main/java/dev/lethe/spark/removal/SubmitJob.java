@@ -73,7 +73,7 @@ public final class SubmitJob {
     }
     Vault vault = place.vault();
     RequestStore store = new RequestStore(vault);
-    Ledger ledger = place.ledger();
+    Ledger ledger = place.writableLedger();
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
       if (!ledger.state().isOpened()) {
         place.openIfNew(ledger);

@@ -32,7 +32,7 @@ class LedgerIT {
                 List.of("run", "--config", undisturbed.resolve("lethe.yaml").toString()));
     double seconds = (System.nanoTime() - start) / 1e9;
     assertThat(ran.exitCode()).as(ran.described()).isZero();
-    assertThat(published(undisturbed)).as(ran.described()).isEqualTo(1);
+    assertThat(published(undisturbed.resolve("ledger"))).as(ran.described()).isEqualTo(1);
 
     Path disturbed = begin("ledger-killed");
     List<String> run = List.of("run", "--config", disturbed.resolve("lethe.yaml").toString());
@@ -45,7 +45,7 @@ class LedgerIT {
     Submission.Result last = pima.spark().lethe("ledger-run-local", LOCAL, run);
 
     assertThat(last.exitCode()).as(last.described()).isZero();
-    assertThat(published(disturbed)).as(last.described()).isEqualTo(1);
+    assertThat(published(disturbed.resolve("ledger"))).as(last.described()).isEqualTo(1);
     ClusterIT.assertCertified(disturbed.resolve("ledger/versions/000001"));
     assertThat(EvidenceFile.in(disturbed.resolve("vault")).theta())
         .isEqualTo(EvidenceFile.in(undisturbed.resolve("vault")).theta());
@@ -94,8 +94,9 @@ class LedgerIT {
     return root;
   }
 
-  private static long published(Path root) throws IOException {
-    try (Stream<Path> entries = Files.list(root.resolve("ledger/entries"))) {
+  /** How many versions a ledger says were published. */
+  static long published(Path ledger) throws IOException {
+    try (Stream<Path> entries = Files.list(ledger.resolve("entries"))) {
       return entries.filter(LedgerIT::isPublished).count();
     }
   }

@@ -100,13 +100,22 @@ final class LoopbackHadoop implements AutoCloseable {
 
   /** The JVMs of executors that run now. */
   List<ProcessHandle> executors() {
+    return containers("YarnCoarseGrainedExecutorBackend");
+  }
+
+  /** The JVMs of drivers in cluster mode that run now. */
+  List<ProcessHandle> drivers() {
+    return containers("org.apache.spark.deploy.yarn.ApplicationMaster");
+  }
+
+  private List<ProcessHandle> containers(String mainClass) {
     return process
         .descendants()
         .filter(
             child -> {
               String command = child.info().commandLine().orElse("");
               // The shells that start it quote it.
-              return command.contains("YarnCoarseGrainedExecutorBackend")
+              return command.contains(mainClass)
                   && child.info().command().orElse("").endsWith("java");
             })
         .toList();

@@ -197,6 +197,63 @@ class YarnIT {
         .hasSameSizeAs(PimaRelease.rows(pima.table()));
   }
 
+  @Test
+  void run_ledgerOnHdfsAndDriverKilled_publishesOnceWhatUnlearnDoes() throws Exception {
+    java.nio.file.Path config = pima.path("yarn/lethe.yaml");
+    Files.writeString(
+        config,
+        """
+        ledger: %s
+        vault: %s
+        model: %s
+        data: {path: %s, format: csv, partitions: %d}
+        certificate: {epsilon: 0.1, delta: 1e-4, rho: 1e-8}
+        solver: {method: cg, checkpoint: 0s}
+        lease: {length: 2s, wait: 120s}
+        """
+            .formatted(
+                hadoop.url("/nightly/ledger"),
+                hadoop.url("/nightly/vault"),
+                hadoop.url("/model"),
+                hadoop.url("/table.csv"),
+                PimaRelease.PARTITIONS));
+    String settings = hadoop.put(config, "/lethe.yaml");
+    Submission.Result submitted =
+        run(
+            "client",
+            "submit-yarn",
+            List.of("submit", "--config", settings, hadoop.url("/request.yaml")));
+    assertThat(submitted.exitCode()).as(submitted.described()).isZero();
+
+    List<String> night = List.of("run", "--config", settings);
+    Submission killed = start("cluster", "run-yarn-killed", List.of(), night);
+    Path decided = new Path("/nightly/vault/checkpoints");
+    while (!hadoop.hdfs().exists(decided)) {
+      assertThat(killed.isRunning()).as("until its first checkpoint").isTrue();
+      Thread.sleep(20);
+    }
+    assertThat(hadoop.drivers()).hasSize(1).allMatch(ProcessHandle::destroyForcibly);
+    Submission.Result dead = killed.result();
+    assertThat(dead.exitCode()).as(dead.described()).isEqualTo(1);
+    assertThat(hadoop.hdfs().exists(new Path("/nightly/ledger/CURRENT"))).isFalse();
+
+    Submission.Result again = run("cluster", "run-yarn-again", night);
+    assertThat(again.exitCode()).as(again.described()).isZero();
+    java.nio.file.Path ledger = get("/nightly/ledger");
+    assertThat(Files.readString(ledger.resolve("CURRENT")))
+        .isEqualTo(hadoop.url("/nightly/ledger/versions/000001/model") + "\n");
+    assertThat(LedgerIT.published(ledger)).isEqualTo(1);
+    ClusterIT.assertCertified(ledger.resolve("versions/000001"));
+    assertThat(EvidenceFile.in(get("/nightly/vault")).theta())
+        .isEqualTo(EvidenceFile.in(pima.vault()).theta());
+    Submission.Result verified =
+        run(
+            "client",
+            "verify-yarn-ledger",
+            List.of("verify", "--ledger", hadoop.url("/nightly/ledger")));
+    assertThat(verified.exitCode()).as(verified.described()).isZero();
+  }
+
   /** YARN's own default is two attempts: the refused request would be read again. */
   @Test
   void unlearn_refusedInClusterMode_exits1AfterOneAttempt() throws Exception {

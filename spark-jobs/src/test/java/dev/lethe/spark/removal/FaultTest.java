@@ -72,11 +72,27 @@ class FaultTest {
     assertThat(write).isGreaterThan(30);
   }
 
+  @Test
+  void submit_twoCouldWriteTheSameEntry_isRefusedBeforeAnythingIsWritten() {
+    FailingFileSystem.register(LocalSpark.session().sparkContext().hadoopConfiguration());
+    Night night = night("lease: {length: 1s}");
+
+    Outcome refused = night.submit("row", REMOVE);
+
+    assertThat(refused.code()).as("%s", refused).isEqualTo(2);
+    assertThat(refused.err()).contains("cannot create a file exclusively", "lease.single-writer");
+    assertThat(night.ledger().chain().entries()).isEmpty();
+  }
+
   private static Night night() {
+    return night("lease: {length: 1s, wait: 20s, single-writer: true}");
+  }
+
+  private static Night night(String lease) {
     return new Night(
         Places.directory("fault"),
         "path: " + dev.lethe.spark.job.People.table(),
-        "verify: false\nlease: {length: 1s, wait: 20s}",
+        "verify: false\n" + lease,
         "failing:");
   }
 
