@@ -5,6 +5,8 @@ import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.NoSuchFileException;
+import java.time.Instant;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.regex.Pattern;
@@ -86,6 +88,21 @@ final class SealedFiles {
                     new InvalidInputException(
                         "vault: " + file + " cannot be read: there is no " + keyFile(dataKey)));
     return Optional.of(cipher(key).decrypt(name, sealed, file.toString()));
+  }
+
+  List<String> sealedBefore(String directory, Instant time) {
+    Path path = file(directory);
+    try {
+      return Arrays.stream(storage.list(path))
+          .filter(file -> file.isFile() && file.getModificationTime() < time.toEpochMilli())
+          .map(file -> file.getPath().getName())
+          .filter(name -> KEY_NAME.matcher(name).matches())
+          .map(name -> directory + "/" + name)
+          .sorted()
+          .toList();
+    } catch (IOException e) {
+      throw unreadable(path, e);
+    }
   }
 
   boolean isSealed(String name) {

@@ -4,6 +4,7 @@ import dev.lethe.spark.InvalidInputException;
 import java.io.ByteArrayOutputStream;
 import java.io.FileNotFoundException;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.SeekableByteChannel;
@@ -19,9 +20,16 @@ import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.FileAttribute;
 import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.EnumSet;
+import java.util.List;
 import java.util.Set;
 import java.util.UUID;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.CommonPathCapabilities;
 import org.apache.hadoop.fs.FSDataInputStream;
@@ -59,6 +67,9 @@ import org.jspecify.annotations.Nullable;
 public abstract sealed class Storage {
   /** As Hadoop 3.4.2 names it; earlier ones, which Spark 3.5 brings, have no constant. */
   static final String CONDITIONAL_CREATE = "fs.option.create.conditional.overwrite";
+
+  /** Files that are read at a time: requests under way, not threads at work. */
+  private static final int READERS = 16;
 
   final FileSystem fs;
 
@@ -115,6 +126,14 @@ public abstract sealed class Storage {
    * @return false if the name is taken; nothing is changed then
    */
   public abstract boolean createIfAbsent(Path file, byte[] content) throws IOException;
+
+  /**
+   * The same for content that no other writer writes: true also where a store repeated a request
+   * whose answer was lost, and found what it had just written itself.
+   */
+  public boolean takes(Path file, byte[] content) throws IOException {
+    return createIfAbsent(file, content) || Arrays.equals(read(file), content);
+  }
 
   /**
    * Whether of several that create the same file in this directory at the same time one succeeds;
@@ -212,6 +231,30 @@ public abstract sealed class Storage {
       ByteArrayOutputStream content = new ByteArrayOutputStream();
       in.transferTo(content);
       return content.toByteArray();
+    }
+  }
+
+  /** Reads files, in their order; many at a time, for object stores take their time for each. */
+  public List<byte[]> readAll(List<Path> files) throws IOException {
+    if (files.isEmpty()) {
+      return List.of();
+    }
+    ExecutorService readers = Executors.newFixedThreadPool(Math.min(files.size(), READERS));
+    try {
+      List<Future<byte[]>> reading =
+          files.stream().map(file -> readers.submit(() -> read(file))).toList();
+      List<byte[]> contents = new ArrayList<>(files.size());
+      for (Future<byte[]> content : reading) {
+        contents.add(content.get());
+      }
+      return contents;
+    } catch (ExecutionException e) {
+      throw new IOException(e.getCause());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new InterruptedIOException();
+    } finally {
+      readers.shutdownNow();
     }
   }
 

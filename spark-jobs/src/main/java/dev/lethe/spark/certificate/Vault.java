@@ -7,7 +7,9 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.NoSuchFileException;
 import java.security.MessageDigest;
+import java.time.Instant;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Optional;
 import javax.crypto.Mac;
 import org.apache.hadoop.conf.Configuration;
@@ -433,6 +435,17 @@ public final class Vault {
    */
   public Optional<byte[]> unseal(String name, String dataKey) {
     return sealed.unseal(name, dataKey);
+  }
+
+  /**
+   * The files of a directory of sealed files that were written before a time, by the clock of the
+   * file system.
+   *
+   * @param directory relative path inside the vault, for example {@code requests}
+   * @return names as {@link #seal} takes them
+   */
+  public List<String> sealedBefore(String directory, Instant time) {
+    return sealed.sealedBefore(directory, time);
   }
 
   /** Whether the sealed file is there, readable or not. */

@@ -52,6 +52,12 @@ final class PurgeCommand implements Callable<Integer> {
                           + " ("
                           + one.reason()
                           + ")"));
+      if (result.unreceived() > 0) {
+        out.println(
+            "destroyed        "
+                + result.unreceived()
+                + " contents whose submission did not end (a day ago or earlier)");
+      }
       if (!result.kept().isEmpty()) {
         out.println(
             "kept             "

@@ -61,8 +61,10 @@ public final class Chain {
         }
         files.put(Long.parseLong(name.substring(0, name.indexOf('.'))), file.getPath());
       }
-      for (Path file : files.tailMap((long) entries.size(), false).values()) {
-        add(storage.read(file), file);
+      List<Path> fresh = List.copyOf(files.tailMap((long) entries.size(), false).values());
+      List<byte[]> contents = storage.readAll(fresh);
+      for (int i = 0; i < fresh.size(); i++) {
+        add(contents.get(i), fresh.get(i));
       }
       if (!files.isEmpty() && files.lastKey() != entries.size()) {
         throw missing(entries.size() + 1L);
@@ -113,7 +115,7 @@ public final class Chain {
         // first: an entry without its signature would look forged
         storage.createIfAbsent(signature(ModelDigest.sha256(content)), signing.sign(content));
       }
-      if (!storage.createIfAbsent(file, content)) {
+      if (!storage.takes(file, content)) {
         return false;
       }
     } catch (IOException e) {

@@ -104,7 +104,7 @@ public final class Lease implements AutoCloseable {
             by,
             Instant.now(),
             Math.max(1, length.toSeconds()));
-    if (!storage.createIfAbsent(file(directory, next, HELD), JsonDocument.write(content))) {
+    if (!storage.takes(file(directory, next, HELD), JsonDocument.write(content))) {
       return Optional.empty();
     }
     for (long old : leases.keySet()) { // never the highest, from which the next number follows

@@ -25,6 +25,9 @@ import org.jspecify.annotations.Nullable;
  * has its corrections in it ({@code data.corrected-through}).
  */
 public final class PurgeJob {
+  /** Far more than a submission takes between keeping a content and its entry. */
+  private static final Duration SUBMISSION = Duration.ofDays(1);
+
   private final Place place;
   private final Settings settings;
   private final @Nullable String request;
@@ -46,8 +49,9 @@ public final class PurgeJob {
    *
    * @param purged what was destroyed
    * @param kept ids of requests that are due and needed: the table does not have their corrections
+   * @param unreceived how many contents were destroyed that no entry has received
    */
-  public record Result(List<Event.Purged> purged, List<String> kept) {}
+  public record Result(List<Event.Purged> purged, List<String> kept, int unreceived) {}
 
   /**
    * Runs the job.
@@ -76,7 +80,10 @@ public final class PurgeJob {
           lease.requireHeld();
         }
       }
-      return new Result(due, kept);
+      int unreceived =
+          new RequestStore(vault)
+              .destroyUnreceived(ledger.state().requests(), clock.instant().minus(SUBMISSION));
+      return new Result(due, kept, unreceived);
     }
   }
 

@@ -9,7 +9,11 @@ import dev.lethe.spark.certificate.VaultKey;
 import dev.lethe.spark.ledger.TrackedRequest;
 import dev.lethe.spark.request.Request;
 import dev.lethe.spark.request.RequestReader;
+import java.time.Instant;
+import java.util.Collection;
+import java.util.HashSet;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * The contents of requests, in the vault, each under a key of its own.
@@ -18,6 +22,9 @@ import java.util.Optional;
  * purge, nobody can test guesses of the content.
  */
 final class RequestStore {
+  private static final String DIRECTORY = "requests";
+  private static final String SEALED = ".sealed";
+
   private final Vault vault;
 
   RequestStore(Vault vault) {
@@ -83,7 +90,8 @@ final class RequestStore {
     }
     Content content =
         new Content(Content.SCHEMA_VERSION, id, VaultKey.random().toHex(), name, text);
-    vault.seal(file(id, content.commitment()), JsonDocument.write(content), key(id));
+    String kept = kept(id, content.commitment());
+    vault.seal(file(kept), JsonDocument.write(content), key(kept));
     return content;
   }
 
@@ -94,10 +102,11 @@ final class RequestStore {
    */
   Content read(TrackedRequest request) {
     String id = request.id();
+    String kept = kept(id, request.commitment());
     Content content =
         JsonDocument.read(
             vault
-                .unseal(file(id, request.commitment()), key(id))
+                .unseal(file(kept), key(kept))
                 .orElseThrow(
                     () ->
                         new InvalidInputException(
@@ -117,16 +126,47 @@ final class RequestStore {
 
   /** Destroys the content for good; once or more. */
   void destroy(TrackedRequest request) {
-    vault.shred(key(request.id()));
-    vault.delete(file(request.id(), request.commitment()));
+    destroy(kept(request.id(), request.commitment()));
   }
 
-  /** Named by the commitment, too: of two who submit at the same time, one is received. */
-  private static String file(String id, String commitment) {
-    return "requests/" + id + "." + commitment.substring(0, 16) + ".sealed";
+  /**
+   * Destroys contents that no ledger has received, because the process that submitted them died, or
+   * another was faster.
+   *
+   * @param received those of the ledger
+   * @param before when a content must have been kept, so that its submission is over
+   * @return how many
+   */
+  int destroyUnreceived(Collection<TrackedRequest> received, Instant before) {
+    Set<String> known = new HashSet<>();
+    for (TrackedRequest request : received) {
+      known.add(file(kept(request.id(), request.commitment())));
+    }
+    int destroyed = 0;
+    for (String file : vault.sealedBefore(DIRECTORY, before)) {
+      if (file.endsWith(SEALED) && !known.contains(file)) {
+        destroy(file.substring(DIRECTORY.length() + 1, file.length() - SEALED.length()));
+        destroyed++;
+      }
+    }
+    return destroyed;
   }
 
-  private static String key(String id) {
-    return "request-" + id;
+  private void destroy(String kept) {
+    vault.shred(key(kept));
+    vault.delete(file(kept));
+  }
+
+  /** With the commitment, too: of two who submit the same id at the same time, one is received. */
+  private static String kept(String id, String commitment) {
+    return id + "." + commitment.substring(0, 16);
+  }
+
+  private static String file(String kept) {
+    return DIRECTORY + "/" + kept + SEALED;
+  }
+
+  private static String key(String kept) {
+    return "request-" + kept;
   }
 }

@@ -144,6 +144,36 @@ public abstract class StorageContract {
   }
 
   @Test
+  void takes_nameIsTaken_isTrueForTheSameContentOnly() throws IOException {
+    Path file = new Path(root(), "taken");
+
+    assertThat(storage().takes(file, block(1))).isTrue();
+    assertThat(storage().takes(file, block(1))).as("an answer was lost").isTrue();
+    assertThat(storage().takes(file, block(2))).isFalse();
+    assertThat(storage().read(file)).isEqualTo(block(1));
+  }
+
+  @Test
+  void readAll_moreThanAreReadAtATime_keepsTheOrder() throws IOException {
+    List<Path> files = new ArrayList<>();
+    for (int k = 1; k <= 40; k++) {
+      files.add(new Path(root(), "file-" + k));
+      storage().createIfAbsent(files.get(k - 1), new byte[] {(byte) k});
+    }
+
+    List<byte[]> contents = storage().readAll(files);
+
+    assertThat(contents).hasSize(40);
+    for (int k = 1; k <= 40; k++) {
+      assertThat(contents.get(k - 1)).containsExactly(k);
+    }
+    files.set(7, new Path(root(), "missing"));
+    assertThatThrownBy(() -> storage().readAll(files))
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining("missing");
+  }
+
+  @Test
   void createsExclusively_isAsDocumented() throws IOException {
     root().getFileSystem(conf()).mkdirs(root());
 

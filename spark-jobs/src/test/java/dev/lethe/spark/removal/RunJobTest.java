@@ -1,11 +1,13 @@
 package dev.lethe.spark.removal;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.fail;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.lethe.core.certify.Composition;
 import dev.lethe.core.certify.GaussianNoise;
 import dev.lethe.spark.LocalSpark;
+import dev.lethe.spark.certificate.Vault;
 import dev.lethe.spark.job.Outcome;
 import dev.lethe.spark.job.People;
 import dev.lethe.spark.job.Places;
@@ -15,15 +17,19 @@ import dev.lethe.spark.ledger.Ledger;
 import dev.lethe.spark.ledger.LedgerState;
 import dev.lethe.spark.ledger.TrackedRequest.State;
 import dev.lethe.spark.ledger.Version;
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
 import java.security.KeyPair;
 import java.security.KeyPairGenerator;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.Base64;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.stream.Stream;
 import org.apache.spark.ml.PipelineModel;
 import org.apache.spark.ml.classification.LogisticRegressionModel;
@@ -221,6 +227,38 @@ class RunJobTest {
     assertThat(night.version(1).resolve("certificate.json")).exists();
     assertThat(night.ledger().state().hasModel(1)).isFalse();
     assertThat(night.lethe("rollback", "--to", "1", "--force", "x").code()).isEqualTo(2);
+  }
+
+  @Test
+  void purge_submissionDiedADayAgo_destroysWhatItKept() throws Exception {
+    Night night = Night.begin("");
+    night.submit("row", REMOVE);
+    Path contents = night.vault().resolve("requests");
+    Path received = only(contents);
+    Vault vault =
+        Vault.open(
+            LocalSpark.session().sparkContext().hadoopConfiguration(), night.vault().toString());
+    for (String id : List.of("died", "row")) { // of the second another content was received
+      String text = Places.read(night.request(id, RELABEL));
+      new RequestStore(vault).keep(id + ".yaml", text, Optional.empty());
+    }
+    assertThat(night.done("purge").out()).as("they may be on their way").isEmpty();
+
+    try (Stream<Path> files = Files.list(contents)) {
+      for (Path file : files.toList()) {
+        Files.setLastModifiedTime(file, FileTime.from(Instant.now().minus(Duration.ofDays(2))));
+      }
+    }
+    assertThat(night.done("purge").out()).contains("destroyed        2 contents");
+    assertThat(only(contents)).isEqualTo(received);
+    night.done("run");
+    assertThat(night.submit("died", RELABEL).code()).as("the id is free").isZero();
+  }
+
+  private static Path only(Path directory) throws IOException {
+    try (Stream<Path> files = Files.list(directory)) {
+      return files.reduce((one, other) -> fail(other + " is there, too")).orElseThrow();
+    }
   }
 
   @Test
