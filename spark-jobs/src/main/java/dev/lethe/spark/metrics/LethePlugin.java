@@ -36,7 +36,8 @@ public final class LethePlugin implements SparkPlugin {
     }
   }
 
-  static void register(LetheMetrics metrics, MetricRegistry registry, boolean figures) {
+  /** Registers the gauges; those that depend on the data if {@code figures}. */
+  public static void register(LetheMetrics metrics, MetricRegistry registry, boolean figures) {
     gauge(registry, "passes", metrics::passes);
     gauge(registry, "products", metrics::products);
     gauge(registry, "lastPassSeconds", metrics::lastPassSeconds);

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.fail;
 import static org.assertj.core.api.Assertions.within;
 
+import com.codahale.metrics.MetricRegistry;
 import dev.lethe.core.certify.Composition;
 import dev.lethe.core.certify.GaussianNoise;
 import dev.lethe.spark.LocalSpark;
@@ -17,6 +18,8 @@ import dev.lethe.spark.ledger.Ledger;
 import dev.lethe.spark.ledger.LedgerState;
 import dev.lethe.spark.ledger.TrackedRequest.State;
 import dev.lethe.spark.ledger.Version;
+import dev.lethe.spark.metrics.LetheMetrics;
+import dev.lethe.spark.metrics.LethePlugin;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -175,6 +178,10 @@ class RunJobTest {
     assertThat(refused.code()).as("%s", refused).isEqualTo(3);
     assertThat(refused.out()).contains("would exceed the budget");
     assertThat(strict.ledger().state().waiting()).hasSize(1);
+    assertThat(gauge("pendingRequests")).isEqualTo(1);
+    assertThat(gauge("oldestPendingSeconds")).isBetween(0.0, 600.0);
+    // a release of sigma for epsilon 0.1 was made, sigma rounded up
+    assertThat(gauge("epsilonLeft")).isCloseTo(1e-7, within(1e-8));
 
     Night raising =
         new Night(
@@ -191,6 +198,16 @@ class RunJobTest {
             .and(Night.RHO, new GaussianNoise(sigma), 11);
     // as much as the limit allows, and no more
     assertThat(both.epsilon(1e-6)).isLessThanOrEqualTo(0.12).isCloseTo(0.12, within(1e-6));
+    assertThat(gauge("pendingRequests")).isZero();
+    assertThat(gauge("oldestPendingSeconds")).isZero();
+    assertThat(gauge("epsilonLeft")).isBetween(0.0, 1e-6);
+  }
+
+  /** As Spark's metrics system sees it. */
+  private static double gauge(String name) {
+    MetricRegistry registry = new MetricRegistry();
+    LethePlugin.register(LetheMetrics.get(), registry, false);
+    return ((Number) registry.getGauges().get(name).getValue()).doubleValue();
   }
 
   @Test
