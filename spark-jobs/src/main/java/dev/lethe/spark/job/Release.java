@@ -117,7 +117,17 @@ final class Release implements AutoCloseable {
 
   /** Where the model is, once it is published. */
   Path model() {
+    return model(out);
+  }
+
+  /** Where the model of a release is. */
+  static Path model(String out) {
     return new Path(out, MODEL);
+  }
+
+  /** Where the certificate of a release is. */
+  static Path certificate(String out) {
+    return new Path(out, CERTIFICATE);
   }
 
   ModelDigest modelDigest() throws IOException {
