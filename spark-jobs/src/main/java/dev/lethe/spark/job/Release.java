@@ -125,9 +125,12 @@ final class Release implements AutoCloseable {
     return new Path(out, MODEL);
   }
 
-  /** Where the certificate of a release is. */
-  static Path certificate(String out) {
-    return new Path(out, CERTIFICATE);
+  /** What a release is made of: model, certificate, and perhaps its signature. */
+  static List<String> parts(String out) {
+    return List.of(
+        model(out).toString(),
+        new Path(out, CERTIFICATE).toString(),
+        new Path(out, CERTIFICATE + SIGNATURE).toString());
   }
 
   ModelDigest modelDigest() throws IOException {

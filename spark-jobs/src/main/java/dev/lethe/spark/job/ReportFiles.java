@@ -35,8 +35,7 @@ public record ReportFiles(@Nullable ReportFile confidential, @Nullable ReportFil
     List<String> release = new ArrayList<>(read);
     release.add(options.out());
     List<String> published = new ArrayList<>(read);
-    published.add(Release.model(options.out()).toString());
-    published.add(Release.certificate(options.out()).toString());
+    published.addAll(Release.parts(options.out()));
     List<String> others = new ArrayList<>(List.of(options.vault()));
     ReportFile first =
         confidential == null

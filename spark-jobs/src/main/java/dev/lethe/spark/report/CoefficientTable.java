@@ -135,8 +135,7 @@ final class CoefficientTable {
   }
 
   /** The rows of the largest sizes, in that order; of equal ones the first. */
-  private static Group largest(
-      BitSet parameters, IntToDoubleFunction size, IntFunction<Row> row) {
+  private static Group largest(BitSet parameters, IntToDoubleFunction size, IntFunction<Row> row) {
     Comparator<Integer> order =
         Comparator.<Integer>comparingDouble(size::applyAsDouble)
             .thenComparing(Comparator.<Integer>reverseOrder());

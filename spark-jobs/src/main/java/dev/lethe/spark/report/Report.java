@@ -367,9 +367,7 @@ public final class Report {
     double change = was == null || is == null ? 0 : is - was;
     html.element(
         "td",
-        was == null || is == null
-            ? ""
-            : (change > 0 ? "+" : "") + Figure.metric(change, largest),
+        was == null || is == null ? "" : (change > 0 ? "+" : "") + Figure.metric(change, largest),
         "class",
         "number");
     html.closeLine();
@@ -576,6 +574,8 @@ public final class Report {
             "lethe verify --certificate OUT/certificate.json --model OUT/model \\\n"
                 + "             --vault VAULT --data DATA --request REQUEST")
         .line();
+    html.open("p", "class", "note").text("Where the certificate is signed, ");
+    html.element("code", "--public-key KEY").text(" checks by whom.").closeLine();
     html.closeLine();
   }
 

@@ -56,12 +56,16 @@ class ReleaseReportsTest {
     String open = Places.read(redacted);
     assertThat(full)
         .contains(
-            "<bdi>race_vector_r0</bdi>", "<bdi>city_vector_Bonn</bdi>", "<bdi>age</bdi>", "rows removed where a condition holds")
+            "<bdi>race_vector_r0</bdi>",
+            "<bdi>city_vector_Bonn</bdi>",
+            "<bdi>age</bdi>",
+            "rows removed where a condition holds")
         .contains(
             "value=\"" + evidence.at("/measurement/gradientNorm").doubleValue() + "\"",
             "value=\"" + evidence.at("/metricsBefore/accuracy").doubleValue() + "\"")
         .doesNotContain("u-4711", People.table().toString());
-    assertThat(open).contains("<bdi>race_vector_r0</bdi>", "<bdi>city_vector_Bonn</bdi>", "<bdi>age</bdi>");
+    assertThat(open)
+        .contains("<bdi>race_vector_r0</bdi>", "<bdi>city_vector_Bonn</bdi>", "<bdi>age</bdi>");
 
     Set<Double> known = new HashSet<>(Set.of(0.0, 1.0));
     numbers(release.certificate(), known::add);
