@@ -9,6 +9,7 @@ import java.io.Console;
 import java.io.PrintWriter;
 import java.util.Locale;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.DoubleSupplier;
 import org.apache.spark.sql.SparkSession;
 import org.jspecify.annotations.Nullable;
 
@@ -23,6 +24,7 @@ public final class Progress implements ConjugateGradient.Listener, PassObserver 
   private final String name;
   private final boolean figures;
   private final @Nullable LetheMetrics metrics;
+  private final DoubleSupplier clock;
   private final AtomicInteger passes = new AtomicInteger();
   private final TimeLeft timeLeft = new TimeLeft();
   private String phase = "";
@@ -33,15 +35,20 @@ public final class Progress implements ConjugateGradient.Listener, PassObserver 
   private double provenDistance = Double.NaN;
   private double provenGradient = Double.NaN;
 
+  /**
+   * @param clock seconds since whenever
+   */
   Progress(
       String name,
       @Nullable PrintWriter terminal,
       boolean figures,
-      @Nullable LetheMetrics metrics) {
+      @Nullable LetheMetrics metrics,
+      DoubleSupplier clock) {
     this.name = name;
     this.terminal = terminal;
     this.figures = figures;
     this.metrics = metrics;
+    this.clock = clock;
     if (metrics != null) {
       metrics.begun();
     }
@@ -54,7 +61,7 @@ public final class Progress implements ConjugateGradient.Listener, PassObserver 
    */
   public static Progress onTerminal(SparkSession spark, String name) {
     PrintWriter terminal = Terminal.console().map(Console::writer).orElse(null);
-    return new Progress(name, terminal, figures(spark), LetheMetrics.get());
+    return new Progress(name, terminal, figures(spark), LetheMetrics.get(), Progress::uptime);
   }
 
   /**
@@ -63,7 +70,7 @@ public final class Progress implements ConjugateGradient.Listener, PassObserver 
    * @param name as above
    */
   public static Progress quiet(SparkSession spark, String name) {
-    return new Progress(name, null, figures(spark), LetheMetrics.get());
+    return new Progress(name, null, figures(spark), LetheMetrics.get(), Progress::uptime);
   }
 
   /**
@@ -72,7 +79,7 @@ public final class Progress implements ConjugateGradient.Listener, PassObserver 
    * @param name as above
    */
   static Progress among(SparkSession spark, String name) {
-    return new Progress(name, null, figures(spark), null);
+    return new Progress(name, null, figures(spark), null, Progress::uptime);
   }
 
   private static boolean figures(SparkSession spark) {
@@ -239,7 +246,11 @@ public final class Progress implements ConjugateGradient.Listener, PassObserver 
     terminal.flush();
   }
 
-  private static double now() {
+  private double now() {
+    return clock.getAsDouble();
+  }
+
+  private static double uptime() {
     return System.nanoTime() / 1e9;
   }
 
