@@ -27,6 +27,11 @@ final class CoefficientTable {
   /** Before, after, or both. */
   private record Row(
       String name, @Nullable Double before, @Nullable Double after, boolean removed) {
+    /** A column that is constant on the corrected data has no coefficient. */
+    boolean isConstant() {
+      return !removed && after != null && after == 0;
+    }
+
     double change() {
       return (after == null ? 0 : after) - (before == null ? 0 : before);
     }
@@ -185,6 +190,8 @@ final class CoefficientTable {
       html.open("th", "scope", "row").name(row.name());
       if (row.removed()) {
         html.text(" ").element("span", "removed", "class", "tag");
+      } else if (row.isConstant() && kind.equals("feature")) {
+        html.text(" ").element("span", "constant", "class", "tag plain");
       }
       html.close();
       if (before != null) {
@@ -240,7 +247,8 @@ final class CoefficientTable {
     if (before != null) {
       html.open("span").open("i", "class", "key old").close().text("before").close();
     }
-    html.open("span").open("i", "class", "key new").close().text("after").close();
+    html.open("span").open("i", "class", "key new").close();
+    html.text(before == null ? "published" : "after").close();
     html.open("span").open("i", "class", "key gone").close().text("removed").close().close();
   }
 

@@ -381,11 +381,12 @@ public final class Report {
     html.open("p", "class", "note");
     html.text(
         before == null
-            ? "As published. Removed features have a coefficient of exactly 0. Drawn on a square-root"
-                + " scale, so that small ones are seen."
+            ? "As published. Removed features come first; their coefficient is exactly 0, as is that of"
+                + " a column that is constant in the corrected data. Then the largest. Drawn on a"
+                + " square-root scale, so that small ones are seen."
             : "Of the model before and as published. Removed features come first; their coefficient is"
-                + " exactly 0. Then those that changed most. Drawn on a square-root scale, so that small ones"
-                + " are seen.");
+                + " exactly 0, as is that of a column that is constant in the corrected data. Then those"
+                + " that changed most. Drawn on a square-root scale, so that small ones are seen.");
     html.closeLine();
     new CoefficientTable(before, after, certificate.zeroCoefficients()).write(html);
     html.closeLine();
@@ -397,8 +398,9 @@ public final class Report {
     html.open("p", "class", "note");
     html.text(
         "Each step solves a linear system on the corrected data ("
+            + "method "
             + evidence.method()
-            + ", "
+            + ", solver "
             + evidence.solver()
             + "). The gradient's norm is 0 at the exact minimiser; where it falls faster from step to"
             + " step, the steps converge. ");

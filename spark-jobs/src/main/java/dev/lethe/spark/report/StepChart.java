@@ -7,11 +7,11 @@ import org.jspecify.annotations.Nullable;
 
 /** A figure of each step on a log axis, as SVG. */
 final class StepChart {
-  private static final int WIDTH = 860;
-  private static final int LEFT = 64;
-  private static final int RIGHT = 168;
-  private static final int TOP = 12;
-  private static final int BOTTOM = 40;
+  private static final int WIDTH = 720;
+  private static final int LEFT = 72;
+  private static final int RIGHT = 152;
+  private static final int TOP = 22;
+  private static final int BOTTOM = 48;
 
   /** A level to compare with. */
   private record Level(String label, double value) {}
@@ -39,7 +39,7 @@ final class StepChart {
         new StepChart(
             "residuals", "Gradient norm on the corrected data, by step", 300, evidence.steps());
     evidence.steps().forEach(step -> chart.values.add(step.residualNorm()));
-    chart.levels.add(new Level("rounding", evidence.measurement().roundingBound()));
+    chart.levels.add(new Level("rounding at most", evidence.measurement().roundingBound()));
     chart.expected = evidence.aprioriBounds().residualNorm();
     return chart;
   }
@@ -111,8 +111,9 @@ final class StepChart {
         most = Math.max(most, value);
       }
     }
-    low = most == 0 ? -1 : (int) Math.floor(Math.log10(least) - 0.05);
-    high = most == 0 ? 0 : (int) Math.ceil(Math.log10(most) + 0.05);
+    double margin = most == 0 ? 0 : 0.05 + 0.06 * Math.log10(most / least);
+    low = most == 0 ? -1 : (int) Math.floor(Math.log10(least) - margin);
+    high = most == 0 ? 0 : (int) Math.ceil(Math.log10(most) + margin);
     high = Math.max(high, low + 1);
   }
 
@@ -137,7 +138,7 @@ final class StepChart {
       html.close();
     }
     int last = steps.size() - 1;
-    int every = Math.max(1, (last + 19) / 20);
+    int every = Math.max(1, (last + 11) / 12);
     for (int i = 0; i <= last; i += every) {
       html.element(
           "text",
@@ -147,7 +148,7 @@ final class StepChart {
           "x",
           at(x(i)),
           "y",
-          at(height - BOTTOM + 18));
+          at(height - BOTTOM + 20));
     }
     html.element(
         "text",
@@ -157,7 +158,7 @@ final class StepChart {
         "x",
         at((LEFT + WIDTH - RIGHT) / 2.0),
         "y",
-        at(height - 4));
+        at(height - 5));
   }
 
   private void level(Html html, Level level) {
@@ -174,7 +175,8 @@ final class StepChart {
         at(y),
         "y2",
         at(y));
-    html.open("text", "class", "label", "x", at(WIDTH - RIGHT + 8), "y", at(y + 4));
+    // on the left, where the curve has not come down yet
+    html.open("text", "class", "label", "x", at(LEFT + 4), "y", at(y - 7));
     html.text(level.label() + " ");
     figure(html, level.value());
     html.close();
@@ -253,21 +255,11 @@ final class StepChart {
       html.element("title", "step " + steps.get(i).step() + ": " + Figure.of(value));
       html.close();
       if (i == values.size() - 1) {
-        html.open("text", "class", "label last", "x", at(x(i) + 10), "y", at(lastLabel(y(value))));
+        html.open("text", "class", "label last", "x", at(x(i) + 10), "y", at(y(value) + 4));
         figure(html, value);
         html.close();
       }
     }
-  }
-
-  /** Beside the last point, but not on the label of a level. */
-  private double lastLabel(double y) {
-    for (Level level : levels) {
-      if (level.value() > 0 && Math.abs(y(level.value()) - y) < 15) {
-        return y(level.value()) <= y ? y(level.value()) + 20 : y(level.value()) - 12;
-      }
-    }
-    return y + 4;
   }
 
   private static void figure(Html html, double value) {

@@ -168,6 +168,22 @@ class ReportTest {
   }
 
   @Test
+  void html_exactZeroThatWasNotRemoved_isAConstantColumn() {
+    NamedParameters published =
+        NamedParameters.of(
+            new ParameterLayout(3, true, 1, 0),
+            new String[] {"age", "city_Ulm", "race"},
+            new double[] {0.25, 0, 0, 0});
+
+    String html = html(Report.redacted(Reports.notCertified(4, List.of(2)), published));
+
+    assertThat(html)
+        .contains("<bdi>city_Ulm</bdi> <span class=\"tag plain\">constant</span>")
+        .contains("<bdi>race</bdi> <span class=\"tag\">removed</span>");
+    assertThat(count(html, ">constant<")).isEqualTo(1);
+  }
+
+  @Test
   void html_classes_namedApart() {
     NamedParameters parameters =
         NamedParameters.of(
