@@ -7,7 +7,7 @@ import java.util.List;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
 
-/** Where a report goes, on any Hadoop file system: a new file, apart from what is read. */
+/** Where a report goes, on any Hadoop file system: a file apart from what is read. */
 public final class ReportFile {
   private final String option;
   private final Storage storage;
@@ -22,15 +22,34 @@ public final class ReportFile {
   }
 
   /**
+   * Checks the place of a new file; writes nothing.
+   *
+   * @throws InvalidInputException as {@link #at}, and if it exists already
+   */
+  public static ReportFile checked(
+      Configuration conf,
+      String option,
+      String path,
+      boolean confidential,
+      List<String> apart,
+      List<String> others) {
+    ReportFile file = at(conf, option, path, confidential, apart, others);
+    if (file.exists()) {
+      throw new InvalidInputException(option + " " + path + ": exists; name a new file");
+    }
+    return file;
+  }
+
+  /**
    * Checks the place; writes nothing.
    *
    * @param option that names the file, for messages
    * @param confidential whether the file is its owner's alone, mode 0600 where there are modes
    * @param apart places that the file must neither be, nor lie below or above
    * @param others places that it must neither be nor lie above
-   * @throws InvalidInputException if it does, exists already or cannot be reached
+   * @throws InvalidInputException if it does, or cannot be reached
    */
-  public static ReportFile checked(
+  public static ReportFile at(
       Configuration conf,
       String option,
       String path,
@@ -50,9 +69,6 @@ public final class ReportFile {
       }
       for (String place : others) {
         requireNot(option, path, file, canonical(conf, place));
-      }
-      if (storage.exists(file)) {
-        throw new InvalidInputException(option + " " + path + ": exists; name a new file");
       }
       return new ReportFile(option, storage, file, confidential);
     } catch (IOException e) {
@@ -76,8 +92,27 @@ public final class ReportFile {
         option + " " + path + ": " + relation + "; name a file apart from it");
   }
 
+  /** Whether the file is there, and so is whole. */
+  public boolean exists() {
+    try {
+      return storage.exists(file);
+    } catch (IOException e) {
+      throw new InvalidInputException(option + " " + file + ": cannot be reached", e);
+    }
+  }
+
+  /** Deletes the file, and what killed writers of it have left, if there is any. */
+  public void delete() {
+    try {
+      storage.deleteLeftovers(file);
+      storage.delete(file);
+    } catch (IOException e) {
+      throw new InvalidInputException(option + " " + file + ": cannot be deleted", e);
+    }
+  }
+
   /**
-   * Writes the file.
+   * Writes the file: it appears under its name with all its content.
    *
    * @throws InvalidInputException if it has come to exist, or cannot be written
    */
@@ -87,10 +122,11 @@ public final class ReportFile {
       if (parent != null && !storage.exists(parent)) {
         storage.fs.mkdirs(parent);
       }
+      storage.deleteLeftovers(file);
       if (confidential) {
         storage.writePrivate(file, content);
       } else {
-        storage.write(file, content);
+        storage.writeWhole(file, content);
       }
     } catch (FileAlreadyExistsException e) {
       throw new InvalidInputException(option + " " + file + ": exists; name a new file", e);

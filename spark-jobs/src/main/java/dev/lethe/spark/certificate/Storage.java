@@ -43,6 +43,8 @@ import org.apache.hadoop.fs.permission.FsPermission;
  * INTO an existing one.
  */
 public abstract sealed class Storage {
+  private static final String TEMPORARY = ".tmp";
+
   final FileSystem fs;
 
   private Storage(FileSystem fs) {
@@ -98,6 +100,9 @@ public abstract sealed class Storage {
    * where files cannot be changed in place.
    */
   abstract void overwrite(Path file) throws IOException;
+
+  /** The same with the default mode. */
+  abstract void writeWhole(Path file, byte[] content) throws IOException;
 
   /** Creates a file with the default mode; overwrites nothing. */
   abstract void write(Path file, byte[] content) throws IOException;
@@ -182,7 +187,25 @@ public abstract sealed class Storage {
   }
 
   private static Path temporary(Path file) {
-    return new Path(file.getParent(), "." + file.getName() + "." + UUID.randomUUID() + ".tmp");
+    return new Path(file.getParent(), temporaryStart(file) + UUID.randomUUID() + TEMPORARY);
+  }
+
+  private static String temporaryStart(Path file) {
+    return "." + file.getName() + ".";
+  }
+
+  /** Deletes what writers of a file have left that were killed. */
+  void deleteLeftovers(Path file) throws IOException {
+    Path parent = file.getParent();
+    if (parent == null) {
+      return;
+    }
+    for (FileStatus one : list(parent)) {
+      String name = one.getPath().getName();
+      if (name.startsWith(temporaryStart(file)) && name.endsWith(TEMPORARY)) {
+        delete(one.getPath());
+      }
+    }
   }
 
   private static final class Local extends Storage {
@@ -245,23 +268,39 @@ public abstract sealed class Storage {
 
     @Override
     void writePrivate(Path file, byte[] content) throws IOException {
-      java.nio.file.Path target = nio(file);
       java.nio.file.Path temporary = nio(temporary(file));
       try {
         createPrivate(temporary, content);
-        try {
-          // Unlike a rename, a link fails when the name is taken.
-          Files.createLink(target, temporary);
-        } catch (FileAlreadyExistsException e) {
-          throw e;
-        } catch (UnsupportedOperationException | FileSystemException e) {
-          if (Files.exists(target, LinkOption.NOFOLLOW_LINKS)) {
-            throw new FileAlreadyExistsException(target.toString());
-          }
-          Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE);
-        }
+        name(temporary, nio(file));
       } finally {
         Files.deleteIfExists(temporary);
+      }
+    }
+
+    @Override
+    void writeWhole(Path file, byte[] content) throws IOException {
+      Path temporary = temporary(file);
+      try {
+        write(temporary, content);
+        name(nio(temporary), nio(file));
+      } finally {
+        Files.deleteIfExists(nio(temporary));
+      }
+    }
+
+    /** Gives a file that is written its name, if that is free. */
+    private static void name(java.nio.file.Path temporary, java.nio.file.Path target)
+        throws IOException {
+      try {
+        // Unlike a rename, a link fails when the name is taken.
+        Files.createLink(target, temporary);
+      } catch (FileAlreadyExistsException e) {
+        throw e;
+      } catch (UnsupportedOperationException | FileSystemException e) {
+        if (Files.exists(target, LinkOption.NOFOLLOW_LINKS)) {
+          throw new FileAlreadyExistsException(target.toString());
+        }
+        Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE);
       }
     }
 
@@ -426,14 +465,29 @@ public abstract sealed class Storage {
       Path temporary = temporary(file);
       try {
         createPrivate(temporary, content, false);
-        if (fs.exists(file) || !fs.rename(temporary, file)) {
-          if (fs.exists(file)) {
-            throw new FileAlreadyExistsException(file.toString());
-          }
-          throw new IOException("cannot rename " + temporary + " to " + file);
-        }
+        name(temporary, file);
       } finally {
         fs.delete(temporary, false);
+      }
+    }
+
+    @Override
+    void writeWhole(Path file, byte[] content) throws IOException {
+      Path temporary = temporary(file);
+      try {
+        write(temporary, content);
+        name(temporary, file);
+      } finally {
+        fs.delete(temporary, false);
+      }
+    }
+
+    private void name(Path temporary, Path file) throws IOException {
+      if (fs.exists(file) || !fs.rename(temporary, file)) {
+        if (fs.exists(file)) {
+          throw new FileAlreadyExistsException(file.toString());
+        }
+        throw new IOException("cannot rename " + temporary + " to " + file);
       }
     }
 

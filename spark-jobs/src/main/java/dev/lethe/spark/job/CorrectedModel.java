@@ -269,7 +269,7 @@ public final class CorrectedModel implements AutoCloseable {
         documents.unlearning(),
         published,
         said,
-        new ReleaseReports(correction, documents.change(), model, saved, evidence));
+        ReleaseReports.of(correction, documents.change(), model, saved, evidence));
   }
 
   /** Gives the cached examples up; what is in memory stays, but for the evidence. */
