@@ -28,7 +28,7 @@ import java.util.stream.Stream;
 
 /**
  * cli -> neural -> torch; cli -> removal -> {ledger, job}; cli, api -> job -> {ml, data,
- * featurizer, request, certificate}, operator -> core.
+ * featurizer, report, request, certificate}, operator -> core; report -> {request, certificate}.
  */
 @AnalyzeClasses(packages = "dev.lethe", importOptions = ImportOption.DoNotIncludeTests.class)
 class ArchitectureTest {
@@ -63,7 +63,16 @@ class ArchitectureTest {
 
   @ArchTest
   static final ArchRule jobIsBelowCli =
-      mayUse("job", "ml", "data", "featurizer", "request", "certificate", "operator", "metrics");
+      mayUse(
+          "job",
+          "ml",
+          "data",
+          "featurizer",
+          "report",
+          "request",
+          "certificate",
+          "operator",
+          "metrics");
 
   @ArchTest static final ArchRule metricsNameVerdictsOnly = mayUse("metrics", "certificate");
 
@@ -87,6 +96,10 @@ class ArchitectureTest {
   @ArchTest
   static final ArchRule removalIsBelowCli =
       mayUse("removal", "ledger", "job", "data", "request", "certificate", "metrics");
+
+  /** What renders a report knows documents, neither models nor tables. */
+  @ArchTest
+  static final ArchRule reportUsesDocumentsOnly = mayUse("report", "request", "certificate");
 
   @ArchTest static final ArchRule torchUsesCoreOnly = mayUse("torch");
 

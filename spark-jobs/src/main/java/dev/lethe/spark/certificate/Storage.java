@@ -71,6 +71,8 @@ public abstract sealed class Storage {
   /** Files that are read at a time: requests under way, not threads at work. */
   private static final int READERS = 16;
 
+  private static final String TEMPORARY = ".tmp";
+
   final FileSystem fs;
 
   private Storage(FileSystem fs) {
@@ -266,7 +268,25 @@ public abstract sealed class Storage {
   }
 
   private static Path temporary(Path file) {
-    return new Path(file.getParent(), "." + file.getName() + "." + UUID.randomUUID() + ".tmp");
+    return new Path(file.getParent(), temporaryStart(file) + UUID.randomUUID() + TEMPORARY);
+  }
+
+  private static String temporaryStart(Path file) {
+    return "." + file.getName() + ".";
+  }
+
+  /** Deletes what writers of a file have left that were killed. */
+  void deleteLeftovers(Path file) throws IOException {
+    Path parent = file.getParent();
+    if (parent == null) {
+      return;
+    }
+    for (FileStatus one : list(parent)) {
+      String name = one.getPath().getName();
+      if (name.startsWith(temporaryStart(file)) && name.endsWith(TEMPORARY)) {
+        delete(one.getPath());
+      }
+    }
   }
 
   private static final class Local extends Storage {

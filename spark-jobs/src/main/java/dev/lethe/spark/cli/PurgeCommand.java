@@ -18,8 +18,8 @@ import picocli.CommandLine.Spec;
     description = {
       "Destroys what holds deleted data and has served its time, as the configuration says.",
       "",
-      "Contents of requests with their keys, evidence, superseded models. The ledger's chain and the"
-          + " certificates stay, and can be verified."
+      "Contents of requests with their keys, evidence, superseded models, and the reports of both."
+          + " The ledger's chain and the certificates stay, and can be verified."
     })
 final class PurgeCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;

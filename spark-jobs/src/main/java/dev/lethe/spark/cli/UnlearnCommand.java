@@ -1,9 +1,11 @@
 package dev.lethe.spark.cli;
 
+import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.certificate.Verdict;
 import dev.lethe.spark.job.IndependentUnlearnJob;
 import dev.lethe.spark.job.LetheSession;
 import dev.lethe.spark.job.ReleaseKeys;
+import dev.lethe.spark.job.ReportFiles;
 import dev.lethe.spark.job.Summary;
 import dev.lethe.spark.job.UnlearnJob;
 import dev.lethe.spark.job.UnlearnOptions;
@@ -106,6 +108,21 @@ final class UnlearnCommand implements Callable<Integer> {
   private boolean state;
 
   @Option(
+      names = "--report",
+      paramLabel = "FILE",
+      description =
+          "Write the run's report for people, one HTML file; confidential, mode 0600, never below"
+              + " OUT")
+  private @Nullable String report;
+
+  @Option(
+      names = "--redacted-report",
+      paramLabel = "FILE",
+      description =
+          "Write a report of what certificate and published model say alone; may be published")
+  private @Nullable String redactedReport;
+
+  @Option(
       names = "--resume",
       description =
           "Keep a checkpoint of the refinement in the vault, and go on from the one that the same"
@@ -158,8 +175,17 @@ final class UnlearnCommand implements Callable<Integer> {
       if (independent) {
         return answered(new IndependentUnlearnJob(options, keys, session.spark()).run());
       }
+      ReportFiles reports = ReportFiles.checked(session.spark(), options, report, redactedReport);
       UnlearnJob.Result result = new UnlearnJob(options, keys, session.spark()).run();
       Summary.of(result, out, vault, figures.shown()).print(spec.commandLine().getOut());
+      try {
+        reports.write(result.reports());
+      } catch (InvalidInputException e) {
+        spec.commandLine()
+            .getErr()
+            .println("lethe: the release is published, but " + e.getMessage());
+        return Lethe.FAILED;
+      }
       return code(result);
     }
   }
@@ -174,6 +200,12 @@ final class UnlearnCommand implements Callable<Integer> {
       throw new CommandLine.ParameterException(
           spec.commandLine(),
           "--resume: a checkpoint is of one refinement; not allowed with --independent");
+    }
+    if (independent && (report != null || redactedReport != null)) {
+      throw new CommandLine.ParameterException(
+          spec.commandLine(),
+          (report != null ? "--report" : "--redacted-report")
+              + ": is of one release; not allowed with --independent");
     }
   }
 

@@ -1,6 +1,7 @@
 package dev.lethe.spark.featurizer;
 
 import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.TableColumns;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -21,6 +22,7 @@ import org.apache.spark.ml.PipelineModel;
 import org.apache.spark.ml.PipelineStage;
 import org.apache.spark.ml.PredictionModel;
 import org.apache.spark.ml.Transformer;
+import org.apache.spark.ml.attribute.AttributeGroup;
 import org.apache.spark.ml.classification.OneVsRestModel;
 import org.apache.spark.ml.feature.FeatureHasher;
 import org.apache.spark.ml.feature.StringIndexerModel;
@@ -31,8 +33,12 @@ import org.apache.spark.ml.param.ParamPair;
 import org.apache.spark.ml.param.Params;
 import org.apache.spark.ml.tuning.CrossValidatorModel;
 import org.apache.spark.ml.tuning.TrainValidationSplitModel;
+import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
+import org.apache.spark.sql.types.Metadata;
+import org.apache.spark.sql.types.MetadataBuilder;
+import org.apache.spark.sql.types.StructField;
 import org.jspecify.annotations.Nullable;
 import scala.jdk.javaapi.CollectionConverters;
 
@@ -176,6 +182,43 @@ public final class Featurizer {
     columns.add(featuresCol());
     madeColumns().forEach(columns::remove);
     return Optional.of(columns);
+  }
+
+  /**
+   * What the slots of the model's feature vector are called, where the stages or the table tell;
+   * null for a slot without a name. May read a row, to learn the size of a vector column.
+   *
+   * @param table rows as the stages read them
+   */
+  public @Nullable String[] slotNames(Dataset<Row> table) {
+    SlotNames names = new SlotNames(table);
+    stages.forEach(names::step);
+    @Nullable String[] slots = names.names(featuresCol());
+    if (slots.length != numFeatures()) {
+      return new String[numFeatures()];
+    }
+    if (stages.isEmpty()) {
+      // positions alone say nothing
+      Arrays.setAll(slots, j -> featuresCol() + "[" + j + "]");
+    }
+    return slots;
+  }
+
+  /** A table whose columns tell nothing beyond name, type, and the size of a vector. */
+  public static Dataset<Row> withoutAttributes(Dataset<Row> table) {
+    Column[] columns = new Column[table.columns().length];
+    StructField[] fields = table.schema().fields();
+    for (int i = 0; i < fields.length; i++) {
+      int size =
+          SlotWalk.isVector(fields[i]) ? AttributeGroup.fromStructField(fields[i]).size() : -1;
+      Metadata metadata =
+          size < 0
+              ? new MetadataBuilder().putBoolean("lethe", true).build()
+              : new AttributeGroup(fields[i].name(), size).toMetadata();
+      // metadata must not be empty: Spark 3.5 takes it for none, and keeps the old
+      columns[i] = TableColumns.column(fields[i].name()).as(fields[i].name(), metadata);
+    }
+    return table.select(columns);
   }
 
   /** The vector column that the predictor reads. */

@@ -263,7 +263,13 @@ public final class CorrectedModel implements AutoCloseable {
     if (correction.resuming() != null) {
       correction.resuming().forget().ifPresent(said::add);
     }
-    return new UnlearnJob.Result(saved, evidence, documents.unlearning(), published, said);
+    return new UnlearnJob.Result(
+        saved,
+        evidence,
+        documents.unlearning(),
+        published,
+        said,
+        ReleaseReports.of(correction, documents.change(), model, saved, evidence));
   }
 
   /** Gives the cached examples up; what is in memory stays, but for the evidence. */

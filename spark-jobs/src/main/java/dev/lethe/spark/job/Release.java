@@ -117,7 +117,20 @@ final class Release implements AutoCloseable {
 
   /** Where the model is, once it is published. */
   Path model() {
+    return model(out);
+  }
+
+  /** Where the model of a release is. */
+  static Path model(String out) {
     return new Path(out, MODEL);
+  }
+
+  /** What a release is made of: model, certificate, and perhaps its signature. */
+  static List<String> parts(String out) {
+    return List.of(
+        model(out).toString(),
+        new Path(out, CERTIFICATE).toString(),
+        new Path(out, CERTIFICATE + SIGNATURE).toString());
   }
 
   ModelDigest modelDigest() throws IOException {

@@ -205,7 +205,8 @@ final class RequestedChange {
     return features.featurized(correctedTable());
   }
 
-  private Dataset<Row> correctedTable() {
+  /** The corrected rows, before they are featurised. */
+  Dataset<Row> correctedTable() {
     return asFeaturized(request, model, rows.corrected());
   }
 

@@ -43,13 +43,15 @@ public final class UnlearnJob {
    * Everything that the job found; confidential but for the certificate.
    *
    * @param notes what the operator should know: sentences without figures of the data
+   * @param reports of the release, for people
    */
   public record Result(
       Certificate certificate,
       Evidence evidence,
       UnlearningResult unlearning,
       double[] published,
-      List<String> notes) {}
+      List<String> notes,
+      ReleaseReports reports) {}
 
   /**
    * Runs the job.

@@ -161,6 +161,11 @@ public final class Ledger {
     return new Path(directory(version), "certificate.json");
   }
 
+  /** Where a version's public report is, if there is one. */
+  public Path report(int version) {
+    return new Path(new Path(root, "reports"), directory(version).getName() + ".html");
+  }
+
   /**
    * Reads a file of the ledger; empty if it is not there.
    *

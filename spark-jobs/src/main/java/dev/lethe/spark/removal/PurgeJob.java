@@ -19,7 +19,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * {@code lethe purge}: destroys what holds deleted data and has served its time: contents of
- * requests with their keys, evidence, superseded models. The chain and the certificates stay.
+ * requests with their keys, evidence, superseded models, and the reports of the latter two. The
+ * chain and the certificates stay.
  *
  * <p>A content goes only when no read of the table needs it: the request was refused, or the table
  * has its corrections in it ({@code data.corrected-through}).
@@ -87,16 +88,22 @@ public final class PurgeJob {
     }
   }
 
-  private static void destroy(Event.Purged purged, Ledger ledger, Vault vault) throws IOException {
+  private void destroy(Event.Purged purged, Ledger ledger, Vault vault) throws IOException {
     LedgerState state = ledger.state();
+    VersionReports reports = new VersionReports(place, ledger, vault);
     switch (purged.kind()) {
       case REQUEST ->
           new RequestStore(vault).destroy(state.request(purged.subject()).orElseThrow());
-      case EVIDENCE ->
-          vault.deleteEvidence(
-              Objects.requireNonNull(
-                  state.version(Integer.parseInt(purged.subject())).certificateId()));
-      case MODEL -> ledger.deleteModel(Integer.parseInt(purged.subject()));
+      case EVIDENCE -> {
+        Version version = state.version(Integer.parseInt(purged.subject()));
+        reports.deleteConfidential(version);
+        vault.deleteEvidence(Objects.requireNonNull(version.certificateId()));
+      }
+      case MODEL -> {
+        Version version = state.version(Integer.parseInt(purged.subject()));
+        reports.deleteRedacted(version);
+        ledger.deleteModel(version.number());
+      }
     }
   }
 

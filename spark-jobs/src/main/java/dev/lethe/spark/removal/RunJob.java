@@ -50,7 +50,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Each entry is written when what it says is true. A run that dies between any two of them is
  * finished by the next: what was decided stays decided, a version that lies in its place is taken
- * if it is whole, and no noise that nobody has seen counts.
+ * if it is whole, and no noise that nobody has seen counts. Reports are written last, from the
+ * files of what is published; no run fails for want of one.
  */
 public final class RunJob {
   private final Settings settings;
@@ -149,6 +150,7 @@ public final class RunJob {
     private final Lease lease;
     private final Vault vault;
     private final RequestStore store;
+    private final VersionReports reports;
     private @Nullable RequestCheck loaded;
     private int loadedVersion;
     private final List<Version> published = new ArrayList<>();
@@ -160,11 +162,14 @@ public final class RunJob {
       this.lease = lease;
       this.vault = vault;
       this.store = new RequestStore(vault);
+      this.reports = new VersionReports(place, ledger, vault);
     }
 
     Result run() throws IOException {
       ledger.point();
       watch();
+      reports.check();
+      reports.write(state().current()).ifPresent(notes::add); // a run before may have died
       Optional<Version> left = state().unfinished();
       Outcome outcome = Outcome.NOTHING_TO_DO;
       if (left.isPresent()) {
@@ -300,7 +305,9 @@ public final class RunJob {
       if (verified == Outcome.PUBLISHED) {
         append(new Event.Published(version.number()));
         ledger.point();
-        published.add(state().version(version.number()));
+        Version done = state().version(version.number());
+        published.add(done);
+        reports.write(done).ifPresent(notes::add);
       }
       return verified;
     }

@@ -42,6 +42,7 @@ import org.jspecify.annotations.Nullable;
  * @param lease of a run
  * @param retention how long what holds deleted data is kept
  * @param verify whether a version is verified before it is published
+ * @param reports of versions, for people; null for none
  * @param signing the key that signs certificates and entries; null for none
  * @param encryption the keystore of the vault's master key; null where LETHE_VAULT_KEY has it, or
  *     the vault is not encrypted
@@ -58,6 +59,7 @@ public record Settings(
     @Nullable Leasing lease,
     @Nullable Retention retention,
     @Nullable Boolean verify,
+    @Nullable Reports reports,
     @Nullable Signing signing,
     @Nullable Keystore encryption) {
 
@@ -255,6 +257,26 @@ public record Settings(
 
     Duration ofModels() {
       return duration(Objects.requireNonNull(models), "retention.models");
+    }
+  }
+
+  /**
+   * A report of every version that is published.
+   *
+   * @param confidential directory of those with all figures; null for none
+   * @param redacted whether one is public, in the ledger; false
+   */
+  public record Reports(@Nullable String confidential, @Nullable Boolean redacted) {
+    public Reports {
+      redacted = redacted != null && redacted;
+      require(
+          confidential != null || redacted,
+          "reports must have reports.confidential, or reports.redacted: true");
+    }
+
+    /** Whether the ledger gets one. */
+    boolean isPublic() {
+      return Objects.requireNonNull(redacted);
     }
   }
 

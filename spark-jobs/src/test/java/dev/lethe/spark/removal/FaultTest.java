@@ -10,6 +10,7 @@ import dev.lethe.spark.ledger.Event;
 import dev.lethe.spark.ledger.LedgerState;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
@@ -23,7 +24,7 @@ class FaultTest {
   private static final String REMOVE = "- removeRows: {where: \"user_id = 'u-4711'\"}";
 
   /** All of them takes minutes: with {@code -Dlethe.large=true}. */
-  private static final int STRIDE = Boolean.getBoolean("lethe.large") ? 1 : 7;
+  private static final int STRIDE = Boolean.getBoolean("lethe.large") ? 1 : 8;
 
   @AfterEach
   void repair() {
@@ -62,6 +63,10 @@ class FaultTest {
       assertThat(state.current().requests()).containsExactly("row");
       assertThat(checks(night)).allMatch(Check::passed);
       assertThat(left(night)).isEmpty();
+      assertThat(reports(night))
+          .as("write %d %s", write, how)
+          .hasSize(2)
+          .allMatch(page -> page.endsWith("</html>\n"));
       double[] theta = night.parameters(state.current().number());
       if (undisturbed == null) {
         undisturbed = theta;
@@ -89,10 +94,12 @@ class FaultTest {
   }
 
   private static Night night(String lease) {
+    Path root = Places.directory("fault");
     return new Night(
-        Places.directory("fault"),
+        root,
         "path: " + dev.lethe.spark.job.People.table(),
-        "verify: false\n" + lease,
+        "verify: false\nreports: {redacted: true, confidential: 'failing:%s'}\n%s"
+            .formatted(root.resolve("reports"), lease),
         "failing:");
   }
 
@@ -106,6 +113,18 @@ class FaultTest {
     Configuration configuration = LocalSpark.session().sparkContext().hadoopConfiguration();
     return new LedgerVerification(configuration, night.scheme() + night.ledgerPath(), null, null)
         .run();
+  }
+
+  /** All files where reports are, hidden ones too. */
+  private static List<String> reports(Night night) throws Exception {
+    List<String> pages = new ArrayList<>();
+    for (Path directory :
+        List.of(night.root().resolve("reports"), night.ledgerPath().resolve("reports"))) {
+      try (Stream<Path> files = Files.list(directory)) {
+        files.forEach(file -> pages.add(Places.read(file)));
+      }
+    }
+    return pages;
   }
 
   /** Evidence of no version. */

@@ -107,6 +107,8 @@ class SettingsTest {
         "budget: {epsilon: 1, delta: 1.0e-5, on-limit: ignore}|'budget.on-limit' is missing or of the wrong",
         "lease: {length: 0s}|lease.length must be at least 1s",
         "solver: {max-steps: 0}|solver.max-steps must be at least 1",
+        "reports: {}|reports must have reports.confidential, or reports.redacted: true",
+        "reports: {confidential: a, public: true}|unknown key 'reports.public'",
         "signing: {}|signing must have one of key and keystore",
         "signing: {key: a, keystore: b}|signing must have one of key and keystore",
         "ledger: /again|not valid YAML",
