@@ -4,6 +4,7 @@ import com.fasterxml.jackson.annotation.JsonPropertyOrder;
 import dev.lethe.spark.certificate.JsonDocument;
 import dev.lethe.spark.certificate.Require;
 import dev.lethe.spark.certificate.Storage;
+import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;
@@ -122,7 +123,11 @@ public final class Lease implements AutoCloseable {
     if (leases.isEmpty() || isOver(storage, directory, leases.lastEntry().getValue())) {
       return Optional.empty();
     }
-    return Optional.of(read(storage, leases.lastEntry().getValue().getPath()));
+    try {
+      return Optional.of(read(storage, leases.lastEntry().getValue().getPath()));
+    } catch (FileNotFoundException e) {
+      return holder(storage, root); // another process has taken the next one just now
+    }
   }
 
   private static TreeMap<Long, FileStatus> leases(Storage storage, Path directory)
@@ -147,7 +152,12 @@ public final class Lease implements AutoCloseable {
     if (storage.exists(file(directory, number, OVER))) {
       return true;
     }
-    Content content = read(storage, file.getPath());
+    Content content;
+    try {
+      content = read(storage, file.getPath());
+    } catch (FileNotFoundException e) {
+      return false; // another process has taken the next one just now, and deleted this
+    }
     Path probe = new Path(directory, ".now-" + UUID.randomUUID());
     try {
       storage.createIfAbsent(probe, new byte[] {'\n'});
