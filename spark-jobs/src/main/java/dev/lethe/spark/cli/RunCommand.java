@@ -43,10 +43,14 @@ final class RunCommand implements Callable<Integer> {
       }
       result
           .refused()
-          .forEach(one -> out.println("refused          " + one.id() + ": " + one.reason()));
+          .forEach(one -> out.println("refused          " + one.id() + ": " + one.reason().text()));
+      if (!result.refused().isEmpty()) {
+        out.println("note             lethe status --reasons says more; it may quote requests");
+      }
       result
           .deferred()
-          .forEach(one -> out.println("deferred         " + one.id() + ": " + one.reason()));
+          .forEach(
+              id -> out.println("deferred         " + id + ": not together with those before it"));
       result.notes().forEach(note -> out.println("note             " + note));
       out.println("outcome          " + result.outcome().word());
       return switch (result.outcome()) {

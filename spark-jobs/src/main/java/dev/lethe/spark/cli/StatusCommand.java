@@ -7,6 +7,7 @@ import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
 @Command(
@@ -19,13 +20,23 @@ final class StatusCommand implements Callable<Integer> {
 
   @Mixin private LedgerOptions ledger;
 
+  @Option(
+      names = "--reasons",
+      description =
+          "Says in full why requests were refused, as the vault has it; it may quote them")
+  private boolean reasons;
+
   @Mixin private Standard standard;
 
   @Override
   public Integer call() throws Exception {
     try (LetheSession session = LetheSession.open("Lethe status")) {
       Place place = ledger.place(session.spark());
-      new StatusJob(place).status().forEach(spec.commandLine().getOut()::println);
+      StatusJob job = new StatusJob(place);
+      job.status().forEach(spec.commandLine().getOut()::println);
+      if (reasons) {
+        job.reasons().forEach(spec.commandLine().getOut()::println);
+      }
       return 0;
     }
   }

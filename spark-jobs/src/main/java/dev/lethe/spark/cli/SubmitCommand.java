@@ -8,6 +8,7 @@ import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
@@ -30,16 +31,22 @@ final class SubmitCommand implements Callable<Integer> {
       description = "Files of requests, YAML or JSON, and directories of such files")
   private List<String> requests = List.of();
 
+  @Option(
+      names = "--again",
+      description =
+          "Requests that were refused are decided on once more, as after the table was put right")
+  private boolean again;
+
   @Mixin private Standard standard;
 
   @Override
   public Integer call() {
     try (LetheSession session = LetheSession.open("Lethe submit")) {
       Place place = ledger.place(session.spark());
-      for (SubmitJob.Submitted one : new SubmitJob(place, requests).run()) {
+      for (SubmitJob.Submitted one : new SubmitJob(place, requests, again).run()) {
         spec.commandLine()
             .getOut()
-            .println(one.id() + ": " + one.state().word() + (one.known() ? ", known before" : ""));
+            .println(one.id() + ": " + one.state().word() + one.before().words());
       }
       return 0;
     }

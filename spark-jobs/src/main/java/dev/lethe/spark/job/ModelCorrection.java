@@ -448,19 +448,33 @@ public record ModelCorrection(
       return;
     }
     double deviation = mechanism(terms, theta.length, noisy).noise().deviation();
-    double largest = Vectors.maxAbs(theta);
-    if (!(deviation >= PublicationGrid.SMALLEST_SIGMA
-        && PublicationGrid.of(deviation).fits(largest))) {
-      throw new InvalidInputException(
-          requestName
-              + ": certificate.rho = "
-              + terms.rho()
-              + ": its noise, sigma = "
-              + deviation
-              + ", is below 100 steps of the grid that hides the last bits of a published double."
-              + " The smallest rho for this epsilon, delta and model is "
-              + PublicationGrid.smallestRho(deviation / terms.rho(), largest));
+    visible(terms.rho(), deviation, Vectors.maxAbs(theta))
+        .ifPresent(
+            why -> {
+              throw new InvalidInputException(requestName + ": " + why);
+            });
+  }
+
+  /**
+   * Why the grid of the published parameters would not hide their last bits; empty if it does.
+   *
+   * @param rho the proven distance
+   * @param deviation sigma of the noise for it
+   * @param largest the largest absolute parameter
+   */
+  static Optional<String> visible(double rho, double deviation, double largest) {
+    if (deviation >= PublicationGrid.SMALLEST_SIGMA
+        && PublicationGrid.of(deviation).fits(largest)) {
+      return Optional.empty();
     }
+    return Optional.of(
+        "certificate.rho = "
+            + rho
+            + ": its noise, sigma = "
+            + deviation
+            + ", is below 100 steps of the grid that hides the last bits of a published double."
+            + " The smallest rho for this epsilon, delta and model is "
+            + PublicationGrid.smallestRho(deviation / rho, largest));
   }
 
   /**

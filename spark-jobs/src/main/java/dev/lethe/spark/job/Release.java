@@ -37,6 +37,7 @@ final class Release implements AutoCloseable {
   private final Vault vault;
   private final @Nullable SigningKey signing;
   private @Nullable ModelDigest perturbed;
+  private Runnable allowed = () -> {};
 
   private Release(
       String out,
@@ -152,8 +153,18 @@ final class Release implements AutoCloseable {
     vault.deleteState(model);
   }
 
+  /**
+   * Has {@link #commit} ask before it writes anything, and again right before it publishes.
+   *
+   * @param question throws if nothing may be published
+   */
+  void askBeforeCommit(Runnable question) {
+    allowed = question;
+  }
+
   /** Writes the evidence, then publishes. */
   void commit(Certificate certificate, Evidence evidence) throws IOException {
+    allowed.run();
     byte[] document = certificate.toJson();
     publication.write(CERTIFICATE, document);
     if (signing != null) {
@@ -168,6 +179,8 @@ final class Release implements AutoCloseable {
       takeBack(this::takeBackUse, e);
       throw e;
     }
+    // evidence is not taken back where this throws: whoever may publish now has it under this id
+    allowed.run();
     try {
       publication.commit();
     } catch (RuntimeException e) {

@@ -1,8 +1,15 @@
 package dev.lethe.spark.job;
 
+import dev.lethe.core.certify.OutputMechanism;
+import dev.lethe.core.linalg.Vectors;
 import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.data.ExampleTable;
+import dev.lethe.spark.request.CertificateTerms;
 import dev.lethe.spark.request.Corrections;
 import dev.lethe.spark.request.Request;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -89,11 +96,66 @@ public final class RequestCheck {
   /**
    * Looks for rows of a table that a request removes; a Spark job where it removes rows.
    *
+   * @param changedLater columns that later requests set: a kept row may match a condition on them
    * @throws InvalidInputException if there are such rows
    */
-  public void requireCorrected(Dataset<Row> table, Request request, String name) {
+  public void requireCorrected(
+      Dataset<Row> table, Request request, String name, Set<String> changedLater) {
     Corrections corrections = corrections(table, request, name, Corrections.Lacking.COLUMNS);
-    SparkFailures.sanitized(options.place(), () -> corrections.requireCorrected(table));
+    SparkFailures.sanitized(
+        options.place(), () -> corrections.requireCorrected(table, changedLater));
+  }
+
+  /** The columns in which a request sets values. */
+  public Set<String> changedColumns(Dataset<Row> table, Request request, String name) {
+    return corrections(table, request, name, Corrections.Lacking.COLUMNS).changedColumns();
+  }
+
+  /**
+   * Checks the table without a request, so that what is wrong with it is blamed on none: one pass.
+   *
+   * @param refit whether the featurizer is going to be fitted again, so that the rows need not be
+   *     such as the model knows
+   * @throws InvalidInputException if the table lacks what the model reads, or a row cannot be read
+   *     or featurised
+   */
+  public void requireReadable(boolean refit) {
+    Dataset<Row> table = options.tables().tables().get(0).read(spark);
+    FeatureChange unchanged =
+        FeatureChange.of(model, table, List.of(), earlier.removedSlots(), label(), options.place());
+    spark.sparkContext().setJobDescription("Lethe run, reading the table without a request");
+    try {
+      Dataset<Row> rows = refit ? table : examples(unchanged.featurized(table));
+      SparkFailures.sanitized(
+          options.place(), () -> rows.queryExecution().toRdd().toJavaRDD().count());
+    } finally {
+      spark.sparkContext().setJobDescription(null);
+    }
+  }
+
+  private Dataset<Row> examples(Dataset<Row> featurized) {
+    ExampleTable.Columns columns = model.columns(label());
+    columns.check(featurized, options.place());
+    return ExampleTable.examples(featurized, columns);
+  }
+
+  /**
+   * Why the terms of a request cannot be met for this model, whatever its table says.
+   *
+   * @return in words; empty if they can
+   */
+  public Optional<String> unmet(CertificateTerms terms) {
+    try {
+      int size = parameters();
+      double deviation =
+          OutputMechanism.calibrate(terms.epsilon(), terms.delta(), terms.rho(), size, size)
+              .noise()
+              .deviation();
+      return ModelCorrection.visible(
+          terms.rho(), deviation, Vectors.maxAbs(model.linear().parameters()));
+    } catch (IllegalArgumentException e) {
+      return Optional.of("certificate: " + e.getMessage());
+    }
   }
 
   private Corrections corrections(

@@ -93,13 +93,15 @@ public final class UnlearnJob {
    * The same, but nothing is published unless it is certified.
    *
    * @param certificateId that the release is to have
+   * @param allowed asked right before the publication; throws if there must be none
    * @throws NotCertifiedException if it is not
    */
-  public Result runCertified(Request request, String name, String certificateId)
+  public Result runCertified(Request request, String name, String certificateId, Runnable allowed)
       throws IOException {
     ModelCorrection.Resuming resuming = resuming(request);
     try {
-      return forgettingIfRefused(resuming, () -> run(request, name, resuming, certificateId));
+      return forgettingIfRefused(
+          resuming, () -> run(request, name, resuming, new Decided(certificateId, allowed)));
     } catch (NotCertifiedException e) {
       forgetCheckpoint(request);
       throw e;
@@ -114,11 +116,14 @@ public final class UnlearnJob {
     }
   }
 
+  /** A release that a ledger waits for. */
+  private record Decided(String certificateId, Runnable allowed) {}
+
   private Result run(
       Request request,
       String name,
       ModelCorrection.@Nullable Resuming resuming,
-      @Nullable String certificateId)
+      @Nullable Decided decided)
       throws IOException {
     Progress progress = Progress.onTerminal(spark, "Lethe unlearn " + request.id());
     try (LogContext log = LogContext.request(spark, request.id());
@@ -142,13 +147,14 @@ public final class UnlearnJob {
       }
       try (CorrectedModel corrected = correction.run(progress)) {
         Certificate issued = corrected.certificate();
-        if (certificateId == null) {
+        if (decided == null) {
           return corrected.publish(release, null, issued.certificateId());
         }
         if (issued.verdict() != Verdict.CERTIFIED) {
           throw new NotCertifiedException(Objects.requireNonNull(issued.reason()));
         }
-        return corrected.publish(release, null, certificateId);
+        release.askBeforeCommit(decided.allowed());
+        return corrected.publish(release, null, decided.certificateId());
       }
     }
   }

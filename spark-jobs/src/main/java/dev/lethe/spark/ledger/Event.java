@@ -1,5 +1,6 @@
 package dev.lethe.spark.ledger;
 
+import com.fasterxml.jackson.annotation.JsonProperty;
 import com.fasterxml.jackson.annotation.JsonSubTypes;
 import com.fasterxml.jackson.annotation.JsonTypeInfo;
 import dev.lethe.spark.certificate.ModelDigest;
@@ -101,24 +102,86 @@ public sealed interface Event {
   /**
    * A request that is not going to be applied.
    *
-   * @param reason in words that quote nothing of it
+   * @param reason one of few: what more can be said quotes the request, and is in the vault
    */
-  record Refusal(String id, String reason) {
+  record Refusal(String id, Unfit reason) {
     public Refusal {
       Require.text(id, "id");
-      Require.text(reason, "reason");
+      Require.present(reason, "reason");
+    }
+  }
+
+  /** Why a request is not going to be applied. */
+  enum Unfit {
+    /** It names what model or table do not have, or rows of it contradict the request. */
+    @JsonProperty("does-not-fit")
+    DOES_NOT_FIT("it does not fit the model or the table"),
+
+    /** No noise makes its terms true for this model. */
+    @JsonProperty("terms")
+    TERMS("the terms that it asks for cannot be met"),
+
+    /** A version of this request alone could not be made. */
+    @JsonProperty("cannot-be-certified")
+    CANNOT_BE_CERTIFIED("a version that applied it alone could not be certified");
+
+    private final String text;
+
+    Unfit(String text) {
+      this.text = text;
+    }
+
+    /** In words. */
+    public String text() {
+      return text;
     }
   }
 
   /**
    * A version is not going to be made; its requests stay admitted and go into the next.
    *
-   * @param reason in words
    * @param seen what it costs, where a part of it may have been seen; null where not
    */
-  record Abandoned(int version, String reason, @Nullable Spent seen) implements Event {
+  record Abandoned(int version, Cause cause, @Nullable Spent seen) implements Event {
     public Abandoned {
-      Require.text(reason, "reason");
+      Require.present(cause, "cause");
+    }
+  }
+
+  /** Why a version is not going to be made. */
+  enum Cause {
+    /** The refinement did not prove the distance that was asked for. */
+    @JsonProperty("not-certified")
+    NOT_CERTIFIED("its distance to the minimiser was not proven", true),
+
+    /** The corrected data cannot train the model, as where one class alone is left. */
+    @JsonProperty("unusable-data")
+    UNUSABLE_DATA("the corrected data cannot train the model", true),
+
+    /** What verification recomputed is not what its certificate says. */
+    @JsonProperty("claim-broken")
+    CLAIM_BROKEN("verification failed", false),
+
+    /** A run died while it was copied to its place. */
+    @JsonProperty("interrupted")
+    INTERRUPTED("its publication was interrupted", false);
+
+    private final String text;
+    private final boolean ofRequests;
+
+    Cause(String text, boolean ofRequests) {
+      this.text = text;
+      this.ofRequests = ofRequests;
+    }
+
+    /** In words. */
+    public String text() {
+      return text;
+    }
+
+    /** Whether the requests may be why, so that a version of the same ones may fail again. */
+    boolean isOfRequests() {
+      return ofRequests;
     }
   }
 

@@ -9,6 +9,7 @@ import java.net.UnknownHostException;
 import java.nio.charset.StandardCharsets;
 import java.time.Clock;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.Locale;
 import java.util.Optional;
 import org.apache.hadoop.conf.Configuration;
@@ -31,6 +32,7 @@ import org.jspecify.annotations.Nullable;
 public final class Ledger {
   static final String VERSIONS = "versions";
   static final String CURRENT = "CURRENT";
+  static final String REPORTS = "reports";
 
   private final Configuration configuration;
   private final Storage storage;
@@ -161,9 +163,19 @@ public final class Ledger {
     return new Path(directory(version), "certificate.json");
   }
 
+  /** Where the signature of a version's certificate is, if there is one. */
+  public Path signature(int version) {
+    return certificate(version).suffix(".sig");
+  }
+
+  /** The file that names the model to use. */
+  public Path current() {
+    return new Path(root, CURRENT);
+  }
+
   /** Where a version's public report is, if there is one. */
   public Path report(int version) {
-    return new Path(new Path(root, "reports"), directory(version).getName() + ".html");
+    return new Path(new Path(root, REPORTS), directory(version).getName() + ".html");
   }
 
   /**
@@ -194,11 +206,16 @@ public final class Ledger {
     storage.delete(model(version));
   }
 
-  /** Makes {@code CURRENT} name the current version's model, if it does not. */
-  public void point() throws IOException {
-    Path file = new Path(root, CURRENT);
+  /**
+   * Makes {@code CURRENT} name the current version's model, if it does not.
+   *
+   * @throws LeaseLostException if another process may do so now
+   */
+  public void point(Lease lease) throws IOException {
+    Path file = current();
+    lease.requireHeld();
     byte[] line = (model(state.current().number()) + "\n").getBytes(StandardCharsets.UTF_8);
-    if (!storage.exists(file) || !java.util.Arrays.equals(storage.read(file), line)) {
+    if (!storage.exists(file) || !Arrays.equals(storage.read(file), line)) {
       storage.replace(file, line);
     }
   }

@@ -25,6 +25,7 @@ public final class LedgerState {
   private Composition releases = Composition.NONE;
   private Event.@Nullable Opened opened;
   private int current;
+  private List<String> failed = List.of();
   private boolean forced;
 
   /**
@@ -72,7 +73,9 @@ public final class LedgerState {
               null));
     } else if (event instanceof Event.Received received) {
       for (Event.Submission one : received.requests()) {
-        require(!requests.containsKey(one.id()), "request " + one.id() + " is there already");
+        TrackedRequest before = requests.remove(one.id()); // those that come again go to the end
+        require(
+            before == null || before.reason() != null, "request " + one.id() + " is there already");
         requests.put(
             one.id(), new TrackedRequest(one.id(), one.commitment(), at, null, null, false));
       }
@@ -87,6 +90,7 @@ public final class LedgerState {
           abandoned.seen() == null || version.phase() == Version.Phase.DECIDED,
           "version " + abandoned.version() + " was counted before");
       versions.put(version.number(), version.with(Version.Phase.ABANDONED, null));
+      failed = abandoned.cause().isOfRequests() ? version.requests() : failed;
       if (abandoned.seen() != null) {
         releases = abandoned.seen().addedTo(releases);
       }
@@ -100,6 +104,7 @@ public final class LedgerState {
           version.phase() == Version.Phase.APPLIED,
           "version " + version.number() + " was published before");
       moveTo(version.with(Version.Phase.PUBLISHED, at), at, false);
+      failed = List.of();
     } else if (event instanceof Event.RolledBack back) {
       Version version = made(back.version());
       require(
@@ -107,6 +112,7 @@ public final class LedgerState {
           "version " + version.number() + " was never published");
       require(
           !withoutModel.contains(version.number()), "version " + version.number() + " was purged");
+      require(back.forced() == null || !back.forced().isBlank(), "a reason must say something");
       require(
           back.forced() != null || unlearnedSince(version.number()).isEmpty(),
           "version " + version.number() + " holds what was unlearned since");
@@ -123,6 +129,7 @@ public final class LedgerState {
       TrackedRequest request = waiting(refusal.id());
       require(named.add(request.id()), "request " + request.id() + " is named twice");
       requests.put(request.id(), request.refused(refusal.reason()));
+      failed = refusal.reason() == Event.Unfit.CANNOT_BE_CERTIFIED ? List.of() : failed;
     }
     Integer number = decided.version();
     if (number == null) {
@@ -171,7 +178,7 @@ public final class LedgerState {
       case MODEL -> {
         Version version = made(Integer.parseInt(purged.subject()));
         require(version.number() != current, "the model in use cannot be purged");
-        require(version.number() != lastMade().number(), "the next version starts from it");
+        require(!isBase(version.number()), "the next version starts from it");
         withoutModel.add(version.number());
       }
       case EVIDENCE -> withoutEvidence.add(made(Integer.parseInt(purged.subject())).number());
@@ -304,6 +311,20 @@ public final class LedgerState {
         .filter(Version::isMade)
         .findFirst()
         .orElseThrow();
+  }
+
+  /** Whether the version that is being made, or the next one, starts from this one. */
+  public boolean isBase(int number) {
+    return number == lastMade().number()
+        || unfinished().filter(version -> version.base() == number).isPresent();
+  }
+
+  /**
+   * The requests of the last version that was abandoned because of what it applied; none where a
+   * version was published, or one of them refused, since.
+   */
+  public List<String> failed() {
+    return failed;
   }
 
   /** The versions whose requests are in force, in the order in which they apply. */

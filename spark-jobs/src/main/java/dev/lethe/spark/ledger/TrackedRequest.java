@@ -1,6 +1,8 @@
 package dev.lethe.spark.ledger;
 
+import dev.lethe.spark.ledger.Event.Unfit;
 import java.time.Instant;
+import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -17,7 +19,7 @@ public record TrackedRequest(
     String commitment,
     Instant received,
     @Nullable Integer version,
-    @Nullable String reason,
+    @Nullable Unfit reason,
     boolean purged) {
 
   /** Of a request. */
@@ -31,11 +33,11 @@ public record TrackedRequest(
 
     /** As it is printed. */
     public String word() {
-      return name().toLowerCase(java.util.Locale.ROOT);
+      return name().toLowerCase(Locale.ROOT);
     }
   }
 
-  TrackedRequest refused(String why) {
+  TrackedRequest refused(Unfit why) {
     return new TrackedRequest(id, commitment, received, null, why, purged);
   }
 

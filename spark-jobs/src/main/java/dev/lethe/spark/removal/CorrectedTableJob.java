@@ -11,6 +11,7 @@ import dev.lethe.spark.job.EarlierRelease;
 import dev.lethe.spark.job.GivenTables;
 import dev.lethe.spark.job.RequestCheck;
 import dev.lethe.spark.job.SparkFailures;
+import dev.lethe.spark.ledger.Lease;
 import dev.lethe.spark.ledger.Ledger;
 import dev.lethe.spark.ledger.LedgerState;
 import dev.lethe.spark.request.Change;
@@ -20,6 +21,7 @@ import dev.lethe.spark.request.Request;
 import java.io.IOException;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -63,14 +65,29 @@ public final class CorrectedTableJob {
    * @throws InvalidInputException if there is no version yet, or {@code out} cannot be written
    */
   public Result run() throws IOException {
-    Ledger ledger = place.ledger();
+    Ledger ledger = place.existingWritableLedger();
+    // a version that is being made is not one to write down: it may still be abandoned
+    try (Lease lease = place.lease(ledger)) {
+      return run(ledger, lease);
+    }
+  }
+
+  private Result run(Ledger ledger, Lease lease) throws IOException {
     LedgerState state = ledger.state();
-    if (!state.isOpened() || state.inForce().isEmpty()) {
+    if (state.unfinished().isPresent()) {
+      throw new InvalidInputException(
+          "ledger: "
+              + ledger.root()
+              + ": version "
+              + state.unfinished().get().number()
+              + " is not finished; lethe run finishes it");
+    }
+    if (state.inForce().isEmpty()) {
       throw new InvalidInputException(
           "ledger: " + ledger.root() + ": has no version yet, so that no correction is in force");
     }
     Vault vault = place.vault();
-    RequestStore store = new RequestStore(vault);
+    RequestStore store = RequestStore.of(vault, state);
     int last = state.lastMade().number();
     RequestCheck check = place.check(ledger, last);
     GivenTables corrected = InForce.table(settings, spark, state, store, check, last + 1);
@@ -113,7 +130,7 @@ public final class CorrectedTableJob {
               return null;
             });
         TableSource written =
-            new TableSource("--out", publication.staging().toString(), format, java.util.Map.of());
+            new TableSource("--out", publication.staging().toString(), format, Map.of());
         long found = SparkFailures.sanitized(table.name(), () -> written.read(spark).count());
         if (found != count) {
           throw new InvalidInputException(
@@ -125,6 +142,7 @@ public final class CorrectedTableJob {
                   + count
                   + "; do driver and executors share the place?");
         }
+        lease.requireHeld();
         publication.commit();
         return new Result(count, last, without == null ? List.of() : without.dropped());
       } finally {
@@ -139,7 +157,7 @@ public final class CorrectedTableJob {
     state.inForce().stream()
         .flatMap(version -> version.requests().stream())
         .map(id -> state.request(id).orElseThrow())
-        .filter(request -> !request.purged())
+        .filter(request -> !store.isPurged(request))
         .flatMap(request -> store.read(request).request().changes().stream())
         .forEach(
             change -> {

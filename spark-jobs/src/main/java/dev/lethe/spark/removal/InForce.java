@@ -9,7 +9,11 @@ import dev.lethe.spark.ledger.LedgerState;
 import dev.lethe.spark.ledger.TrackedRequest;
 import dev.lethe.spark.ledger.Version;
 import dev.lethe.spark.request.Request;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -40,16 +44,14 @@ final class InForce {
     requireMade(state, through);
     TableSource source = settings.data().source();
     Dataset<Row> rows = source.read(spark);
+    requireCorrected(state, store, check, through, rows);
     int applied = 0;
     for (Version version : state.inForce()) {
       if (version.number() >= before) {
         break;
       }
-      boolean purged = version.requests().stream().anyMatch(id -> request(state, id).purged());
+      boolean purged = isPurged(state, store, version);
       if (version.number() <= through) {
-        if (!purged) {
-          check.requireCorrected(rows, merged(state, store, version), Batch.id(version.number()));
-        }
         continue;
       }
       if (purged) {
@@ -68,6 +70,33 @@ final class InForce {
         applied == 0
             ? source
             : new GivenDataset(source.name() + ", corrected by " + applied + " versions", rows));
+  }
+
+  /**
+   * Looks for rows that a version removes which the table should have in it. The youngest comes
+   * first: what it sets may match an older one's condition.
+   */
+  private static void requireCorrected(
+      LedgerState state, RequestStore store, RequestCheck check, int through, Dataset<Row> table) {
+    List<Version> versions =
+        new ArrayList<>(
+            state.inForce().stream().filter(version -> version.number() <= through).toList());
+    Collections.reverse(versions);
+    Set<String> changedLater = new HashSet<>();
+    for (Version version : versions) {
+      if (isPurged(state, store, version)) {
+        return; // nobody knows any more which columns it set
+      }
+      Request request = merged(state, store, version);
+      String name = Batch.id(version.number());
+      check.requireCorrected(table, request, name, changedLater);
+      changedLater.addAll(check.changedColumns(table, request, name));
+    }
+  }
+
+  /** Whether a version's requests are not all known any more. */
+  static boolean isPurged(LedgerState state, RequestStore store, Version version) {
+    return version.requests().stream().anyMatch(id -> store.isPurged(request(state, id)));
   }
 
   private static void requireMade(LedgerState state, int through) {

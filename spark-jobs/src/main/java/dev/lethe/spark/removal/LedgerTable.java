@@ -56,7 +56,7 @@ public final class LedgerTable {
    * @throws InvalidInputException if {@code out} exists or cannot be written
    */
   public static void write(Place place, String out, String format) throws IOException {
-    Ledger ledger = place.ledger();
+    Ledger ledger = place.existingLedger();
     SparkSession spark = place.spark();
     try (AtomicPublication publication =
         AtomicPublication.begin(
@@ -85,7 +85,8 @@ public final class LedgerTable {
         rows.add(row(entry, "admitted", id, decided.version(), null, null, null, null, null));
       }
       for (Event.Refusal one : decided.refused()) {
-        rows.add(row(entry, "refused", one.id(), null, null, null, null, null, one.reason()));
+        rows.add(
+            row(entry, "refused", one.id(), null, null, null, null, null, one.reason().text()));
       }
     } else if (event instanceof Event.Abandoned abandoned) {
       rows.add(
@@ -98,7 +99,7 @@ public final class LedgerTable {
               null,
               null,
               null,
-              abandoned.reason()));
+              abandoned.cause().text()));
     } else if (event instanceof Event.Applied applied) {
       rows.add(
           row(

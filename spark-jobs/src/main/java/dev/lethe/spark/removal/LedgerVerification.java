@@ -11,6 +11,8 @@ import dev.lethe.spark.job.ComposeOptions;
 import dev.lethe.spark.ledger.Ledger;
 import dev.lethe.spark.ledger.LedgerState;
 import dev.lethe.spark.ledger.Version;
+import java.nio.charset.StandardCharsets;
+import java.time.Clock;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -50,7 +52,7 @@ public final class LedgerVerification {
     List<Check> checks = new ArrayList<>();
     Ledger ledger;
     try {
-      ledger = Ledger.open(configuration, directory, null, java.time.Clock.systemUTC());
+      ledger = Ledger.open(configuration, directory, null, Clock.systemUTC());
     } catch (InvalidInputException e) {
       checks.add(new Check("chain is whole", false, String.valueOf(e.getMessage())));
       return checks;
@@ -88,7 +90,7 @@ public final class LedgerVerification {
         certificates.add(Certificate.read(document.get(), file.toString()));
         names.add(file.toString());
         if (signer != null) {
-          Optional<byte[]> signature = ledger.read(file.suffix(".sig"));
+          Optional<byte[]> signature = ledger.read(ledger.signature(version.number()));
           checks.add(
               new Check(
                   "signature of version " + version.number(),
@@ -103,14 +105,13 @@ public final class LedgerVerification {
     if (!certificates.isEmpty()) {
       checks.add(figures(certificates, names, state));
     }
-    Optional<byte[]> current = ledger.read(new Path(ledger.root(), "CURRENT"));
+    Optional<byte[]> current = ledger.read(ledger.current());
     String expected = ledger.model(state.current().number()) + "\n";
     checks.add(
         new Check(
             "CURRENT names the published version",
             current.isPresent()
-                && new String(current.get(), java.nio.charset.StandardCharsets.UTF_8)
-                    .equals(expected),
+                && new String(current.get(), StandardCharsets.UTF_8).equals(expected),
             "version " + state.current().number()));
     checks.add(
         new Check(

@@ -9,7 +9,9 @@ import dev.lethe.spark.job.ReleaseKeys;
 import dev.lethe.spark.job.RequestCheck;
 import dev.lethe.spark.job.UnlearnOptions;
 import dev.lethe.spark.ledger.Event;
+import dev.lethe.spark.ledger.Lease;
 import dev.lethe.spark.ledger.Ledger;
+import java.io.IOException;
 import java.time.Clock;
 import java.util.ArrayList;
 import java.util.List;
@@ -54,6 +56,51 @@ public record Place(Settings settings, ReleaseKeys keys, SparkSession spark) {
               + " one submit, run, purge or rollback goes on at a time (docs/operations.md)");
     }
     return ledger;
+  }
+
+  /**
+   * The same, which must have been opened.
+   *
+   * @throws InvalidInputException if there is none
+   */
+  Ledger existingLedger() {
+    Ledger ledger = ledger();
+    requireOpened(ledger);
+    return ledger;
+  }
+
+  /**
+   * {@link #writableLedger}, which must have been opened.
+   *
+   * @throws InvalidInputException if there is none, too
+   */
+  Ledger existingWritableLedger() {
+    requireOpened(ledger());
+    return writableLedger();
+  }
+
+  private static void requireOpened(Ledger ledger) {
+    if (!ledger.state().isOpened()) {
+      throw new InvalidInputException(
+          "ledger: " + ledger.root() + ": there is none yet; lethe submit and lethe run make one");
+    }
+  }
+
+  /**
+   * The lease of a ledger, and the ledger as it is from then on.
+   *
+   * @throws InvalidInputException if somebody else has it
+   */
+  Lease lease(Ledger ledger) throws IOException {
+    Lease lease =
+        ledger
+            .lease(settings.leasing().ofRun())
+            .orElseThrow(
+                () ->
+                    new InvalidInputException(
+                        "ledger: " + ledger.root() + ": a run has the lease; wait for its end"));
+    ledger.refresh();
+    return lease;
   }
 
   /** The vault; apart from everything that is public or read as data. */

@@ -62,13 +62,9 @@ public final class PurgeJob {
    */
   public Result run() throws IOException {
     Vault vault = place.vault();
-    Ledger ledger = place.ledger();
-    try (Lease lease =
-        ledger
-            .lease(settings.leasing().ofRun())
-            .orElseThrow(
-                () -> new InvalidInputException("ledger: a run has the lease; wait for its end"))) {
-      ledger.refresh();
+    Ledger ledger = place.existingWritableLedger();
+    try (Lease lease = place.lease(ledger)) {
+      ledger.point(lease); // of a run or a rollback that died
       List<String> kept = new ArrayList<>();
       List<Event.Purged> due =
           request == null ? due(ledger.state(), kept) : List.of(named(ledger.state(), request));
@@ -82,7 +78,7 @@ public final class PurgeJob {
         }
       }
       int unreceived =
-          new RequestStore(vault)
+          RequestStore.of(vault, ledger.state())
               .destroyUnreceived(ledger.state().requests(), clock.instant().minus(SUBMISSION));
       return new Result(due, kept, unreceived);
     }
@@ -93,7 +89,7 @@ public final class PurgeJob {
     VersionReports reports = new VersionReports(place, ledger, vault);
     switch (purged.kind()) {
       case REQUEST ->
-          new RequestStore(vault).destroy(state.request(purged.subject()).orElseThrow());
+          RequestStore.of(vault, state).destroy(state.request(purged.subject()).orElseThrow());
       case EVIDENCE -> {
         Version version = state.version(Integer.parseInt(purged.subject()));
         reports.deleteConfidential(version);
@@ -152,7 +148,7 @@ public final class PurgeJob {
       if (version.number() > 0
           && state.hasModel(version.number())
           && version.number() != state.current().number()
-          && version.number() != state.lastMade().number()
+          && !state.isBase(version.number())
           && isDue(version.superseded(), retention.ofModels())) {
         due.add(
             new Event.Purged(Event.Kind.MODEL, number, "retention.models " + retention.models()));

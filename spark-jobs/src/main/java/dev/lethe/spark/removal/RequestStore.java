@@ -6,9 +6,11 @@ import dev.lethe.spark.certificate.JsonDocument;
 import dev.lethe.spark.certificate.Require;
 import dev.lethe.spark.certificate.Vault;
 import dev.lethe.spark.certificate.VaultKey;
+import dev.lethe.spark.ledger.LedgerState;
 import dev.lethe.spark.ledger.TrackedRequest;
 import dev.lethe.spark.request.Request;
 import dev.lethe.spark.request.RequestReader;
+import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.Collection;
 import java.util.HashSet;
@@ -16,7 +18,8 @@ import java.util.Optional;
 import java.util.Set;
 
 /**
- * The contents of requests, in the vault, each under a key of its own.
+ * The contents of a ledger's requests, in the vault, each under a key of its own, and why they were
+ * refused, which may quote them.
  *
  * <p>With a content goes a random key for its commitment in the ledger: without it, as after a
  * purge, nobody can test guesses of the content.
@@ -24,11 +27,22 @@ import java.util.Set;
 final class RequestStore {
   private static final String DIRECTORY = "requests";
   private static final String SEALED = ".sealed";
+  private static final String WHY = ".why";
 
   private final Vault vault;
+  private final String directory;
 
-  RequestStore(Vault vault) {
+  /**
+   * @param ledger its UUID: ledgers that share a vault keep their requests apart
+   */
+  RequestStore(Vault vault, String ledger) {
     this.vault = vault;
+    this.directory = DIRECTORY + "/" + ledger;
+  }
+
+  /** Of an opened ledger. */
+  static RequestStore of(Vault vault, LedgerState state) {
+    return new RequestStore(vault, state.opened().ledger());
   }
 
   /**
@@ -59,40 +73,59 @@ final class RequestStore {
   }
 
   /**
-   * Keeps a request, unless it is there already.
+   * Keeps a request under a new commitment.
    *
-   * @param committed as the ledger has it; empty if it does not have the request
-   * @return what is kept
-   * @throws InvalidInputException if another request of this id was received
+   * @param name of the file that it came in
+   * @param text of the file
    */
-  Content keep(String name, String text, Optional<TrackedRequest> committed) {
-    Request request = RequestReader.read(name, text);
-    String id = request.id();
-    if (committed.isPresent()) {
-      if (committed.get().purged()) {
-        throw new InvalidInputException(
-            name
-                + ": id "
-                + id
-                + ": a request of this id was answered, and its content is purged: it"
-                + " cannot be compared with this one; choose another id");
-      }
-      Content kept = read(committed.get());
-      String given = VaultKey.ofHex(kept.salt()).digest("request", request.canonicalBytes());
-      if (!given.equals(committed.get().commitment())) {
-        throw new InvalidInputException(
-            name
-                + ": id "
-                + id
-                + ": a request of this id with another content was received before; choose another id");
-      }
-      return kept;
-    }
+  Content keep(Request request, String name, String text) {
     Content content =
-        new Content(Content.SCHEMA_VERSION, id, VaultKey.random().toHex(), name, text);
-    String kept = kept(id, content.commitment());
-    vault.seal(file(kept), JsonDocument.write(content), key(kept));
+        new Content(Content.SCHEMA_VERSION, request.id(), VaultKey.random().toHex(), name, text);
+    String kept = kept(request.id(), content.commitment());
+    vault.seal(file(kept, SEALED), JsonDocument.write(content), key(kept));
     return content;
+  }
+
+  /**
+   * Compares a request with the one of its id that was received.
+   *
+   * @param name of the file that it came in, for messages
+   * @throws InvalidInputException if it is another one
+   */
+  void requireSame(Request request, String name, TrackedRequest received) {
+    Content kept = read(received);
+    String given = VaultKey.ofHex(kept.salt()).digest("request", request.canonicalBytes());
+    if (!given.equals(received.commitment())) {
+      throw new InvalidInputException(
+          name
+              + ": id "
+              + request.id()
+              + ": a request of this id with another content was received before; choose another id");
+    }
+  }
+
+  /**
+   * Whether the content is destroyed, or is about to be: of a purge that died before it recorded
+   * what it did, the key is gone.
+   */
+  boolean isPurged(TrackedRequest request) {
+    return request.purged() || vault.isShredded(key(kept(request.id(), request.commitment())));
+  }
+
+  /** Keeps why a request is refused, in words that may quote it. */
+  void explain(TrackedRequest request, String why) {
+    String kept = kept(request.id(), request.commitment());
+    vault.reseal(file(kept, WHY), why.getBytes(StandardCharsets.UTF_8), key(kept));
+  }
+
+  /** Why a request was refused; empty if that was purged. */
+  Optional<String> explanation(TrackedRequest request) {
+    String kept = kept(request.id(), request.commitment());
+    return isPurged(request)
+        ? Optional.empty()
+        : vault
+            .unseal(file(kept, WHY), key(kept))
+            .map(content -> new String(content, StandardCharsets.UTF_8));
   }
 
   /**
@@ -106,7 +139,7 @@ final class RequestStore {
     Content content =
         JsonDocument.read(
             vault
-                .unseal(file(kept), key(kept))
+                .unseal(file(kept, SEALED), key(kept))
                 .orElseThrow(
                     () ->
                         new InvalidInputException(
@@ -140,13 +173,16 @@ final class RequestStore {
   int destroyUnreceived(Collection<TrackedRequest> received, Instant before) {
     Set<String> known = new HashSet<>();
     for (TrackedRequest request : received) {
-      known.add(file(kept(request.id(), request.commitment())));
+      known.add(kept(request.id(), request.commitment()));
     }
     int destroyed = 0;
-    for (String file : vault.sealedBefore(DIRECTORY, before)) {
-      if (file.endsWith(SEALED) && !known.contains(file)) {
-        destroy(file.substring(DIRECTORY.length() + 1, file.length() - SEALED.length()));
-        destroyed++;
+    for (String file : vault.sealedBefore(directory, before)) {
+      if (file.endsWith(SEALED)) {
+        String kept = file.substring(file.lastIndexOf('/') + 1, file.length() - SEALED.length());
+        if (!known.contains(kept)) {
+          destroy(kept);
+          destroyed++;
+        }
       }
     }
     return destroyed;
@@ -154,7 +190,8 @@ final class RequestStore {
 
   private void destroy(String kept) {
     vault.shred(key(kept));
-    vault.delete(file(kept));
+    vault.delete(file(kept, SEALED));
+    vault.delete(file(kept, WHY));
   }
 
   /** With the commitment, too: of two who submit the same id at the same time, one is received. */
@@ -162,8 +199,8 @@ final class RequestStore {
     return id + "." + commitment.substring(0, 16);
   }
 
-  private static String file(String kept) {
-    return DIRECTORY + "/" + kept + SEALED;
+  private String file(String kept, String end) {
+    return directory + "/" + kept + end;
   }
 
   private static String key(String kept) {

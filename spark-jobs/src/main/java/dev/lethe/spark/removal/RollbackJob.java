@@ -36,13 +36,11 @@ public final class RollbackJob {
    *     the lease
    */
   public Version run() throws IOException {
-    Ledger ledger = place.ledger();
-    try (Lease lease =
-        ledger
-            .lease(place.settings().leasing().ofRun())
-            .orElseThrow(
-                () -> new InvalidInputException("ledger: a run has the lease; wait for its end"))) {
-      ledger.refresh();
+    if (reason != null && reason.isBlank()) {
+      throw new InvalidInputException("--force: blank; the ledger records why");
+    }
+    Ledger ledger = place.existingWritableLedger();
+    try (Lease lease = place.lease(ledger)) {
       LedgerState state = ledger.state();
       Version target =
           state.versions().stream()
@@ -81,7 +79,7 @@ public final class RollbackJob {
         ledger.refresh();
         lease.requireHeld();
       }
-      ledger.point();
+      ledger.point(lease);
       return ledger.state().current();
     }
   }

@@ -5,6 +5,7 @@ import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.certificate.Certificate;
 import dev.lethe.spark.certificate.Check;
 import dev.lethe.spark.certificate.ModelDigest;
+import dev.lethe.spark.certificate.SigningKey;
 import dev.lethe.spark.certificate.Vault;
 import dev.lethe.spark.job.GivenTables;
 import dev.lethe.spark.job.NotCertifiedException;
@@ -22,10 +23,12 @@ import dev.lethe.spark.ledger.TrackedRequest;
 import dev.lethe.spark.ledger.Version;
 import dev.lethe.spark.metrics.LetheMetrics;
 import dev.lethe.spark.request.CertificateTerms;
+import dev.lethe.spark.request.FeaturizerPolicy;
 import dev.lethe.spark.request.Request;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
@@ -92,14 +95,14 @@ public final class RunJob {
    * @param outcome of its last version
    * @param published the versions that it published
    * @param refused requests, and why
-   * @param deferred requests that wait for the next run, and why
+   * @param deferred requests that fit, but wait for the next run
    * @param notes what the operator should know
    */
   public record Result(
       Outcome outcome,
       List<Version> published,
       List<Event.Refusal> refused,
-      List<Event.Refusal> deferred,
+      List<String> deferred,
       List<String> notes) {}
 
   /**
@@ -155,18 +158,19 @@ public final class RunJob {
     private int loadedVersion;
     private final List<Version> published = new ArrayList<>();
     private final List<Event.Refusal> refused = new ArrayList<>();
-    private final List<Event.Refusal> deferred = new ArrayList<>();
+    private final List<String> deferred = new ArrayList<>();
 
     Attempt(Ledger ledger, Lease lease, Vault vault) {
       this.ledger = ledger;
       this.lease = lease;
       this.vault = vault;
-      this.store = new RequestStore(vault);
+      this.store = RequestStore.of(vault, ledger.state());
       this.reports = new VersionReports(place, ledger, vault);
     }
 
     Result run() throws IOException {
-      ledger.point();
+      ledger.point(lease);
+      clean();
       watch();
       reports.check();
       reports.write(state().current()).ifPresent(notes::add); // a run before may have died
@@ -185,6 +189,23 @@ public final class RunJob {
         }
       }
       return new Result(outcome, published, refused, deferred, notes);
+    }
+
+    /** Deletes what versions have left that were abandoned by a run which then died. */
+    private void clean() throws IOException {
+      for (Version version : state().versions()) {
+        if (version.phase() == Version.Phase.ABANDONED) {
+          delete(version);
+        }
+      }
+    }
+
+    private void delete(Version version) throws IOException {
+      if (ledger.isThere(version.number())) {
+        lease.requireHeld();
+        ledger.delete(version.number());
+      }
+      vault.deleteEvidence(Objects.requireNonNull(version.certificateId()));
     }
 
     private LedgerState state() {
@@ -221,29 +242,33 @@ public final class RunJob {
      * @return {@link Outcome#PUBLISHED} if a version is to be made
      */
     private Outcome decide() {
-      List<Request> waiting =
-          state().waiting().stream().map(request -> store.read(request).request()).toList();
+      int base = state().lastMade().number();
+      refuseWhatFailedAlone(base);
+      List<TrackedRequest> waiting = candidates();
       if (waiting.isEmpty()) {
         return Outcome.NOTHING_TO_DO;
       }
-      int base = state().lastMade().number();
       int next = state().next();
       RequestCheck check = check(base).on(table(base, next));
-      Admission admission = Admission.of(next, waiting, check);
-      admission.deferred().forEach(one -> deferred.add(new Event.Refusal(one.id(), one.reason())));
-      refused.addAll(admission.refused());
+      requireTerms(check);
+      Admission admission =
+          Admission.of(
+              next, waiting.stream().map(one -> store.read(one).request()).toList(), check);
+      deferred.addAll(admission.deferred());
+      for (Admission.Refused one : admission.refused()) {
+        store.explain(state().request(one.id()).orElseThrow(), one.why());
+      }
+      List<Event.Refusal> refusals =
+          admission.refused().stream().map(Admission.Refused::event).toList();
+      refused.addAll(refusals);
       if (admission.admitted().isEmpty()) {
-        if (!admission.refused().isEmpty()) {
-          append(new Event.Decided(null, base, null, null, null, List.of(), admission.refused()));
-        }
+        refuse(base, refusals);
         return Outcome.NOTHING_TO_DO;
       }
       CertificateTerms asked = Batch.strictest(settings.certificate(), admission.admitted());
       CertificateTerms terms = affordable(asked, check.parameters());
       if (terms == null) {
-        if (!admission.refused().isEmpty()) {
-          append(new Event.Decided(null, base, null, null, null, List.of(), admission.refused()));
-        }
+        refuse(base, refusals);
         return Outcome.OVER_BUDGET;
       }
       append(
@@ -254,8 +279,53 @@ public final class RunJob {
               terms,
               Spent.planned(terms, check.parameters()),
               admission.admitted().stream().map(Request::id).toList(),
-              admission.refused()));
+              refusals));
       return Outcome.PUBLISHED;
+    }
+
+    private void refuse(int base, List<Event.Refusal> refusals) {
+      if (!refusals.isEmpty()) {
+        append(new Event.Decided(null, base, null, null, null, List.of(), refusals));
+      }
+    }
+
+    /** One request must not keep all others from being answered, night after night. */
+    private void refuseWhatFailedAlone(int base) {
+      List<String> failed = state().failed();
+      if (failed.size() == 1) {
+        store.explain(
+            state().request(failed.get(0)).orElseThrow(),
+            Event.Unfit.CANNOT_BE_CERTIFIED.text() + "; lethe history says which and why");
+        Event.Refusal refusal = new Event.Refusal(failed.get(0), Event.Unfit.CANNOT_BE_CERTIFIED);
+        refused.add(refusal);
+        refuse(base, List.of(refusal));
+      }
+    }
+
+    /** All that wait; of a batch that failed the first half, so that the one at fault is found. */
+    private List<TrackedRequest> candidates() {
+      List<TrackedRequest> waiting = state().waiting();
+      List<String> failed = state().failed();
+      if (failed.isEmpty()) {
+        return waiting;
+      }
+      List<String> half = failed.subList(0, (failed.size() + 1) / 2);
+      notes.add(
+          "the version before failed with "
+              + failed.size()
+              + " requests; this one tries the first "
+              + half.size()
+              + " of them");
+      return waiting.stream().filter(request -> half.contains(request.id())).toList();
+    }
+
+    private void requireTerms(RequestCheck check) {
+      check
+          .unmet(settings.certificate())
+          .ifPresent(
+              why -> {
+                throw new InvalidInputException("the configuration's " + why);
+              });
     }
 
     /** The terms after the budget; null if it allows no release. */
@@ -304,7 +374,7 @@ public final class RunJob {
       Outcome verified = settings.verifies() ? verify(version) : Outcome.PUBLISHED;
       if (verified == Outcome.PUBLISHED) {
         append(new Event.Published(version.number()));
-        ledger.point();
+        ledger.point(lease);
         Version done = state().version(version.number());
         published.add(done);
         reports.write(done).ifPresent(notes::add);
@@ -327,12 +397,19 @@ public final class RunJob {
                 .runCertified(
                     request,
                     "version " + version.number(),
-                    Objects.requireNonNull(version.certificateId()));
+                    Objects.requireNonNull(version.certificateId()),
+                    lease::requireHeld);
         notes.addAll(result.notes());
-      } catch (NotCertifiedException | InvalidInputException e) {
-        append(new Event.Abandoned(version.number(), Objects.requireNonNull(e.getMessage()), null));
-        notes.add("version " + version.number() + " is abandoned: " + e.getMessage());
-        return Outcome.NOT_CERTIFIED;
+      } catch (NotCertifiedException e) {
+        return abandon(version, Event.Cause.NOT_CERTIFIED, e);
+      } catch (InvalidInputException e) {
+        if (e.getCause() instanceof IOException) {
+          throw e; // no fault of the requests: the next run makes the same version
+        }
+        check(version.base())
+            .on(tables)
+            .requireReadable(request.featurizer() == FeaturizerPolicy.REFIT);
+        return abandon(version, Event.Cause.UNUSABLE_DATA, e);
       }
       applied(version);
       return Outcome.PUBLISHED;
@@ -354,14 +431,15 @@ public final class RunJob {
         return Outcome.PUBLISHED;
       }
       // a store that copies was interrupted: a part of a model was there for all to see
-      append(
-          new Event.Abandoned(
-              version.number(),
-              "its publication was interrupted, and what was there is deleted",
-              version.planned()));
-      ledger.delete(version.number());
-      vault.deleteEvidence(Objects.requireNonNull(version.certificateId()));
+      append(new Event.Abandoned(version.number(), Event.Cause.INTERRUPTED, version.planned()));
+      delete(version);
       notes.add("version " + version.number() + " is abandoned: its publication was interrupted");
+      return Outcome.NOT_CERTIFIED;
+    }
+
+    private Outcome abandon(Version version, Event.Cause cause, RuntimeException why) {
+      append(new Event.Abandoned(version.number(), cause, null));
+      notes.add("version " + version.number() + " is abandoned: " + why.getMessage());
       return Outcome.NOT_CERTIFIED;
     }
 
@@ -374,12 +452,23 @@ public final class RunJob {
         Certificate certificate =
             Certificate.read(document.get(), ledger.certificate(version.number()).toString());
         vault.readEvidence(certificate.certificateId());
-        return certificate.certificateId().equals(version.certificateId())
+        return isSigned(version, document.get())
+            && certificate.certificateId().equals(version.certificateId())
             && ModelDigest.of(ledger.configuration(), ledger.model(version.number()).toString())
                 .equals(certificate.modelDigest());
       } catch (InvalidInputException e) {
         return false;
       }
+    }
+
+    /** Ed25519 signs the same bytes alike, so that a half-written signature is found. */
+    private boolean isSigned(Version version, byte[] document) {
+      SigningKey signing = place.keys().signing();
+      return signing == null
+          || ledger
+              .read(ledger.signature(version.number()))
+              .filter(signature -> Arrays.equals(signature, signing.sign(document)))
+              .isPresent();
     }
 
     private void applied(Version version) {
@@ -418,8 +507,8 @@ public final class RunJob {
               .filter(check -> !check.passed())
               .map(Check::name)
               .collect(Collectors.joining(", "));
-      append(new Event.Abandoned(version.number(), "verification failed: " + failed, null));
-      ledger.delete(version.number());
+      append(new Event.Abandoned(version.number(), Event.Cause.CLAIM_BROKEN, null));
+      delete(version);
       notes.add("version " + version.number() + " is abandoned: verification failed: " + failed);
       return Outcome.CLAIM_BROKEN;
     }

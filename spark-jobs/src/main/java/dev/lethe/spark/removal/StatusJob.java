@@ -10,6 +10,7 @@ import dev.lethe.spark.ledger.TrackedRequest;
 import dev.lethe.spark.ledger.Version;
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.OptionalDouble;
@@ -30,7 +31,7 @@ public final class StatusJob {
    * @throws InvalidInputException if there is no such ledger, or it is damaged
    */
   public List<String> status() throws IOException {
-    Ledger ledger = opened();
+    Ledger ledger = place.existingLedger();
     LedgerState state = ledger.state();
     List<String> lines = new ArrayList<>();
     Version current = state.current();
@@ -86,13 +87,31 @@ public final class StatusJob {
   }
 
   /**
+   * A line for each request that is refused, as far as the vault says why.
+   *
+   * @throws InvalidInputException if there is no such ledger, or its vault cannot be read
+   */
+  public List<String> reasons() {
+    LedgerState state = place.existingLedger().state();
+    RequestStore store = RequestStore.of(place.vault(), state);
+    return state.requests().stream()
+        .filter(request -> state.state(request) == TrackedRequest.State.REFUSED)
+        .map(
+            request ->
+                field(
+                    "refused",
+                    request.id() + ": " + store.explanation(request).orElse("purged, or not kept")))
+        .toList();
+  }
+
+  /**
    * A line for each entry.
    *
    * @param request alone; null for all
    * @throws InvalidInputException if there is no such ledger or request, or it is damaged
    */
   public List<String> history(@Nullable String request) {
-    Ledger ledger = opened();
+    Ledger ledger = place.existingLedger();
     if (request != null && ledger.state().request(request).isEmpty()) {
       throw new InvalidInputException("--request " + request + ": the ledger does not have it");
     }
@@ -112,15 +131,6 @@ public final class StatusJob {
     return lines;
   }
 
-  private Ledger opened() {
-    Ledger ledger = place.ledger();
-    if (!ledger.state().isOpened()) {
-      throw new InvalidInputException(
-          "ledger: " + ledger.root() + ": there is none yet; lethe submit and lethe run make one");
-    }
-    return ledger;
-  }
-
   private static String word(Version version) {
     return version.phase().name().toLowerCase(Locale.ROOT);
   }
@@ -130,7 +140,7 @@ public final class StatusJob {
         .collect(
             Collectors.groupingBy(
                 state::state,
-                () -> new java.util.EnumMap<>(TrackedRequest.State.class),
+                () -> new EnumMap<>(TrackedRequest.State.class),
                 Collectors.counting()))
         .entrySet()
         .stream()
@@ -201,11 +211,11 @@ public final class StatusJob {
               ? "admitted nothing"
               : "version " + decided.version() + " is to apply " + ids(decided.admitted()))
           + decided.refused().stream()
-              .map(one -> "; refused " + one.id() + ": " + one.reason())
+              .map(one -> "; refused " + one.id() + ": " + one.reason().text())
               .collect(Collectors.joining());
     }
     if (event instanceof Event.Abandoned abandoned) {
-      return "version " + abandoned.version() + " abandoned: " + abandoned.reason();
+      return "version " + abandoned.version() + " abandoned: " + abandoned.cause().text();
     }
     if (event instanceof Event.Applied applied) {
       return "version " + applied.version() + " applied, model " + applied.model().value();

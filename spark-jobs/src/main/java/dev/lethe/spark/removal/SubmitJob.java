@@ -5,6 +5,7 @@ import dev.lethe.spark.certificate.Vault;
 import dev.lethe.spark.job.RequestSource;
 import dev.lethe.spark.ledger.Event;
 import dev.lethe.spark.ledger.Ledger;
+import dev.lethe.spark.ledger.LedgerState;
 import dev.lethe.spark.ledger.TrackedRequest;
 import dev.lethe.spark.request.Method;
 import dev.lethe.spark.request.Request;
@@ -14,6 +15,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.apache.spark.sql.SparkSession;
 
 /**
@@ -26,13 +28,16 @@ public final class SubmitJob {
 
   private final Place place;
   private final List<String> paths;
+  private final boolean again;
   private final SparkSession spark;
 
   /**
    * @param paths files and directories of requests
+   * @param again whether those that were refused are to be decided on once more
    */
-  public SubmitJob(Place place, List<String> paths) {
+  public SubmitJob(Place place, List<String> paths, boolean again) {
     this.place = place;
+    this.again = again;
     this.paths = List.copyOf(paths);
     this.spark = place.spark();
   }
@@ -41,9 +46,32 @@ public final class SubmitJob {
    * What became of a request.
    *
    * @param state in the ledger now
-   * @param known whether the same request had been received before
+   * @param before what the ledger knew of it
    */
-  public record Submitted(String id, TrackedRequest.State state, boolean known) {}
+  public record Submitted(String id, TrackedRequest.State state, Known before) {}
+
+  /** What a ledger knows of a request that is submitted. */
+  public enum Known {
+    /** Nothing. */
+    NEW(""),
+    /** It was received before. */
+    RECEIVED(", known before"),
+    /** It was received before, and the content that it could be compared with is destroyed. */
+    PURGED(", known before, purged: not compared");
+
+    private final String words;
+
+    Known(String words) {
+      this.words = words;
+    }
+
+    /** As it is printed behind the state. */
+    public String words() {
+      return words;
+    }
+  }
+
+  private record Given(Request request, String name, String text) {}
 
   /**
    * Runs the job.
@@ -52,62 +80,36 @@ public final class SubmitJob {
    *     and another content was received before; nothing is received then
    */
   public List<Submitted> run() {
-    Map<String, byte[]> files = new RequestSource(paths, null, null).contents(spark);
-    Map<String, String> names = new LinkedHashMap<>();
-    Map<String, Request> requests = new LinkedHashMap<>();
-    for (Map.Entry<String, byte[]> file : files.entrySet()) {
-      Request request = RequestReader.read(file.getKey(), file.getValue());
-      requireRefined(request, file.getKey());
-      if (requests.putIfAbsent(request.id(), request) != null) {
-        throw new InvalidInputException(
-            file.getKey()
-                + ": id "
-                + request.id()
-                + ": given twice, here and in "
-                + names.get(request.id()));
-      }
-      names.put(request.id(), file.getKey());
-    }
-    if (requests.isEmpty()) {
-      throw new InvalidInputException("REQUEST " + String.join(", ", paths) + ": has no request");
-    }
+    Map<String, Given> requests = given();
     Vault vault = place.vault();
-    RequestStore store = new RequestStore(vault);
     Ledger ledger = place.writableLedger();
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
-      if (!ledger.state().isOpened()) {
-        place.openIfNew(ledger);
-        continue;
-      }
-      List<Event.Submission> fresh = new ArrayList<>();
-      List<String> known = new ArrayList<>();
+      place.openIfNew(ledger);
+      RequestStore store = RequestStore.of(vault, ledger.state());
+      Map<String, Known> known = new LinkedHashMap<>();
+      List<Given> fresh = new ArrayList<>();
       // looked at before anything is written: all are received, or none
-      for (String id : requests.keySet()) {
-        ledger.state().request(id).ifPresent(request -> known.add(id));
-      }
-      for (Map.Entry<String, String> named : names.entrySet()) {
-        String id = named.getKey();
-        if (known.contains(id)) {
-          store.keep(named.getValue(), text(files, named.getValue()), ledger.state().request(id));
+      for (Given given : requests.values()) {
+        Known before = known(given, ledger.state(), store);
+        known.put(given.request().id(), before);
+        if (before == Known.NEW || isRefused(given, ledger.state())) {
+          fresh.add(given);
         }
       }
-      for (Map.Entry<String, String> named : names.entrySet()) {
-        String id = named.getKey();
-        if (!known.contains(id)) {
-          RequestStore.Content kept =
-              store.keep(
-                  named.getValue(), text(files, named.getValue()), ledger.state().request(id));
-          fresh.add(new Event.Submission(id, kept.commitment()));
-        }
+      List<Event.Submission> submissions = new ArrayList<>();
+      for (Given given : fresh) {
+        String commitment = store.keep(given.request(), given.name(), given.text()).commitment();
+        submissions.add(new Event.Submission(given.request().id(), commitment));
       }
-      if (fresh.isEmpty() || ledger.append(new Event.Received(fresh))) {
-        return requests.keySet().stream()
+      if (fresh.isEmpty() || ledger.append(new Event.Received(submissions))) {
+        LedgerState state = ledger.state();
+        return known.entrySet().stream()
             .map(
-                id ->
+                one ->
                     new Submitted(
-                        id,
-                        ledger.state().state(ledger.state().request(id).orElseThrow()),
-                        known.contains(id)))
+                        one.getKey(),
+                        state.state(state.request(one.getKey()).orElseThrow()),
+                        one.getValue()))
             .toList();
       }
       ledger.refresh();
@@ -116,8 +118,46 @@ public final class SubmitJob {
         "ledger: " + ledger.root() + ": others wrote to it all the time; try again");
   }
 
-  private static String text(Map<String, byte[]> files, String name) {
-    return new String(files.get(name), StandardCharsets.UTF_8);
+  private Map<String, Given> given() {
+    Map<String, Given> requests = new LinkedHashMap<>();
+    new RequestSource(paths, null, null)
+        .contents(spark)
+        .forEach(
+            (name, content) -> {
+              String text = new String(content, StandardCharsets.UTF_8);
+              Request request = RequestReader.read(name, text);
+              requireRefined(request, name);
+              Given other = requests.putIfAbsent(request.id(), new Given(request, name, text));
+              if (other != null) {
+                throw new InvalidInputException(
+                    name + ": id " + request.id() + ": given twice, here and in " + other.name());
+              }
+            });
+    if (requests.isEmpty()) {
+      throw new InvalidInputException("REQUEST " + String.join(", ", paths) + ": has no request");
+    }
+    return requests;
+  }
+
+  private static Known known(Given given, LedgerState state, RequestStore store) {
+    Optional<TrackedRequest> received = state.request(given.request().id());
+    if (received.isEmpty()) {
+      return Known.NEW;
+    }
+    if (store.isPurged(received.get())) {
+      return Known.PURGED;
+    }
+    store.requireSame(given.request(), given.name(), received.get());
+    return Known.RECEIVED;
+  }
+
+  /** Whether it is to be decided on once more. */
+  private boolean isRefused(Given given, LedgerState state) {
+    return again
+        && state
+            .request(given.request().id())
+            .filter(request -> state.state(request) == TrackedRequest.State.REFUSED)
+            .isPresent();
   }
 
   private static void requireRefined(Request request, String file) {

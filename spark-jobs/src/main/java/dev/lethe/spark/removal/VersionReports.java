@@ -91,9 +91,9 @@ final class VersionReports {
   private ReleaseReports read(LedgerState state, Version version) {
     Path file = ledger.certificate(version.number());
     Certificate certificate = Certificate.read(ledger.read(file).orElseThrow(), file.toString());
-    boolean purged =
-        version.requests().stream().anyMatch(id -> state.request(id).orElseThrow().purged());
-    Request request = purged ? null : InForce.merged(state, new RequestStore(vault), version);
+    RequestStore store = RequestStore.of(vault, state);
+    Request request =
+        InForce.isPurged(state, store, version) ? null : InForce.merged(state, store, version);
     return ReleaseReports.read(
         place.spark(),
         request,

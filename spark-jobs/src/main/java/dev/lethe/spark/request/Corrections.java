@@ -784,7 +784,16 @@ public final class Corrections {
    * @throws InvalidInputException if rows that should have been removed are there
    */
   public List<String> requireCorrected(Dataset<Row> corrected) {
-    Corrected found = checkCorrected(corrected);
+    return requireCorrected(corrected, Set.of());
+  }
+
+  /**
+   * The same of a table that later requests have corrected, too.
+   *
+   * @param changedLater columns that they set: a kept row may match a condition on them
+   */
+  public List<String> requireCorrected(Dataset<Row> corrected, Set<String> changedLater) {
+    Corrected found = checkCorrected(corrected, changedLater);
     for (Impact.Matched left : found.left()) {
       throw refuse(
           left.place(),
@@ -793,6 +802,15 @@ public final class Corrections {
               + " (lethe apply writes a corrected table)");
     }
     return found.unchecked();
+  }
+
+  /** The columns in which it sets values. */
+  public Set<String> changedColumns() {
+    Set<String> changed = new TreeSet<>(String.CASE_INSENSITIVE_ORDER);
+    for (RowChange change : rowChanges) {
+      change.assignments().forEach(assignment -> changed.add(assignment.field().name()));
+    }
+    return changed;
   }
 
   /**
@@ -805,13 +823,14 @@ public final class Corrections {
    * @throws InvalidInputException if a condition cannot be evaluated on some row
    */
   public Corrected checkCorrected(Dataset<Row> corrected) {
+    return checkCorrected(corrected, Set.of());
+  }
+
+  private Corrected checkCorrected(Dataset<Row> corrected, Set<String> changedLater) {
     Set<String> present = new TreeSet<>(String.CASE_INSENSITIVE_ORDER);
     present.addAll(Arrays.asList(corrected.schema().fieldNames()));
-    for (RowChange change : rowChanges) {
-      for (Assignment a : change.assignments()) {
-        present.remove(a.field().name());
-      }
-    }
+    changedColumns().forEach(present::remove);
+    changedLater.forEach(present::remove);
     List<String> unchecked = new ArrayList<>();
     List<RowChange> checked = new ArrayList<>();
     for (RowChange change : rowChanges) {

@@ -20,6 +20,7 @@ import dev.lethe.spark.ledger.TrackedRequest.State;
 import dev.lethe.spark.ledger.Version;
 import dev.lethe.spark.metrics.LetheMetrics;
 import dev.lethe.spark.metrics.LethePlugin;
+import dev.lethe.spark.request.RequestReader;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -32,7 +33,6 @@ import java.time.Instant;
 import java.util.Base64;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.stream.Stream;
 import org.apache.spark.ml.PipelineModel;
 import org.apache.spark.ml.classification.LogisticRegressionModel;
@@ -244,20 +244,24 @@ class RunJobTest {
     assertThat(night.version(1).resolve("certificate.json")).exists();
     assertThat(night.ledger().state().hasModel(1)).isFalse();
     assertThat(night.lethe("rollback", "--to", "1", "--force", "x").code()).isEqualTo(2);
+    Outcome blank = night.lethe("rollback", "--to", "0", "--force", " ");
+    assertThat(blank.code()).isEqualTo(2);
+    assertThat(blank.err()).contains("--force: blank");
   }
 
   @Test
   void purge_submissionDiedADayAgo_destroysWhatItKept() throws Exception {
     Night night = Night.begin("");
     night.submit("row", REMOVE);
-    Path contents = night.vault().resolve("requests");
+    LedgerState state = night.ledger().state();
+    Path contents = night.vault().resolve("requests").resolve(state.opened().ledger());
     Path received = only(contents);
     Vault vault =
         Vault.open(
             LocalSpark.session().sparkContext().hadoopConfiguration(), night.vault().toString());
     for (String id : List.of("died", "row")) { // of the second another content was received
       String text = Places.read(night.request(id, RELABEL));
-      new RequestStore(vault).keep(id + ".yaml", text, Optional.empty());
+      RequestStore.of(vault, state).keep(RequestReader.read("r.yaml", text), "r.yaml", text);
     }
     assertThat(night.done("purge").out()).as("they may be on their way").isEmpty();
 
@@ -356,9 +360,10 @@ class RunJobTest {
     assertThat(moved.done("purge").out())
         .contains("purged           request row", "purged           request race")
         .doesNotContain("request label");
-    try (Stream<Path> kept = Files.list(night.vault().resolve("requests"))) {
-      assertThat(kept).hasSize(1);
-    }
+    Path contents =
+        night.vault().resolve("requests").resolve(night.ledger().state().opened().ledger());
+    assertThat(only(contents).getFileName().toString()).startsWith("label.");
+    assertThat(night.submit("row", RELABEL).out()).contains("row: ", "purged: not compared");
     Outcome back = night.lethe("run");
     assertThat(back.code()).isZero(); // nothing waits, so that no table is read
     night.submit("older", OLDER);
