@@ -41,6 +41,9 @@ public final class AtomicPublication implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(AtomicPublication.class);
   private static final String STAGING = ".staging-";
 
+  /** Beside what is staged; writers make a directory anew that was deleted, but not this file. */
+  private static final String MARK = "begun";
+
   private final Storage storage;
   private final Path target;
   private final Path closedToOthers;
@@ -114,6 +117,7 @@ public final class AtomicPublication implements AutoCloseable {
           new AtomicPublication(storage, target, closedToOthers, createdParents);
       try {
         storage.createPrivateDirectory(closedToOthers);
+        storage.write(publication.mark(), new byte[0]);
         storage.createDirectory(publication.staging);
         // Ctrl-C and SIGTERM: Hadoop deletes it when the JVM shuts down.
         storage.fs.deleteOnExit(closedToOthers);
@@ -154,9 +158,33 @@ public final class AtomicPublication implements AutoCloseable {
     return new Path(staging, name);
   }
 
-  /** Writes a file into the staging directory. */
+  private Path mark() {
+    return new Path(closedToOthers, MARK);
+  }
+
+  /**
+   * Refuses to go on where {@link #deleteLeftovers} took this process for dead: what it writes then
+   * is half, and somebody else publishes in its place.
+   */
+  private void requireStaged() throws IOException {
+    if (!storage.exists(mark())) {
+      throw new InvalidInputException(
+          "out: "
+              + closedToOthers
+              + ", where "
+              + target
+              + " was being written, has been deleted meanwhile");
+    }
+  }
+
+  /**
+   * Writes a file into the staging directory.
+   *
+   * @throws InvalidInputException if that has been deleted meanwhile
+   */
   public void write(String name, byte[] content) {
     try {
+      requireStaged();
       storage.write(resolve(name), content);
     } catch (IOException e) {
       throw new UncheckedIOException("cannot write " + resolve(name), e);
@@ -166,14 +194,15 @@ public final class AtomicPublication implements AutoCloseable {
   /**
    * Makes the directory appear under its name.
    *
-   * @throws InvalidInputException if the target has come into being meanwhile; the staging
-   *     directory is left to {@link #close}
+   * @throws InvalidInputException if the target has come into being meanwhile, or the staging
+   *     directory has been deleted; what is staged is left to {@link #close}
    */
   public void commit() {
     if (closed) {
       throw new IllegalStateException("the publication of " + target + " has ended");
     }
     try {
+      requireStaged();
       storage.publish(staging, target);
     } catch (FileAlreadyExistsException e) {
       throw exists(target, e);
@@ -185,7 +214,8 @@ public final class AtomicPublication implements AutoCloseable {
       storage.delete(closedToOthers);
       storage.fs.cancelDeleteOnExit(closedToOthers);
     } catch (IOException e) {
-      // Published is published: what is left is an empty directory, deleted when the JVM ends.
+      // Published is published: what is left is a directory of no content, deleted when the JVM
+      // ends.
       LOG.warn("{} could not be deleted ({})", closedToOthers, e.getClass().getSimpleName());
     }
   }

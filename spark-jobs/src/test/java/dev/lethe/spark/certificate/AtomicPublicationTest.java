@@ -126,7 +126,7 @@ class AtomicPublicationTest {
       publication.write("a", bytes("a"));
       OtherFileSystem.undeletable = true;
       publication.commit();
-      assertThat(closed(publication)).isEmptyDirectory();
+      assertThat(closed(publication).toFile().list()).containsExactly("begun");
     }
     assertThat(out.resolve("a")).hasContent("a");
   }
@@ -153,6 +153,26 @@ class AtomicPublicationTest {
             AtomicPublication.deleteLeftovers(
                 storage, new org.apache.hadoop.fs.Path(place, "none")))
         .isZero();
+  }
+
+  @ParameterizedTest
+  @MethodSource("fileSystems")
+  void commit_takenForDead_publishesNothing(String scheme, Configuration conf) throws IOException {
+    org.apache.hadoop.fs.Path place = new org.apache.hadoop.fs.Path(scheme + dir);
+    try (AtomicPublication slept = AtomicPublication.begin(conf, scheme + dir.resolve("000001"))) {
+      slept.write("model/part-0", bytes("m"));
+      assertThat(AtomicPublication.deleteLeftovers(Storage.of(conf, place), place)).isEqualTo(1);
+      // as Spark's writers, which make what is missing on the way
+      slept.staging().getFileSystem(conf).mkdirs(slept.resolve("model"));
+
+      assertThatThrownBy(() -> slept.write("certificate.json", bytes("{}")))
+          .isInstanceOf(InvalidInputException.class)
+          .hasMessageContaining("has been deleted meanwhile");
+      assertThatThrownBy(slept::commit)
+          .isInstanceOf(InvalidInputException.class)
+          .hasMessageContaining("has been deleted meanwhile");
+    }
+    assertThat(dir).isEmptyDirectory();
   }
 
   @Test
