@@ -69,6 +69,7 @@ public final class PurgeJob {
             .orElseThrow(
                 () -> new InvalidInputException("ledger: a run has the lease; wait for its end"))) {
       ledger.refresh();
+      ledger.deleteLeftovers();
       List<String> kept = new ArrayList<>();
       List<Event.Purged> due =
           request == null ? due(ledger.state(), kept) : List.of(named(ledger.state(), request));

@@ -166,6 +166,7 @@ public final class RunJob {
     }
 
     Result run() throws IOException {
+      ledger.deleteLeftovers();
       ledger.point();
       watch();
       reports.check();

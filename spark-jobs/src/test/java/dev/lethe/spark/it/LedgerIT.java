@@ -46,6 +46,9 @@ class LedgerIT {
 
     assertThat(last.exitCode()).as(last.described()).isZero();
     assertThat(published(disturbed.resolve("ledger"))).as(last.described()).isEqualTo(1);
+    assertThat(disturbed.resolve("ledger/versions").toFile().list())
+        .as("nothing that a killed driver has staged is left")
+        .containsExactly("000001");
     ClusterIT.assertCertified(disturbed.resolve("ledger/versions/000001"));
     assertThat(EvidenceFile.in(disturbed.resolve("vault")).theta())
         .isEqualTo(EvidenceFile.in(undisturbed.resolve("vault")).theta());
