@@ -1,10 +1,10 @@
 package dev.lethe.spark.removal;
 
 import dev.lethe.spark.InvalidInputException;
-import dev.lethe.spark.certificate.Vault;
 import dev.lethe.spark.job.RequestSource;
 import dev.lethe.spark.ledger.Event;
 import dev.lethe.spark.ledger.Ledger;
+import dev.lethe.spark.ledger.LedgerState;
 import dev.lethe.spark.ledger.TrackedRequest;
 import dev.lethe.spark.request.Method;
 import dev.lethe.spark.request.Request;
@@ -14,11 +14,13 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.apache.spark.sql.SparkSession;
 
 /**
  * {@code lethe submit}: takes requests into the ledger. The content goes into the vault first, so
- * that what the ledger says it has received is there. All of them are received, or none.
+ * that what the ledger says it has received is there. All of them are received, or none; or each
+ * that can be, so that a file of which that is not true keeps no other from being answered.
  */
 public final class SubmitJob {
   /** So often another process can be first in a row before something else is wrong. */
@@ -26,14 +28,17 @@ public final class SubmitJob {
 
   private final Place place;
   private final List<String> paths;
+  private final boolean each;
   private final SparkSession spark;
 
   /**
    * @param paths files and directories of requests
+   * @param each whether those that can be received are, whatever the others are
    */
-  public SubmitJob(Place place, List<String> paths) {
+  public SubmitJob(Place place, List<String> paths, boolean each) {
     this.place = place;
     this.paths = List.copyOf(paths);
+    this.each = each;
     this.spark = place.spark();
   }
 
@@ -46,69 +51,61 @@ public final class SubmitJob {
   public record Submitted(String id, TrackedRequest.State state, boolean known) {}
 
   /**
+   * What became of the files.
+   *
+   * @param refusals why files were not received; without {@code each} there are none
+   */
+  public record Result(List<Submitted> submitted, List<String> refusals) {}
+
+  /** A file that is a request. */
+  private record Named(String file, Request request, String text) {}
+
+  /**
    * Runs the job.
    *
-   * @throws InvalidInputException if a file is no request that a ledger can take, or one of its id
-   *     and another content was received before; nothing is received then
+   * @throws InvalidInputException if ledger, vault or a path cannot be used; without {@code each},
+   *     too, if a file is no request that a ledger can take, or one of its id and another content
+   *     was received before. Nothing is received then
    */
-  public List<Submitted> run() {
-    Map<String, byte[]> files = new RequestSource(paths, null, null).contents(spark);
-    Map<String, String> names = new LinkedHashMap<>();
-    Map<String, Request> requests = new LinkedHashMap<>();
-    for (Map.Entry<String, byte[]> file : files.entrySet()) {
-      Request request = RequestReader.read(file.getKey(), file.getValue());
-      requireRefined(request, file.getKey());
-      if (requests.putIfAbsent(request.id(), request) != null) {
-        throw new InvalidInputException(
-            file.getKey()
-                + ": id "
-                + request.id()
-                + ": given twice, here and in "
-                + names.get(request.id()));
-      }
-      names.put(request.id(), file.getKey());
+  public Result run() {
+    List<String> refusals = new ArrayList<>();
+    Map<String, Named> requests = new LinkedHashMap<>();
+    List<RequestSource.Given> files = new RequestSource(paths, null, null).given(spark);
+    for (RequestSource.Given file : files) {
+      unlessRefused(refusals, () -> take(file, requests));
     }
-    if (requests.isEmpty()) {
+    if (files.isEmpty() && !each) {
       throw new InvalidInputException("REQUEST " + String.join(", ", paths) + ": has no request");
     }
-    Vault vault = place.vault();
-    RequestStore store = new RequestStore(vault);
+    if (requests.isEmpty()) {
+      return new Result(List.of(), refusals);
+    }
+    RequestStore store = new RequestStore(place.vault());
     Ledger ledger = place.writableLedger();
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
       if (!ledger.state().isOpened()) {
         place.openIfNew(ledger);
         continue;
       }
-      List<Event.Submission> fresh = new ArrayList<>();
-      List<String> known = new ArrayList<>();
+      LedgerState state = ledger.state();
       // looked at before anything is written: all are received, or none
-      for (String id : requests.keySet()) {
-        ledger.state().request(id).ifPresent(request -> known.add(id));
-      }
-      for (Map.Entry<String, String> named : names.entrySet()) {
-        String id = named.getKey();
-        if (known.contains(id)) {
-          store.keep(named.getValue(), text(files, named.getValue()), ledger.state().request(id));
+      List<Named> known =
+          requests.values().stream()
+              .filter(one -> state.request(one.request().id()).isPresent())
+              .toList();
+      for (Named one : known) {
+        if (!unlessRefused(refusals, () -> keep(one, store, state))) {
+          requests.remove(one.request().id());
         }
       }
-      for (Map.Entry<String, String> named : names.entrySet()) {
-        String id = named.getKey();
-        if (!known.contains(id)) {
-          RequestStore.Content kept =
-              store.keep(
-                  named.getValue(), text(files, named.getValue()), ledger.state().request(id));
-          fresh.add(new Event.Submission(id, kept.commitment()));
+      List<Event.Submission> fresh = new ArrayList<>();
+      for (Named one : requests.values()) {
+        if (!known.contains(one)) {
+          fresh.add(new Event.Submission(one.request().id(), keep(one, store, state).commitment()));
         }
       }
       if (fresh.isEmpty() || ledger.append(new Event.Received(fresh))) {
-        return requests.keySet().stream()
-            .map(
-                id ->
-                    new Submitted(
-                        id,
-                        ledger.state().state(ledger.state().request(id).orElseThrow()),
-                        known.contains(id)))
-            .toList();
+        return new Result(submitted(requests, known, ledger.state()), refusals);
       }
       ledger.refresh();
     }
@@ -116,8 +113,49 @@ public final class SubmitJob {
         "ledger: " + ledger.root() + ": others wrote to it all the time; try again");
   }
 
-  private static String text(Map<String, byte[]> files, String name) {
-    return new String(files.get(name), StandardCharsets.UTF_8);
+  /** Notes a refusal down, if the others are to be received all the same. */
+  private boolean unlessRefused(List<String> refusals, Runnable step) {
+    try {
+      step.run();
+      return true;
+    } catch (InvalidInputException e) {
+      if (!each) {
+        throw e;
+      }
+      refusals.add(String.valueOf(e.getMessage()));
+      return false;
+    }
+  }
+
+  private static void take(RequestSource.Given file, Map<String, Named> requests) {
+    if (file.refusal() != null) {
+      throw file.refusal();
+    }
+    byte[] content = Objects.requireNonNull(file.content());
+    Request request = RequestReader.read(file.name(), content);
+    requireRefined(request, file.name());
+    Named named = new Named(file.name(), request, new String(content, StandardCharsets.UTF_8));
+    Named earlier = requests.putIfAbsent(request.id(), named);
+    if (earlier != null) {
+      throw new InvalidInputException(
+          file.name() + ": id " + request.id() + ": given twice, here and in " + earlier.file());
+    }
+  }
+
+  private static RequestStore.Content keep(Named one, RequestStore store, LedgerState state) {
+    return store.keep(one.file(), one.text(), state.request(one.request().id()));
+  }
+
+  private static List<Submitted> submitted(
+      Map<String, Named> requests, List<Named> known, LedgerState state) {
+    return requests.values().stream()
+        .map(
+            one ->
+                new Submitted(
+                    one.request().id(),
+                    state.state(state.request(one.request().id()).orElseThrow()),
+                    known.contains(one)))
+        .toList();
   }
 
   private static void requireRefined(Request request, String file) {
