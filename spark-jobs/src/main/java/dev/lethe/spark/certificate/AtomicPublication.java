@@ -153,8 +153,13 @@ public final class AtomicPublication implements AutoCloseable {
     return staging;
   }
 
-  /** A file or directory in the staging directory. */
+  /**
+   * A file or directory in the staging directory, to write to.
+   *
+   * @throws InvalidInputException if that has been deleted meanwhile
+   */
   public Path resolve(String name) {
+    requireStaged();
     return new Path(staging, name);
   }
 
@@ -166,15 +171,20 @@ public final class AtomicPublication implements AutoCloseable {
    * Refuses to go on where {@link #deleteLeftovers} took this process for dead: what it writes then
    * is half, and somebody else publishes in its place.
    */
-  private void requireStaged() throws IOException {
-    if (!storage.exists(mark())) {
-      throw new InvalidInputException(
-          "out: "
-              + closedToOthers
-              + ", where "
-              + target
-              + " was being written, has been deleted meanwhile");
+  private void requireStaged() {
+    try {
+      if (storage.exists(mark())) {
+        return;
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot look at " + closedToOthers, e);
     }
+    throw new InvalidInputException(
+        "out: "
+            + closedToOthers
+            + ", where "
+            + target
+            + " was being written, has been deleted meanwhile");
   }
 
   /**
@@ -183,11 +193,11 @@ public final class AtomicPublication implements AutoCloseable {
    * @throws InvalidInputException if that has been deleted meanwhile
    */
   public void write(String name, byte[] content) {
+    Path file = resolve(name);
     try {
-      requireStaged();
-      storage.write(resolve(name), content);
+      storage.write(file, content);
     } catch (IOException e) {
-      throw new UncheckedIOException("cannot write " + resolve(name), e);
+      throw new UncheckedIOException("cannot write " + file, e);
     }
   }
 
@@ -201,8 +211,8 @@ public final class AtomicPublication implements AutoCloseable {
     if (closed) {
       throw new IllegalStateException("the publication of " + target + " has ended");
     }
+    requireStaged();
     try {
-      requireStaged();
       storage.publish(staging, target);
     } catch (FileAlreadyExistsException e) {
       throw exists(target, e);

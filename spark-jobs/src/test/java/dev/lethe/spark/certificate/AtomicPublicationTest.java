@@ -163,8 +163,12 @@ class AtomicPublicationTest {
       slept.write("model/part-0", bytes("m"));
       assertThat(AtomicPublication.deleteLeftovers(Storage.of(conf, place), place)).isEqualTo(1);
       // as Spark's writers, which make what is missing on the way
-      slept.staging().getFileSystem(conf).mkdirs(slept.resolve("model"));
+      slept
+          .staging()
+          .getFileSystem(conf)
+          .mkdirs(new org.apache.hadoop.fs.Path(slept.staging(), "model"));
 
+      assertThatThrownBy(() -> slept.resolve("model")).isInstanceOf(InvalidInputException.class);
       assertThatThrownBy(() -> slept.write("certificate.json", bytes("{}")))
           .isInstanceOf(InvalidInputException.class)
           .hasMessageContaining("has been deleted meanwhile");
