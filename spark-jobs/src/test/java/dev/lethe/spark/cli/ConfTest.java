@@ -297,7 +297,8 @@ class ConfTest {
                 .get(0)
                 .getOnExitCodes()
                 .getValues())
-        .containsExactly(Lethe.FAILED, Lethe.INVALID_INPUT, Lethe.NOT_ACHIEVED, Lethe.CLAIM_BROKEN);
+        .containsExactly(
+            Lethe.FAILED, Lethe.INVALID_INPUT, Lethe.NOT_ACHIEVED, Lethe.CLAIM_BROKEN, Lethe.HELD);
   }
 
   /** With what the pod's environment says, the script gives spark-submit what is meant. */
