@@ -1,9 +1,12 @@
-"""Every night: lethe submit, run, verify, status. A task is repeated where Lethe says that it may be.
+"""Every night: lethe submit, run, purge, verify, status. A task is repeated where Lethe says that it may be.
+
+Each command runs whatever became of the ones before, so that a bad file in the inbox keeps no other request from being answered.
+The last task, succeeded, runs if all of them did: so the state of the DAG's run, by which Airflow alerts, is failed if any failed.
 
 Run: its commands, and what each exit code leads to (ConfTest, with stand-ins for Airflow and for lethe). Not run in an
 Airflow; written for 2.4 or later, and 3.
 
-LETHE, the command, LETHE_CONFIG, LETHE_REQUESTS and LETHE_LEDGER come from the worker's environment, as do the vault's key
+LETHE, the command, LETHE_CONFIG, LETHE_INBOX and LETHE_LEDGER come from the worker's environment, as do the vault's key
 and the signing password: nothing of them is in the DAG, in Airflow's variables or on a command line.
 """
 
@@ -20,7 +23,8 @@ except ImportError:  # Airflow 2
 
 LETHE = os.environ.get("LETHE", "/opt/lethe/scripts/lethe")
 CONFIG = os.environ.get("LETHE_CONFIG", "/etc/lethe/lethe.yaml")
-REQUESTS = os.environ.get("LETHE_REQUESTS", "/etc/lethe/requests")
+# A folder on any file system of Hadoop's. Requests say whom they concern: as confidential as the vault.
+INBOX = os.environ.get("LETHE_INBOX", "/var/spool/lethe")
 LEDGER = os.environ.get("LETHE_LEDGER", "hdfs:///lethe/churn")
 
 SPARK_FAILED = 5
@@ -30,6 +34,7 @@ MEANING = {
     3: "not certified, nothing was published",
     4: "a claim does not hold",
     SPARK_FAILED: "Spark did not finish",
+    6: "another run is at work",
 }
 
 
@@ -55,15 +60,18 @@ def lethe(*arguments):
 def lethe_nightly():
     @task
     def submit():
-        # Known requests are told by their id: all of them may stay in the folder.
-        if os.listdir(REQUESTS):
-            lethe("submit", "--config", CONFIG, REQUESTS)
+        # Known requests are told by their id: they may stay there until they are purged.
+        lethe("submit", "--config", CONFIG, "--each", INBOX)
 
-    @task
+    @task(trigger_rule="all_done")
     def run():
         lethe("run", "--config", CONFIG)
 
-    @task
+    @task(trigger_rule="all_done")
+    def purge():
+        lethe("purge", "--config", CONFIG)
+
+    @task(trigger_rule="all_done")
     def verify():
         lethe("verify", "--ledger", LEDGER)
 
@@ -71,8 +79,16 @@ def lethe_nightly():
     def status():
         lethe("status", "--config", CONFIG)
 
-    # Two ends: the state of a run is that of its last tasks, and status alone would always be green.
-    submit() >> run() >> [verify(), status()]
+    @task
+    def succeeded():
+        """Does nothing; it does not run if one of the others failed."""
+
+    commands = [submit(), run(), purge(), verify(), status()]
+    for before, after in zip(commands, commands[1:]):
+        before >> after
+    end = succeeded()
+    for command in commands:
+        command >> end
 
 
 lethe_nightly()

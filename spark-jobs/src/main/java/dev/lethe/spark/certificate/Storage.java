@@ -340,8 +340,10 @@ public abstract sealed class Storage {
       }
       if (hasModes(path)) {
         Files.createDirectory(path, PosixFilePermissions.asFileAttribute(DIRECTORY));
-        // The umask may have taken bits away.
-        Files.setPosixFilePermissions(path, DIRECTORY);
+        // The umask may have taken bits away; setting them would take set-group-id away.
+        if (!Files.getPosixFilePermissions(path).equals(DIRECTORY)) {
+          Files.setPosixFilePermissions(path, DIRECTORY);
+        }
       } else {
         Files.createDirectory(path);
       }

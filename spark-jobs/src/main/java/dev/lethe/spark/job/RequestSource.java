@@ -186,29 +186,64 @@ public record RequestSource(List<String> paths, @Nullable Table table, @Nullable
   }
 
   /**
-   * The files as they stand, none of them read as a request yet.
+   * A file as it stands, not read as a request yet; or why it cannot be one.
    *
-   * @throws InvalidInputException if one does not exist or is too long
+   * @param content at most one byte more than a request may have
    */
-  public Map<String, byte[]> contents(SparkSession spark) {
-    Map<String, byte[]> contents = new LinkedHashMap<>();
-    for (String file : fileNames(spark)) {
-      contents.put(file, InputFile.read(spark, "REQUEST", file, RequestReader.MAX_BYTES + 1));
+  public record Given(
+      String name, byte @Nullable [] content, @Nullable InvalidInputException refusal) {}
+
+  /**
+   * The files one by one.
+   *
+   * @throws InvalidInputException if a path does not exist or a directory cannot be read
+   */
+  public List<Given> given(SparkSession spark) {
+    return found(spark).map(file -> given(spark, file)).toList();
+  }
+
+  private static Given given(SparkSession spark, Found file) {
+    InvalidInputException refusal = file.refusal();
+    if (refusal == null) {
+      try {
+        return new Given(
+            file.name(),
+            InputFile.read(spark, "REQUEST", file.name(), RequestReader.MAX_BYTES + 1),
+            null);
+      } catch (InvalidInputException e) {
+        refusal = e;
+      }
     }
-    return contents;
+    return new Given(file.name(), null, refusal);
   }
 
   private List<String> fileNames(SparkSession spark) {
     List<String> files =
-        paths.stream()
-            .flatMap(path -> isDirectory(spark, path) ? list(spark, path) : Stream.of(path))
+        found(spark)
+            .map(
+                file -> {
+                  if (file.refusal() != null) {
+                    throw file.refusal();
+                  }
+                  return file.name();
+                })
             .toList();
     requireFew(files.size());
     return files;
   }
 
+  /** A file, or something in a directory that is none of a request. */
+  private record Found(String name, @Nullable InvalidInputException refusal) {}
+
+  private Stream<Found> found(SparkSession spark) {
+    return paths.stream()
+        .flatMap(
+            path ->
+                isDirectory(spark, path) ? list(spark, path) : Stream.of(new Found(path, null)));
+  }
+
   /** The files of a directory by name; Spark's and the system's own files are passed over. */
-  private static Stream<String> list(SparkSession spark, String directory) {
+  private static Stream<Found> list(SparkSession spark, String directory) {
     FileStatus[] found;
     try {
       found = fileSystem(spark, directory).listStatus(new Path(directory));
@@ -218,22 +253,26 @@ public record RequestSource(List<String> paths, @Nullable Table table, @Nullable
     return Arrays.stream(found)
         .sorted(Comparator.comparing((FileStatus file) -> file.getPath().getName()))
         .filter(file -> !file.getPath().getName().matches("[._].*"))
-        .map(
-            file -> {
-              String name = file.getPath().getName();
-              String lower = name.toLowerCase(Locale.ROOT);
-              if (!file.isFile() || EXTENSIONS.stream().noneMatch(lower::endsWith)) {
-                throw new InvalidInputException(
-                    "--request "
-                        + directory
-                        + ": '"
-                        + name
-                        + "' is no request; a directory of requests has files whose names end in "
-                        + String.join(", ", EXTENSIONS)
-                        + ", and no other (a table of requests needs --request-format)");
-              }
-              return new Path(directory, name).toString();
-            });
+        .map(file -> found(directory, file));
+  }
+
+  private static Found found(String directory, FileStatus file) {
+    String name = file.getPath().getName();
+    String lower = name.toLowerCase(Locale.ROOT);
+    String path = new Path(directory, name).toString();
+    if (file.isFile() && EXTENSIONS.stream().anyMatch(lower::endsWith)) {
+      return new Found(path, null);
+    }
+    return new Found(
+        path,
+        new InvalidInputException(
+            "--request "
+                + directory
+                + ": '"
+                + name
+                + "' is no request; a directory of requests has files whose names end in "
+                + String.join(", ", EXTENSIONS)
+                + ", and no other (a table of requests needs --request-format)"));
   }
 
   private List<MergedRequest.Named> rows(Dataset<Row> table) {

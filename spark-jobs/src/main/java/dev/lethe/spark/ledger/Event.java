@@ -1,8 +1,8 @@
 package dev.lethe.spark.ledger;
 
-import com.fasterxml.jackson.annotation.JsonProperty;
 import com.fasterxml.jackson.annotation.JsonSubTypes;
 import com.fasterxml.jackson.annotation.JsonTypeInfo;
+import com.fasterxml.jackson.annotation.JsonValue;
 import dev.lethe.spark.certificate.ModelDigest;
 import dev.lethe.spark.certificate.Require;
 import dev.lethe.spark.request.CertificateTerms;
@@ -114,21 +114,24 @@ public sealed interface Event {
   /** Why a request is not going to be applied. */
   enum Unfit {
     /** It names what model or table do not have, or rows of it contradict the request. */
-    @JsonProperty("does-not-fit")
     DOES_NOT_FIT("it does not fit the model or the table"),
 
     /** No noise makes its terms true for this model. */
-    @JsonProperty("terms")
     TERMS("the terms that it asks for cannot be met"),
 
     /** A version of this request alone could not be made. */
-    @JsonProperty("cannot-be-certified")
     CANNOT_BE_CERTIFIED("a version that applied it alone could not be certified");
 
     private final String text;
 
     Unfit(String text) {
       this.text = text;
+    }
+
+    /** As entries have it. */
+    @JsonValue
+    public String word() {
+      return name().toLowerCase(Locale.ROOT).replace('_', '-');
     }
 
     /** In words. */
@@ -151,19 +154,15 @@ public sealed interface Event {
   /** Why a version is not going to be made. */
   enum Cause {
     /** The refinement did not prove the distance that was asked for. */
-    @JsonProperty("not-certified")
     NOT_CERTIFIED("its distance to the minimiser was not proven", true),
 
     /** The corrected data cannot train the model, as where one class alone is left. */
-    @JsonProperty("unusable-data")
     UNUSABLE_DATA("the corrected data cannot train the model", true),
 
     /** What verification recomputed is not what its certificate says. */
-    @JsonProperty("claim-broken")
     CLAIM_BROKEN("verification failed", false),
 
     /** A run died while it was copied to its place. */
-    @JsonProperty("interrupted")
     INTERRUPTED("its publication was interrupted", false);
 
     private final String text;
@@ -172,6 +171,12 @@ public sealed interface Event {
     Cause(String text, boolean ofRequests) {
       this.text = text;
       this.ofRequests = ofRequests;
+    }
+
+    /** As entries have it. */
+    @JsonValue
+    public String word() {
+      return name().toLowerCase(Locale.ROOT).replace('_', '-');
     }
 
     /** In words. */

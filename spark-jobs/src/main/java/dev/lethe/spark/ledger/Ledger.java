@@ -1,6 +1,7 @@
 package dev.lethe.spark.ledger;
 
 import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.certificate.AtomicPublication;
 import dev.lethe.spark.certificate.Storage;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
@@ -199,6 +200,33 @@ public final class Ledger {
   /** Deletes what a version's publication has left. */
   public void delete(int version) throws IOException {
     storage.delete(directory(version));
+  }
+
+  /**
+   * Deletes what runs have left that were killed: what they had staged, a model that nobody was to
+   * see, and versions that were given up and not yet deleted.
+   *
+   * @param lease which says that no other run is at work
+   * @throws InvalidInputException if it cannot be deleted
+   */
+  public void deleteLeftovers(Lease lease) {
+    lease.requireHeld();
+    Path versions = new Path(root, VERSIONS);
+    try {
+      AtomicPublication.deleteLeftovers(storage, versions);
+      for (Version version : state.versions()) {
+        if (version.phase() == Version.Phase.ABANDONED && isThere(version.number())) {
+          delete(version.number());
+        }
+      }
+    } catch (IOException e) {
+      throw new InvalidInputException(
+          "ledger: "
+              + versions
+              + ": what a run has left that was killed (.NUMBER.staging-...) holds an unpublished"
+              + " model and cannot be deleted; delete it",
+          e);
+    }
   }
 
   /** Deletes a version's model; its certificate stays. */

@@ -86,7 +86,7 @@ public final class LedgerTable {
       }
       for (Event.Refusal one : decided.refused()) {
         rows.add(
-            row(entry, "refused", one.id(), null, null, null, null, null, one.reason().text()));
+            row(entry, "refused", one.id(), null, null, null, null, null, one.reason().word()));
       }
     } else if (event instanceof Event.Abandoned abandoned) {
       rows.add(
@@ -99,7 +99,7 @@ public final class LedgerTable {
               null,
               null,
               null,
-              abandoned.cause().text()));
+              abandoned.cause().word()));
     } else if (event instanceof Event.Applied applied) {
       rows.add(
           row(

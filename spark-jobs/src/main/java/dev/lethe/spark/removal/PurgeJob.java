@@ -64,6 +64,7 @@ public final class PurgeJob {
     Vault vault = place.vault();
     Ledger ledger = place.existingWritableLedger();
     try (Lease lease = place.lease(ledger)) {
+      ledger.deleteLeftovers(lease);
       ledger.point(lease); // of a run or a rollback that died
       List<String> kept = new ArrayList<>();
       List<Event.Purged> due =

@@ -169,8 +169,8 @@ public final class RunJob {
     }
 
     Result run() throws IOException {
-      ledger.point(lease);
       clean();
+      ledger.point(lease);
       watch();
       reports.check();
       reports.write(state().current()).ifPresent(notes::add); // a run before may have died
@@ -191,20 +191,19 @@ public final class RunJob {
       return new Result(outcome, published, refused, deferred, notes);
     }
 
-    /** Deletes what versions have left that were abandoned by a run which then died. */
-    private void clean() throws IOException {
+    /** Deletes what runs have left that died: half-made versions, and those that they abandoned. */
+    private void clean() {
+      ledger.deleteLeftovers(lease);
       for (Version version : state().versions()) {
         if (version.phase() == Version.Phase.ABANDONED) {
-          delete(version);
+          vault.deleteEvidence(Objects.requireNonNull(version.certificateId()));
         }
       }
     }
 
     private void delete(Version version) throws IOException {
-      if (ledger.isThere(version.number())) {
-        lease.requireHeld();
-        ledger.delete(version.number());
-      }
+      lease.requireHeld();
+      ledger.delete(version.number());
       vault.deleteEvidence(Objects.requireNonNull(version.certificateId()));
     }
 

@@ -15,12 +15,14 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import org.apache.spark.sql.SparkSession;
 
 /**
  * {@code lethe submit}: takes requests into the ledger. The content goes into the vault first, so
- * that what the ledger says it has received is there. All of them are received, or none.
+ * that what the ledger says it has received is there. All of them are received, or none; or each
+ * that can be, so that a file of which that is not true keeps no other from being answered.
  */
 public final class SubmitJob {
   /** So often another process can be first in a row before something else is wrong. */
@@ -28,17 +30,20 @@ public final class SubmitJob {
 
   private final Place place;
   private final List<String> paths;
+  private final boolean each;
   private final boolean again;
   private final SparkSession spark;
 
   /**
    * @param paths files and directories of requests
+   * @param each whether those that can be received are, whatever the others are
    * @param again whether those that were refused are to be decided on once more
    */
-  public SubmitJob(Place place, List<String> paths, boolean again) {
+  public SubmitJob(Place place, List<String> paths, boolean each, boolean again) {
     this.place = place;
-    this.again = again;
     this.paths = List.copyOf(paths);
+    this.each = each;
+    this.again = again;
     this.spark = place.spark();
   }
 
@@ -71,46 +76,60 @@ public final class SubmitJob {
     }
   }
 
-  private record Given(Request request, String name, String text) {}
+  /**
+   * What became of the files.
+   *
+   * @param refusals why files were not received; without {@code each} there are none
+   */
+  public record Result(List<Submitted> submitted, List<String> refusals) {}
+
+  /** A file that is a request. */
+  private record Named(String file, Request request, String text) {}
 
   /**
    * Runs the job.
    *
-   * @throws InvalidInputException if a file is no request that a ledger can take, or one of its id
-   *     and another content was received before; nothing is received then
+   * @throws InvalidInputException if ledger, vault or a path cannot be used; without {@code each},
+   *     too, if a file is no request that a ledger can take, or one of its id and another content
+   *     was received before. Nothing is received then
    */
-  public List<Submitted> run() {
-    Map<String, Given> requests = given();
+  public Result run() {
+    List<String> refusals = new ArrayList<>();
+    Map<String, Named> requests = new LinkedHashMap<>();
+    List<RequestSource.Given> files = new RequestSource(paths, null, null).given(spark);
+    for (RequestSource.Given file : files) {
+      unlessRefused(refusals, () -> take(file, requests));
+    }
+    if (files.isEmpty() && !each) {
+      throw new InvalidInputException("REQUEST " + String.join(", ", paths) + ": has no request");
+    }
+    if (requests.isEmpty()) {
+      return new Result(List.of(), refusals);
+    }
     Vault vault = place.vault();
     Ledger ledger = place.writableLedger();
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
       place.openIfNew(ledger);
-      RequestStore store = RequestStore.of(vault, ledger.state());
+      LedgerState state = ledger.state();
+      RequestStore store = RequestStore.of(vault, state);
       Map<String, Known> known = new LinkedHashMap<>();
-      List<Given> fresh = new ArrayList<>();
       // looked at before anything is written: all are received, or none
-      for (Given given : requests.values()) {
-        Known before = known(given, ledger.state(), store);
-        known.put(given.request().id(), before);
-        if (before == Known.NEW || isRefused(given, ledger.state())) {
-          fresh.add(given);
+      for (Named one : List.copyOf(requests.values())) {
+        String id = one.request().id();
+        if (!unlessRefused(refusals, () -> known.put(id, known(one, state, store)))) {
+          requests.remove(id);
         }
       }
-      List<Event.Submission> submissions = new ArrayList<>();
-      for (Given given : fresh) {
-        String commitment = store.keep(given.request(), given.name(), given.text()).commitment();
-        submissions.add(new Event.Submission(given.request().id(), commitment));
+      List<Event.Submission> fresh = new ArrayList<>();
+      for (Named one : requests.values()) {
+        String id = one.request().id();
+        if (known.get(id) == Known.NEW || isToBeDecidedAgain(id, state)) {
+          String commitment = store.keep(one.request(), one.file(), one.text()).commitment();
+          fresh.add(new Event.Submission(id, commitment));
+        }
       }
-      if (fresh.isEmpty() || ledger.append(new Event.Received(submissions))) {
-        LedgerState state = ledger.state();
-        return known.entrySet().stream()
-            .map(
-                one ->
-                    new Submitted(
-                        one.getKey(),
-                        state.state(state.request(one.getKey()).orElseThrow()),
-                        one.getValue()))
-            .toList();
+      if (fresh.isEmpty() || ledger.append(new Event.Received(fresh))) {
+        return new Result(submitted(known, ledger.state()), refusals);
       }
       ledger.refresh();
     }
@@ -118,46 +137,64 @@ public final class SubmitJob {
         "ledger: " + ledger.root() + ": others wrote to it all the time; try again");
   }
 
-  private Map<String, Given> given() {
-    Map<String, Given> requests = new LinkedHashMap<>();
-    new RequestSource(paths, null, null)
-        .contents(spark)
-        .forEach(
-            (name, content) -> {
-              String text = new String(content, StandardCharsets.UTF_8);
-              Request request = RequestReader.read(name, text);
-              requireRefined(request, name);
-              Given other = requests.putIfAbsent(request.id(), new Given(request, name, text));
-              if (other != null) {
-                throw new InvalidInputException(
-                    name + ": id " + request.id() + ": given twice, here and in " + other.name());
-              }
-            });
-    if (requests.isEmpty()) {
-      throw new InvalidInputException("REQUEST " + String.join(", ", paths) + ": has no request");
+  /** Notes a refusal down, if the others are to be received all the same. */
+  private boolean unlessRefused(List<String> refusals, Runnable step) {
+    try {
+      step.run();
+      return true;
+    } catch (InvalidInputException e) {
+      if (!each) {
+        throw e;
+      }
+      refusals.add(String.valueOf(e.getMessage()));
+      return false;
     }
-    return requests;
   }
 
-  private static Known known(Given given, LedgerState state, RequestStore store) {
-    Optional<TrackedRequest> received = state.request(given.request().id());
+  private static void take(RequestSource.Given file, Map<String, Named> requests) {
+    if (file.refusal() != null) {
+      throw file.refusal();
+    }
+    byte[] content = Objects.requireNonNull(file.content());
+    Request request = RequestReader.read(file.name(), content);
+    requireRefined(request, file.name());
+    Named named = new Named(file.name(), request, new String(content, StandardCharsets.UTF_8));
+    Named earlier = requests.putIfAbsent(request.id(), named);
+    if (earlier != null) {
+      throw new InvalidInputException(
+          file.name() + ": id " + request.id() + ": given twice, here and in " + earlier.file());
+    }
+  }
+
+  private static Known known(Named one, LedgerState state, RequestStore store) {
+    Optional<TrackedRequest> received = state.request(one.request().id());
     if (received.isEmpty()) {
       return Known.NEW;
     }
     if (store.isPurged(received.get())) {
       return Known.PURGED;
     }
-    store.requireSame(given.request(), given.name(), received.get());
+    store.requireSame(one.request(), one.file(), received.get());
     return Known.RECEIVED;
   }
 
-  /** Whether it is to be decided on once more. */
-  private boolean isRefused(Given given, LedgerState state) {
+  private boolean isToBeDecidedAgain(String id, LedgerState state) {
     return again
         && state
-            .request(given.request().id())
+            .request(id)
             .filter(request -> state.state(request) == TrackedRequest.State.REFUSED)
             .isPresent();
+  }
+
+  private static List<Submitted> submitted(Map<String, Known> known, LedgerState state) {
+    return known.entrySet().stream()
+        .map(
+            one ->
+                new Submitted(
+                    one.getKey(),
+                    state.state(state.request(one.getKey()).orElseThrow()),
+                    one.getValue()))
+        .toList();
   }
 
   private static void requireRefined(Request request, String file) {

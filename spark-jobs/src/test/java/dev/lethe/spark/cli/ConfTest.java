@@ -12,6 +12,7 @@ import com.fasterxml.jackson.databind.introspect.JacksonAnnotationIntrospector;
 import dev.lethe.spark.metrics.LetheMetrics;
 import dev.lethe.spark.metrics.LethePlugin;
 import io.fabric8.kubernetes.api.model.ConfigMap;
+import io.fabric8.kubernetes.api.model.Container;
 import io.fabric8.kubernetes.api.model.EnvVar;
 import io.fabric8.kubernetes.api.model.ObjectMeta;
 import io.fabric8.kubernetes.api.model.PodSecurityContext;
@@ -25,6 +26,7 @@ import java.io.IOException;
 import java.io.StringReader;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -133,14 +135,16 @@ class ConfTest {
   @TempDir private Path directory;
 
   /** Every object of the manifests by kind; unknown kinds and fields fail. */
-  private static Map<String, Object> kubernetes() throws IOException {
-    Map<String, Object> objects = new HashMap<>();
+  private static Map<String, List<Object>> kubernetes() throws IOException {
+    Map<String, List<Object>> objects = new HashMap<>();
     for (Path file : files("kubernetes", ".yaml")) {
       for (Object document : new Yaml().loadAll(Files.readString(file))) {
         JsonNode node = STRICT.valueToTree(document);
         String kind = node.required("kind").asText();
         assertThat(KINDS).as("kinds that are checked").containsKey(kind);
-        objects.put(kind, STRICT.treeToValue(node, KINDS.get(kind)));
+        objects
+            .computeIfAbsent(kind, any -> new ArrayList<>())
+            .add(STRICT.treeToValue(node, KINDS.get(kind)));
       }
     }
     return objects;
@@ -159,25 +163,81 @@ class ConfTest {
         .hasMessageContaining("backofLimit");
   }
 
+  /** The operator's applications by what they run. */
+  private static Map<String, ScheduledSpec> scheduled() throws IOException {
+    Map<String, ScheduledSpec> scheduled = new HashMap<>();
+    for (Object one : kubernetes().get("ScheduledSparkApplication")) {
+      Scheduled application = (Scheduled) one;
+      String command = application.spec().template().arguments().get(0);
+      assertThat(application.metadata().getName()).isEqualTo("lethe-" + command);
+      assertThat(scheduled.put(command, application.spec())).as(command).isNull();
+    }
+    return scheduled;
+  }
+
+  /** What a container's environment says, but for what comes from the pod or a secret. */
+  private static Map<String, String> settings(Container container) {
+    Map<String, String> settings = new HashMap<>();
+    container.getEnv().stream()
+        .filter(one -> one.getValue() != null)
+        .forEach(one -> settings.put(one.getName(), one.getValue()));
+    return settings;
+  }
+
+  @Test
+  void scheduled_commandsOfANight_differInCommandTimeAndSizeAlone() throws IOException {
+    Map<String, ScheduledSpec> scheduled = scheduled();
+    assertThat(scheduled.keySet()).containsExactlyInAnyOrder("submit", "run", "purge");
+    List<Integer> hours = new ArrayList<>();
+    for (String command : List.of("submit", "run", "purge")) {
+      ScheduledSpec spec = scheduled.get(command);
+      assertThat(spec.concurrencyPolicy()).isEqualTo(Concurrency.Forbid);
+      Matcher time = Pattern.compile("17 (\\d+) \\* \\* \\*").matcher(spec.schedule());
+      assertThat(time.matches()).as(spec.schedule()).isTrue();
+      hours.add(Integer.valueOf(time.group(1)));
+      Application one = spec.template();
+      Application run = scheduled.get("run").template();
+      assertThat(one)
+          .usingRecursiveComparison()
+          .ignoringFields("arguments", "executor.instances", "executor.cores", "executor.memory")
+          .isEqualTo(run);
+      assertThat(one.restartPolicy().type()).isEqualTo(Restarts.OnFailure);
+      understood(List.of(one.arguments()));
+    }
+    assertThat(hours).isSorted().doesNotHaveDuplicates();
+  }
+
   @Test
   void kubernetes_bothJobs_agreeAndAreCareful() throws IOException {
-    Map<String, Object> objects = kubernetes();
-    ScheduledSpec scheduled = ((Scheduled) objects.get("ScheduledSparkApplication")).spec();
+    Map<String, List<Object>> objects = kubernetes();
+    objects.forEach(
+        (kind, all) ->
+            assertThat(all).as(kind).hasSize(kind.equals("ScheduledSparkApplication") ? 3 : 1));
+    ScheduledSpec scheduled = scheduled().get("run");
     Application application = scheduled.template();
-    var cron = ((CronJob) objects.get("CronJob")).getSpec();
+    var cron = ((CronJob) objects.get("CronJob").get(0)).getSpec();
     var pod = cron.getJobTemplate().getSpec().getTemplate();
     var container = pod.getSpec().getContainers().get(0);
-    List<String> arguments = container.getArgs();
+    Map<String, String> settings = settings(container);
+    List<String> arguments = List.of(settings.get("LETHE_SPARK_OPTS").split(" "));
 
-    assertThat(scheduled.concurrencyPolicy()).isEqualTo(Concurrency.Forbid);
     assertThat(cron.getConcurrencyPolicy()).isEqualTo("Forbid");
-    assertThat(scheduled.schedule()).isEqualTo(cron.getSchedule()).matches("\\d+ \\d+ \\* \\* \\*");
+    assertThat(scheduled.schedule()).isEqualTo(cron.getSchedule());
     assertThat(application.mainClass()).isEqualTo(Lethe.class.getName());
-    assertThat(arguments).containsSubsequence("--class", Lethe.class.getName());
     String jar = application.mainApplicationFile();
-    assertThat(arguments.subList(arguments.indexOf(jar) + 1, arguments.size()))
-        .isEqualTo(application.arguments());
+    assertThat(settings).containsEntry("LETHE_JAR", jar);
     assertThat(application.image()).isEqualTo(container.getImage());
+    assertThat(arguments)
+        .contains("spark.kubernetes.container.image=" + application.image())
+        .containsSubsequence("--deploy-mode", "client")
+        .containsSubsequence("--driver-memory", application.driver().memory())
+        .contains("spark.executor.instances=" + application.executor().instances())
+        .contains("spark.executor.cores=" + application.executor().cores())
+        .contains("spark.executor.memory=" + application.executor().memory())
+        .contains("spark.executor.extraJavaOptions=" + application.executor().javaOptions());
+    assertThat(settings)
+        .containsEntry("SPARK_SUBMIT_OPTS", application.driver().javaOptions())
+        .doesNotContainKey("LETHE_RETRY_SECONDS");
     application
         .sparkConf()
         .forEach((key, value) -> assertThat(arguments).contains(key + "=" + value));
@@ -188,7 +248,11 @@ class ConfTest {
         .contains(" " + jar.replace("local://", "") + "\n")
         .contains("conf/metrics.properties")
         .contains("conf/log4j2-json.properties")
+        .contains("COPY conf/cron/lethe-nightly /opt/lethe/conf/cron/\n")
+        .contains("COPY scripts/lethe scripts/common.sh /opt/lethe/scripts/\n")
         .endsWith("USER 185\n");
+    assertThat(container.getCommand()).containsExactly("/opt/lethe/conf/cron/lethe-nightly");
+    assertThat(container.getArgs()).isEmpty();
 
     for (SparkPod one : List.of(application.driver(), application.executor())) {
       assertThat(one.podSecurityContext()).isEqualTo(pod.getSpec().getSecurityContext());
@@ -208,15 +272,20 @@ class ConfTest {
         .extracting(EnvVar::getName)
         .containsExactly("LETHE_VAULT_KEY", "LETHE_SIGNING_PASSWORD");
 
-    ConfigMap config = (ConfigMap) objects.get("ConfigMap");
+    ConfigMap config = (ConfigMap) objects.get("ConfigMap").get(0);
     NamePath mounted = application.driver().configMaps().get(0);
     assertThat(mounted.name())
         .isEqualTo(config.getMetadata().getName())
         .isEqualTo(pod.getSpec().getVolumes().get(0).getConfigMap().getName());
     assertThat(container.getVolumeMounts().get(0).getMountPath()).isEqualTo(mounted.path());
-    assertThat(application.arguments())
-        .contains(mounted.path() + "/" + config.getData().keySet().iterator().next());
-    assertThat(((ServiceAccount) objects.get("ServiceAccount")).getMetadata().getName())
+    String file = mounted.path() + "/" + config.getData().keySet().iterator().next();
+    assertThat(application.arguments()).contains(file);
+    assertThat(settings).containsEntry("LETHE_CONFIG", file);
+    String inbox = scheduled().get("submit").template().arguments().get(4);
+    assertThat(settings).containsEntry("LETHE_INBOX", inbox);
+    Map<String, Object> lethe = new Yaml().load(config.getData().values().iterator().next());
+    assertThat(settings).containsEntry("LETHE_LEDGER", lethe.get("ledger").toString());
+    assertThat(((ServiceAccount) objects.get("ServiceAccount").get(0)).getMetadata().getName())
         .isEqualTo(application.driver().serviceAccount())
         .isEqualTo(pod.getSpec().getServiceAccountName());
 
@@ -228,8 +297,49 @@ class ConfTest {
                 .get(0)
                 .getOnExitCodes()
                 .getValues())
-        .containsExactly(Lethe.FAILED, Lethe.INVALID_INPUT, Lethe.NOT_ACHIEVED, Lethe.CLAIM_BROKEN);
-    understood(List.of(application.arguments()));
+        .containsExactly(
+            Lethe.FAILED, Lethe.INVALID_INPUT, Lethe.NOT_ACHIEVED, Lethe.CLAIM_BROKEN, Lethe.HELD);
+  }
+
+  /** With what the pod's environment says, the script gives spark-submit what is meant. */
+  @Test
+  void cronJob_itsEnvironment_isWhatTheScriptReads() throws Exception {
+    Container container =
+        ((CronJob) kubernetes().get("CronJob").get(0))
+            .getSpec()
+            .getJobTemplate()
+            .getSpec()
+            .getTemplate()
+            .getSpec()
+            .getContainers()
+            .get(0);
+    Map<String, String> settings = settings(container);
+    String script =
+        Files.readString(CONF.resolve("cron/lethe-nightly"))
+            + Files.readString(CONF.resolveSibling("scripts/lethe"));
+    for (String name : settings.keySet()) {
+      assertThat(script).as(name).contains(name);
+    }
+    Path spark = Files.createDirectories(directory.resolve("spark/bin"));
+    Path submit = spark.resolve("spark-submit");
+    Files.writeString(submit, "#!/usr/bin/env bash\nprintf '%s\\n' \"$@\"\n");
+    assertThat(submit.toFile().setExecutable(true)).isTrue();
+    settings.put("SPARK_HOME", directory.resolve("spark").toString());
+
+    ProcessBuilder builder =
+        new ProcessBuilder(
+                "bash", CONF.resolveSibling("scripts/lethe").toString(), "run", "--config", "x")
+            .redirectErrorStream(true);
+    builder.environment().putAll(settings);
+    Process process = builder.start();
+    List<String> words = new String(process.getInputStream().readAllBytes()).lines().toList();
+    assertThat(process.waitFor(60, TimeUnit.SECONDS)).isTrue();
+
+    assertThat(process.exitValue()).as("%s", words).isZero();
+    assertThat(words)
+        .startsWith("--class", Lethe.class.getName())
+        .containsSubsequence(settings.get("LETHE_SPARK_OPTS").split(" "))
+        .endsWith(settings.get("LETHE_JAR"), "run", "--config", "x");
   }
 
   private static String servlet() throws IOException {
@@ -305,8 +415,6 @@ class ConfTest {
 
   /** The commands of one night as a stand-in for {@code scripts/lethe} got them. */
   private Ended night(Map<String, Integer> codes, List<String> command) throws Exception {
-    Files.createDirectories(directory.resolve("requests"));
-    Files.writeString(directory.resolve("requests/r.yaml"), "");
     Path calls = directory.resolve("calls");
     Files.writeString(calls, "");
     StringBuilder ends = new StringBuilder();
@@ -320,7 +428,7 @@ class ConfTest {
     ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
     builder.environment().put("LETHE", lethe.toString());
     builder.environment().put("LETHE_CONFIG", "/etc/lethe/lethe.yaml");
-    builder.environment().put("LETHE_REQUESTS", directory.resolve("requests").toString());
+    builder.environment().put("LETHE_INBOX", "/var/spool/lethe");
     builder.environment().put("LETHE_LEDGER", "hdfs:///lethe/churn");
     builder.environment().put("LETHE_RETRY_SECONDS", "0");
     builder.environment().put("LETHE_SECRETS", directory.resolve("none").toString());
@@ -347,22 +455,35 @@ class ConfTest {
 
   @ParameterizedTest
   @CsvSource({
-    "submit, 0, submit run verify status",
-    "submit, 2, submit status",
-    "run, 1, submit run status",
-    "run, 2, submit run status",
-    "run, 3, submit run status",
-    "run, 5, submit run run run status",
-    "verify, 4, submit run verify status",
-    "verify, 5, submit run verify verify verify status"
+    "submit, 0, submit run purge verify status",
+    "submit, 2, submit run purge verify status",
+    "run, 1, submit run purge verify status",
+    "run, 3, submit run purge verify status",
+    "run, 5, submit run run run purge verify status",
+    "run, 6, submit run purge verify status",
+    "purge, 2, submit run purge verify status",
+    "verify, 4, submit run purge verify status",
+    "verify, 5, submit run purge verify verify verify status"
   })
-  void nightly_command_isRepeatedAfterFiveAlone(String command, int code, String calls)
+  void nightly_commandFails_isSeenAndTheOthersRun(String command, int code, String calls)
       throws Exception {
     Ended night = night(Map.of(command, code), nightly());
 
     assertThat(night.commands()).as(night.printed()).containsExactly(calls.split(" "));
     assertThat(night.code()).isEqualTo(code);
+    if (code != 0) {
+      assertThat(night.printed()).contains("lethe " + command + " ended with " + code);
+    }
     understood(night.arguments());
+  }
+
+  @ParameterizedTest
+  @CsvSource({"3, 4, 4", "3, 0, 3", "0, 0, 2"})
+  void nightly_severalFail_endsWithTheGravest(int run, int verify, int code) throws Exception {
+    Ended night = night(Map.of("submit", 2, "run", run, "verify", verify), nightly());
+
+    assertThat(night.code()).as(night.printed()).isEqualTo(code);
+    assertThat(night.printed()).contains("lethe submit ended with 2");
   }
 
   @Test
@@ -399,7 +520,7 @@ class ConfTest {
       import sys, types
       class AirflowException(Exception): pass
       class AirflowFailException(AirflowException): pass
-      tasks, edges, settings = {}, [], {}
+      tasks, edges, settings, rules = {}, [], {}, []
       class Task:
           def __init__(self, function): self.name = function.__name__
           def __rshift__(self, other):
@@ -409,6 +530,7 @@ class ConfTest {
       def task(function=None, **options):
           if function is None: return lambda f: task(f, **options)
           tasks[function.__name__] = function
+          rules.append(function.__name__ + ':' + options.get('trigger_rule', 'all_success'))
           return lambda: Task(function)
       def dag(**options):
           settings.update(options)
@@ -420,6 +542,7 @@ class ConfTest {
       sys.path.insert(0, sys.argv[1])
       import lethe_dag
       print('edges', *sorted(edges))
+      print('rules', *rules)
       print('settings', settings['catchup'], settings['max_active_runs'], settings['schedule'])
       for name, function in tasks.items():
           try:
@@ -430,7 +553,15 @@ class ConfTest {
       """;
 
   @ParameterizedTest
-  @CsvSource({"0, done", "1, failed", "2, failed", "3, failed", "4, failed", "5, repeat"})
+  @CsvSource({
+    "0, done",
+    "1, failed",
+    "2, failed",
+    "3, failed",
+    "4, failed",
+    "5, repeat",
+    "6, failed"
+  })
   void airflow_task_isRepeatedAfterFiveAlone(int code, String end) throws Exception {
     assumeTrue(Files.isExecutable(Path.of("/usr/bin/python3")), "python3 is not installed");
 
@@ -442,13 +573,18 @@ class ConfTest {
     assertThat(night.code()).as(night.printed()).isZero();
     assertThat(night.printed().lines())
         .containsExactly(
-            "edges run>status run>verify submit>run",
+            "edges purge>succeeded purge>verify run>purge run>succeeded status>succeeded"
+                + " submit>run submit>succeeded verify>status verify>succeeded",
+            "rules submit:all_success run:all_done purge:all_done verify:all_done status:all_done"
+                + " succeeded:all_success",
             "settings False 1 17 2 * * *",
             "submit done",
             "run " + end,
+            "purge done",
             "verify done",
-            "status done");
-    assertThat(night.commands()).containsExactly("submit", "run", "verify", "status");
+            "status done",
+            "succeeded done");
+    assertThat(night.commands()).containsExactly("submit", "run", "purge", "verify", "status");
     understood(night.arguments());
   }
 

@@ -1,9 +1,12 @@
 package dev.lethe.spark.it;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.lethe.spark.certificate.AtomicPublication;
 import dev.lethe.spark.certificate.StorageContract;
 import java.io.IOException;
+import java.security.PrivilegedExceptionAction;
 import java.util.List;
 import java.util.UUID;
 import org.apache.hadoop.conf.Configuration;
@@ -12,7 +15,10 @@ import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.LocatedFileStatus;
 import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.fs.RemoteIterator;
+import org.apache.hadoop.fs.permission.AclEntry;
 import org.apache.hadoop.fs.permission.FsPermission;
+import org.apache.hadoop.security.AccessControlException;
+import org.apache.hadoop.security.UserGroupInformation;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -88,6 +94,45 @@ class HdfsIT extends StorageContract {
         .extracting(status -> status.getPath().getName())
         .as("nothing staged is left")
         .noneMatch(name -> name.startsWith("."));
+  }
+
+  @Test
+  void staging_anotherAccount_readsNothingBeforeTheCommit() throws Exception {
+    FileSystem hdfs = hadoop.hdfs();
+    Path parent = new Path(hadoop.url("/models"));
+    hdfs.mkdirs(parent);
+    List<AclEntry> inherited =
+        AclEntry.parseAclSpec("default:user:scorer:r-x,default:other::---", true);
+    hdfs.modifyAclEntries(parent, inherited);
+    Path ordinary = new Path(parent, "ordinary");
+    hdfs.mkdirs(ordinary);
+    Path out = new Path(parent, "out");
+    UserGroupInformation scorer = UserGroupInformation.createRemoteUser("scorer");
+    try (AtomicPublication publication =
+            AtomicPublication.begin(hadoop.configuration(), out.toString());
+        FileSystem theirs =
+            scorer.doAs(
+                (PrivilegedExceptionAction<FileSystem>)
+                    () -> FileSystem.newInstance(hadoop.configuration()))) {
+      publication.write("a", new byte[] {1});
+      Path closed = publication.staging().getParent();
+      assertThat(hdfs.getFileStatus(closed).getPermission())
+          .isEqualTo(new FsPermission((short) 0700));
+      assertThatThrownBy(() -> theirs.open(publication.resolve("a")).close())
+          .isInstanceOf(AccessControlException.class);
+      assertThatThrownBy(() -> theirs.listStatus(closed))
+          .isInstanceOf(AccessControlException.class);
+
+      publication.commit();
+
+      theirs.open(new Path(out, "a")).close();
+    }
+    assertThat(hdfs.getAclStatus(out).getEntries())
+        .isEqualTo(hdfs.getAclStatus(ordinary).getEntries())
+        .isNotEmpty();
+    assertThat(hdfs.getFileStatus(out).getPermission())
+        .isEqualTo(hdfs.getFileStatus(ordinary).getPermission());
+    assertThat(hdfs.listStatus(parent)).hasSize(2);
   }
 
   /** Modes of the vault and of everything in it. */

@@ -46,6 +46,9 @@ class LedgerIT {
 
     assertThat(last.exitCode()).as(last.described()).isZero();
     assertThat(published(disturbed.resolve("ledger"))).as(last.described()).isEqualTo(1);
+    assertThat(disturbed.resolve("ledger/versions").toFile().list())
+        .as("nothing that a killed driver has staged is left")
+        .containsExactly("000001");
     ClusterIT.assertCertified(disturbed.resolve("ledger/versions/000001"));
     assertThat(EvidenceFile.in(disturbed.resolve("vault")).theta())
         .isEqualTo(EvidenceFile.in(undisturbed.resolve("vault")).theta());
@@ -61,6 +64,56 @@ class LedgerIT {
                 LOCAL,
                 List.of("verify", "--ledger", disturbed.resolve("ledger").toString()));
     assertThat(verified.exitCode()).as(verified.described()).isZero();
+  }
+
+  /**
+   * A driver that sleeps while it makes the version, and wakes when the next one, which took it for
+   * dead, makes the same one.
+   */
+  @Test
+  void run_driverSleepsBeyondItsLease_oneOfTheTwoPublishes() throws Exception {
+    Path root = begin("ledger-slept");
+    Path ledger = root.resolve("ledger");
+    List<String> run = List.of("run", "--config", root.resolve("lethe.yaml").toString());
+    Submission first = pima.spark().startLethe("ledger-sleeper", LOCAL, run);
+    String slept = awaitStaged(ledger, first, "");
+    first.sleep();
+    Submission second = pima.spark().startLethe("ledger-next", LOCAL, run);
+    try {
+      awaitStaged(ledger, second, slept);
+    } finally {
+      first.wake();
+    }
+    Submission.Result next = second.result();
+    Submission.Result sleeper = first.result();
+
+    assertThat(sleeper.exitCode()).as(sleeper.described()).isNotZero();
+    assertThat(next.exitCode()).as(next.described()).isIn(0, 3);
+    Submission.Result last = pima.spark().lethe("ledger-after", LOCAL, run);
+    assertThat(last.exitCode()).as(last.described()).isZero();
+    assertThat(published(ledger)).as(last.described()).isEqualTo(1);
+    Submission.Result verified =
+        pima.spark()
+            .lethe("ledger-slept-verify", LOCAL, List.of("verify", "--ledger", ledger.toString()));
+    assertThat(verified.exitCode()).as(verified.described()).isZero();
+    assertThat(ledger.resolve("versions").toFile().list())
+        .as("the one that is published: no other model was ever moved there")
+        .hasSize(1);
+  }
+
+  /** Waits until a driver stages a version; the name of the directory. */
+  private static String awaitStaged(Path ledger, Submission driver, String other)
+      throws InterruptedException {
+    while (driver.isRunning()) {
+      String[] names = ledger.resolve("versions").toFile().list();
+      for (String name : names == null ? new String[0] : names) {
+        if (name.startsWith(".000001.staging-") && !name.equals(other)) {
+          return name;
+        }
+      }
+      Thread.sleep(5);
+    }
+    throw new AssertionError("the driver ended before it staged anything");
   }
 
   /** A ledger that has received the request. */

@@ -53,6 +53,23 @@ final class Submission {
     process.destroyForcibly().waitFor();
   }
 
+  /** SIGSTOP: it sleeps, its timers too, until {@link #wake}. */
+  void sleep() throws IOException, InterruptedException {
+    signal("STOP");
+  }
+
+  /** SIGCONT. */
+  void wake() throws IOException, InterruptedException {
+    signal("CONT");
+  }
+
+  private void signal(String signal) throws IOException, InterruptedException {
+    Process kill = new ProcessBuilder("kill", "-" + signal, "" + process.pid()).start();
+    if (kill.waitFor() != 0) {
+      throw new AssertionError(name + " does not run any more");
+    }
+  }
+
   /** Waits until it has ended. */
   Result result() throws IOException, InterruptedException {
     if (!process.waitFor(LIMIT.toSeconds(), TimeUnit.SECONDS)) {

@@ -7,6 +7,7 @@ import java.io.OutputStream;
 import java.net.URI;
 import java.net.URISyntaxException;
 import java.util.EnumSet;
+import java.util.function.BiConsumer;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.CreateFlag;
 import org.apache.hadoop.fs.DelegateToFileSystem;
@@ -38,6 +39,9 @@ public final class FailingFileSystem extends RawLocalFileSystem {
   private static boolean staged;
   private static int failsAt = Integer.MAX_VALUE;
   private static Failure failure = Failure.BEFORE;
+
+  /** Who looks just before a directory is renamed; by default nobody. */
+  static volatile BiConsumer<Path, Path> observer = (source, target) -> {};
 
   static synchronized void failAt(int write, Failure how) {
     writes = 0;
@@ -188,6 +192,9 @@ public final class FailingFileSystem extends RawLocalFileSystem {
 
   @Override
   public boolean rename(Path source, Path target) throws IOException {
+    if (pathToFile(source).isDirectory()) {
+      observer.accept(source, target);
+    }
     // the rename that publishes is no staging
     return write(target, () -> super.rename(source, target));
   }

@@ -1,0 +1,119 @@
+package dev.lethe.spark.removal;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.lethe.spark.LocalSpark;
+import dev.lethe.spark.job.Outcome;
+import dev.lethe.spark.ledger.Event;
+import dev.lethe.spark.ledger.Lease;
+import dev.lethe.spark.ledger.Ledger;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
+
+/** {@code lethe verify --ledger --head}, and a run whose version turns out to be another one. */
+@ExtendWith(LocalSpark.class)
+class LedgerVerificationTest {
+  private static final String REMOVE = "- removeRows: {where: \"user_id = 'u-4711'\"}";
+
+  private static Outcome verify(Night night, String head) {
+    List<String> arguments =
+        new ArrayList<>(List.of("verify", "--ledger", night.ledgerPath().toString()));
+    if (head != null) {
+      arguments.addAll(List.of("--head", head));
+    }
+    return Outcome.of(arguments);
+  }
+
+  /** As who notes it down reads it. */
+  private static String head(Night night) {
+    String line =
+        night.done("status").out().lines().filter(one -> one.startsWith("head ")).findFirst().get();
+    return line.substring(17, 17 + 64);
+  }
+
+  @Test
+  void verify_headNotedDown_tellsWhetherTheTailIsThere() throws Exception {
+    Night night = Night.begin("");
+    night.submit("row", REMOVE);
+    String old = head(night);
+    night.done("run");
+    String last = head(night);
+    assertThat(last).isNotEqualTo(old);
+
+    for (String noted : new String[] {null, old, last}) {
+      Outcome holds = verify(night, noted);
+      assertThat(holds.code()).as("%s: %s", noted, holds).isZero();
+    }
+    Outcome unknown = verify(night, "ab".repeat(32));
+    assertThat(unknown.code()).as("%s", unknown).isEqualTo(4);
+    assertThat(unknown.out()).contains("chain has the head");
+
+    // the last entry away, and CURRENT as it was before: a ledger that might have been
+    Path entry = night.ledgerPath().resolve("entries/000000005.json");
+    Files.delete(entry);
+    Ledger before = night.ledger();
+    try (Lease lease = before.lease(Duration.ofMinutes(1)).orElseThrow()) {
+      before.point(lease);
+    }
+    assertThat(verify(night, null).code()).as("what is left is a chain").isZero();
+    assertThat(verify(night, old).code()).isZero();
+    assertThat(verify(night, last).code()).as("who noted it down sees it").isEqualTo(4);
+  }
+
+  @Test
+  void run_certificateChangedBeforeItsVerification_isClaimBrokenAndTakenBack() throws Exception {
+    Night night = Night.begin("");
+    night.submit("row", REMOVE);
+    night.done("run");
+    // as a process leaves it that dies before it verifies
+    Files.delete(night.ledgerPath().resolve("entries/000000005.json"));
+    Path certificate = night.version(1).resolve("certificate.json");
+    String document = Files.readString(certificate);
+    String changed = document.replace("\"epsilon\" : 0.1", "\"epsilon\" : 0.01");
+    assertThat(changed).isNotEqualTo(document);
+    Files.writeString(certificate, changed);
+
+    Outcome broken = night.lethe("run");
+
+    assertThat(broken.code()).as("%s", broken).isEqualTo(4);
+    assertThat(broken.out()).contains("outcome          claim broken", "verification failed");
+    assertThat(night.version(1)).doesNotExist();
+    assertThat(night.ledger().state().current().number()).isZero();
+    assertThat(night.ledger().state().waiting()).hasSize(1);
+    double once = night.ledger().state().releases().squaredMu();
+    assertThat(once).as("it lay there for all to see, and counts").isPositive();
+    assertThat(night.ledger().chain().entries())
+        .last()
+        .satisfies(entry -> assertThat(entry.event()).isInstanceOf(Event.Abandoned.class));
+
+    night.done("run");
+    assertThat(night.ledger().state().current().number()).isEqualTo(2);
+    assertThat(night.ledger().state().releases().squaredMu()).isGreaterThan(once);
+    Outcome holds = verify(night, null);
+    assertThat(holds.code()).as("%s", holds).isZero();
+  }
+
+  @Test
+  void run_parametersChangedBeforeTheirVerification_isClaimBroken() throws Exception {
+    Night night = Night.begin("");
+    night.submit("row", REMOVE);
+    night.done("run");
+    Files.delete(night.ledgerPath().resolve("entries/000000005.json"));
+    Path metadata = night.version(1).resolve("model/metadata");
+    try (var files = Files.list(metadata)) {
+      Path part =
+          files.filter(file -> file.getFileName().toString().startsWith("part-")).findFirst().get();
+      Files.writeString(part, Files.readString(part) + "\n");
+    }
+
+    Outcome broken = night.lethe("run");
+
+    assertThat(broken.code()).as("%s", broken).isEqualTo(4);
+    assertThat(night.version(1)).doesNotExist();
+  }
+}

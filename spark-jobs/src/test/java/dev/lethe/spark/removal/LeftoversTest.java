@@ -1,0 +1,96 @@
+package dev.lethe.spark.removal;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.lethe.spark.LocalSpark;
+import dev.lethe.spark.certificate.AtomicPublication;
+import dev.lethe.spark.ledger.Event;
+import dev.lethe.spark.ledger.Lease;
+import dev.lethe.spark.ledger.Ledger;
+import java.io.File;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import org.apache.hadoop.conf.Configuration;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
+
+/** What killed runs have left where versions are: a model, with noise that nobody counts. */
+@ExtendWith(LocalSpark.class)
+class LeftoversTest {
+  private static final String REMOVE = "- removeRows: {where: \"user_id = 'u-4711'\"}";
+
+  /** As a process leaves it that is killed while it writes a version. */
+  private static void stage(Path target) {
+    AtomicPublication killed = AtomicPublication.begin(new Configuration(), target.toString());
+    killed.write("model/metadata/part-0", "m".getBytes(StandardCharsets.UTF_8));
+  }
+
+  private static String[] versions(Night night) {
+    File directory = night.ledgerPath().resolve("versions").toFile();
+    return directory.list();
+  }
+
+  @Test
+  void run_stagedBefore_isDeletedUnlessAnotherHasTheLease() throws Exception {
+    Night night = Night.begin("lease: {length: 60s, wait: 0s}");
+    night.submit("row", REMOVE);
+    stage(night.version(1));
+    Path beside = night.root().resolve("corrected");
+    stage(beside);
+    try (Lease other = night.ledger().lease(Duration.ofMinutes(1)).orElseThrow()) {
+      assertThat(night.lethe("run").code()).isEqualTo(6);
+      assertThat(night.lethe("purge").code()).isEqualTo(2);
+      assertThat(versions(night)).as("somebody may be writing there").hasSize(1);
+      other.requireHeld();
+    }
+    night.done("run");
+    assertThat(versions(night)).containsExactly("000001");
+    assertThat(night.root().toFile().list())
+        .as("another output's is not the ledger's to delete")
+        .anyMatch(name -> name.startsWith(".corrected.staging-"));
+  }
+
+  @Test
+  void run_nothingWaits_deletesWhatWasStagedAllTheSame() throws Exception {
+    Night night = Night.begin("");
+    night.submit("row", REMOVE);
+    night.done("run");
+    stage(night.version(2));
+
+    assertThat(night.done("run").out()).contains("nothing to do");
+
+    assertThat(versions(night)).containsExactly("000001");
+  }
+
+  @Test
+  void purge_stagedBefore_isDeleted() throws Exception {
+    Night night = Night.begin("");
+    night.submit("row", REMOVE);
+    night.done("run");
+    stage(night.version(2));
+
+    night.done("purge");
+
+    assertThat(versions(night)).containsExactly("000001");
+    assertThat(night.version(1).resolve("model")).isDirectory();
+  }
+
+  @Test
+  void run_diedBetweenGivingUpAndDeleting_deletes() throws Exception {
+    Night night = Night.begin("");
+    night.submit("row", REMOVE);
+    night.done("run");
+    Files.delete(night.ledgerPath().resolve("entries/000000005.json"));
+    Ledger ledger = night.ledger();
+    assertThat(ledger.append(new Event.Abandoned(1, Event.Cause.CLAIM_BROKEN, null))).isTrue();
+    assertThat(night.version(1)).isDirectory();
+
+    night.done("run");
+
+    assertThat(night.version(1)).doesNotExist();
+    assertThat(night.ledger().state().current().number()).isEqualTo(2);
+    assertThat(versions(night)).containsExactly("000002");
+  }
+}
