@@ -4,8 +4,8 @@ import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.Outage;
 import dev.lethe.spark.SparkErrors;
 import dev.lethe.spark.TableColumns;
+import dev.lethe.spark.WithholdingRows;
 import java.io.Serializable;
-import java.time.DateTimeException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
@@ -23,6 +23,7 @@ import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.catalyst.InternalRow;
 import org.apache.spark.sql.functions;
 import org.apache.spark.sql.types.BinaryType;
 import org.apache.spark.sql.types.BooleanType;
@@ -90,7 +91,7 @@ public final class Corrections {
       boolean removes,
       List<Assignment> assignments) {
     Column matches() {
-      return where == null ? functions.lit(true) : functions.expr(where);
+      return where == null ? functions.lit(true) : WithheldExpression.of(where);
     }
   }
 
@@ -234,6 +235,7 @@ public final class Corrections {
         Lacking lacking) {
       this.lacking = lacking;
       this.spark = spark;
+      WithheldExpression.register(spark);
       this.schema = schema;
       this.file = file;
       this.label =
@@ -561,6 +563,7 @@ public final class Corrections {
    * @param original the table, which may have further columns
    */
   public Dataset<Row> corrected(Dataset<Row> original, Cells cells) {
+    WithheldExpression.register(original.sparkSession());
     Dataset<Row> kept = original;
     for (RowChange change : rowChanges) {
       if (change.removes()) {
@@ -583,7 +586,7 @@ public final class Corrections {
       Setter setter = setters.get(i);
       boolean whole = setter.assignment().text() == null;
       Column matches = setter.matches();
-      Column value = functions.expr(setter.assignment().value());
+      Column value = WithheldExpression.of(setter.assignment().value());
       if (!whole) {
         List<Setter> upTo = setters.subList(0, i + 1);
         matches = upTo.stream().map(Setter::matches).reduce(Column::or).orElseThrow();
@@ -621,7 +624,7 @@ public final class Corrections {
       if (text == null) {
         value =
             functions
-                .when(setter.matches(), functions.expr(setter.assignment().value()))
+                .when(setter.matches(), WithheldExpression.of(setter.assignment().value()))
                 .otherwise(value);
       } else {
         // Spark replaces nothing where it looks for nothing. A CASE around it would hold the value
@@ -634,7 +637,7 @@ public final class Corrections {
   }
 
   private static Column literal(String text) {
-    return functions.expr(SqlExpressions.literal(text));
+    return WithheldExpression.of(SqlExpressions.literal(text));
   }
 
   /**
@@ -805,6 +808,7 @@ public final class Corrections {
    * @throws InvalidInputException if a condition cannot be evaluated on some row
    */
   public Corrected checkCorrected(Dataset<Row> corrected) {
+    WithheldExpression.register(corrected.sparkSession());
     Set<String> present = new TreeSet<>(String.CASE_INSENSITIVE_ORDER);
     present.addAll(Arrays.asList(corrected.schema().fieldNames()));
     for (RowChange change : rowChanges) {
@@ -863,8 +867,8 @@ public final class Corrections {
         continue;
       }
       DataType type = a.field().dataType();
-      Column raw = functions.expr(a.raw());
-      Column value = functions.expr(a.value());
+      Column raw = WithheldExpression.of(a.raw());
+      Column value = WithheldExpression.of(a.value());
       boolean cast = !a.raw().equals(a.value());
       if (cast) {
         add(
@@ -933,19 +937,19 @@ public final class Corrections {
     @Nullable String before = context.getLocalProperty("spark.job.description");
     context.setJobDescription("lethe: " + description);
     try {
-      return rows.select(columns)
-          .toJavaRDD()
+      return WithholdingRows.rdd(rows.select(columns))
           .aggregate(new long[columns.length], new CountFlags(), new AddCounts());
     } finally {
       context.setLocalProperty("spark.job.description", before);
     }
   }
 
-  private static final class CountFlags implements Function2<long[], Row, long[]>, Serializable {
+  private static final class CountFlags
+      implements Function2<long[], InternalRow, long[]>, Serializable {
     private static final long serialVersionUID = 1L;
 
     @Override
-    public long[] call(long[] counts, Row flags) {
+    public long[] call(long[] counts, InternalRow flags) {
       for (int i = 0; i < counts.length; i++) {
         if (flags.getBoolean(i)) {
           counts[i]++;
@@ -1011,10 +1015,8 @@ public final class Corrections {
       String condition = SparkErrors.condition(t);
       if (!condition.isEmpty()) {
         found = condition;
-      } else if (t instanceof ArithmeticException
-          || t instanceof NumberFormatException
-          || t instanceof DateTimeException) {
-        found = t.getClass().getSimpleName().toUpperCase(Locale.ROOT);
+      } else {
+        found = SparkErrors.arithmetic(t).map(n -> n.toUpperCase(Locale.ROOT)).orElse(found);
       }
     }
     return found;
@@ -1029,6 +1031,7 @@ public final class Corrections {
   }
 
   private void requireSchema(Dataset<Row> original) {
+    WithheldExpression.register(original.sparkSession());
     if (!List.of(original.schema().fieldNames()).equals(List.of(schema.fieldNames()))) {
       throw new IllegalArgumentException(
           "the table has the columns "

@@ -82,6 +82,7 @@ public final class LabelDomain {
 
   /** True where the label that {@code sql} yields is outside the domain. */
   public Column violated(String sql) {
-    return functions.not(functions.coalesce(legal.apply(sql), functions.lit(false)));
+    return WithheldExpression.of(
+        functions.not(functions.coalesce(legal.apply(sql), functions.lit(false))));
   }
 }

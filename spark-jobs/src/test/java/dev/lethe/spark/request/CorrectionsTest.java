@@ -378,8 +378,18 @@ class CorrectionsTest {
   }
 
   @Test
-  void touchedOriginal_parquet_pushesThePredicateDown(@TempDir Path folder) {
-    SparkSession spark = LocalSpark.session();
+  void touchedOriginal_conditionsShown_pushesThePredicateDown(@TempDir Path folder) {
+    SparkSession spark = LocalSpark.session().newSession();
+    spark.conf().set(WithheldExpression.SHOWN, "true");
+    SparkSession.setActiveSession(spark);
+    try {
+      requirePushedDown(spark, folder);
+    } finally {
+      SparkSession.setActiveSession(LocalSpark.session());
+    }
+  }
+
+  private static void requirePushedDown(SparkSession spark, Path folder) {
     String path = folder.resolve("t").toUri().toString();
     spark.createDataFrame(ROWS, SCHEMA).drop("v").write().parquet(path);
     Dataset<Row> stored = spark.read().parquet(path);
@@ -403,6 +413,28 @@ class CorrectionsTest {
     assertThat(corrections.inspect(stored, LabelDomain.any()).touchedRows()).isEqualTo(3);
     assertThat(collect(corrections.touchedOriginal(stored)).keySet())
         .containsExactlyInAnyOrder(1, 3, 4);
+  }
+
+  @Test
+  void corrected_conditionAndValues_areInNoPlan() {
+    SparkSession spark = LocalSpark.session();
+    Dataset<Row> table = table(spark);
+    Corrections corrections =
+        corrections(
+            spark,
+            "{removeRows: {where: \"name = 'secretcondition'\"}},"
+                + " {replaceFeatures: {set: {name: \"'secretvalue'\"}, where: 'age > 30'}},"
+                + " {replaceText: {column: name, find: secretfound, with: secretwritten}}");
+    for (Dataset<Row> rows :
+        List.of(
+            corrections.corrected(table),
+            corrections.touchedOriginal(table),
+            corrections.touchedCorrected(table),
+            corrections.touchedPairs(table))) {
+      assertThat(rows.queryExecution().analyzed() + "\n" + rows.queryExecution().executedPlan())
+          .contains("withheld")
+          .doesNotContain("secret");
+    }
   }
 
   /** A row in Java, and the same conditions and values as SQL and as Java. */
