@@ -76,7 +76,10 @@ public final class SparkErrors {
     for (Throwable cause : causes(failure).toList()) {
       String condition = condition(cause);
       kind = condition.isEmpty() ? kind : condition;
-      innermost = cause.getClass().getSimpleName();
+      innermost =
+          cause instanceof WithheldException withheld
+              ? withheld.kinds().substring(withheld.kinds().lastIndexOf(' ') + 1)
+              : cause.getClass().getSimpleName();
     }
     return kind.isEmpty() ? innermost : kind;
   }
@@ -84,8 +87,24 @@ public final class SparkErrors {
   /** The classes of a failure and its causes. */
   public static String kinds(Throwable failure) {
     return causes(failure)
-        .map(cause -> cause.getClass().getSimpleName())
+        .map(
+            cause ->
+                cause instanceof WithheldException withheld
+                    ? withheld.kinds()
+                    : cause.getClass().getSimpleName())
         .collect(Collectors.joining(" < "));
+  }
+
+  /** The class of a failure that is about numbers or times out of range; empty for all others. */
+  public static Optional<String> arithmetic(Throwable failure) {
+    if (failure instanceof WithheldException withheld) {
+      return withheld.arithmetic();
+    }
+    return failure instanceof ArithmeticException
+            || failure instanceof NumberFormatException
+            || failure instanceof DateTimeException
+        ? Optional.of(failure.getClass().getSimpleName())
+        : Optional.empty();
   }
 
   /** Spark's error class, which never contains values; empty if there is none. */
@@ -109,6 +128,9 @@ public final class SparkErrors {
   }
 
   private static boolean blamesData(Throwable cause) {
+    if (cause instanceof WithheldException withheld) {
+      return withheld.isOfData();
+    }
     String state = cause instanceof SparkThrowable known ? known.getSqlState() : null;
     return (state != null && state.startsWith(DATA_EXCEPTION))
         || DATA_CONDITION.matcher(condition(cause)).matches()

@@ -9,6 +9,7 @@ import dev.lethe.core.model.BlockBuilder;
 import dev.lethe.core.model.ExampleBlock;
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.TableColumns;
+import dev.lethe.spark.WithholdingRows;
 import java.util.BitSet;
 import java.util.Iterator;
 import java.util.NoSuchElementException;
@@ -164,12 +165,8 @@ public final class ExampleTable {
   private static JavaRDD<ExampleBlock> blocks(
       Dataset<Row> examples, int features, BitSet removed, int blockRows) {
     boolean arrays = isArray(examples.schema().apply(FEATURES).dataType());
-    return rows(examples).mapPartitions(new Packer(features, arrays, removed, blockRows));
-  }
-
-  /** The rows in Spark's own form: no object is made of a row or a vector. */
-  private static JavaRDD<InternalRow> rows(Dataset<Row> examples) {
-    return examples.queryExecution().toRdd().toJavaRDD();
+    return WithholdingRows.rdd(examples)
+        .mapPartitions(new Packer(features, arrays, removed, blockRows));
   }
 
   /** Packs the rows of a partition; allocates per block. */

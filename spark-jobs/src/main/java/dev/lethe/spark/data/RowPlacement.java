@@ -1,5 +1,6 @@
 package dev.lethe.spark.data;
 
+import dev.lethe.spark.WithholdingRows;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -20,14 +21,13 @@ public final class RowPlacement {
    * @param ties decide between rows of one key
    */
   public static Dataset<Row> of(Dataset<Row> rows, int partitions, Column key, Column... ties) {
-    Dataset<Row> placed = rows;
     int parallelism = rows.sparkSession().sparkContext().defaultParallelism();
     if (partitions > 0) {
-      placed = rows.repartition(partitions, key);
+      return inPlace(WithholdingRows.of(rows).repartition(partitions, key), key, ties);
     } else if (rows.queryExecution().toRdd().getNumPartitions() < parallelism) {
-      placed = rows.repartition(parallelism, key);
+      return inPlace(WithholdingRows.of(rows).repartition(parallelism, key), key, ties);
     }
-    return inPlace(placed, key, ties);
+    return inPlace(rows, key, ties);
   }
 
   /** The same in the partitions where the rows are. */

@@ -8,6 +8,7 @@ import static org.apache.spark.sql.functions.xxhash64;
 
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.TableColumns;
+import dev.lethe.spark.WithholdingRows;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
@@ -405,7 +406,7 @@ public final class FeaturizerRefit {
   /** The rows by their contents: in partitions, and in order within each. */
   private Dataset<Row> placed(Dataset<Row> corrected, int partitions) {
     Column[] read = read(corrected);
-    Dataset<Row> rows = read.length == 0 ? corrected : corrected.select(read);
+    Dataset<Row> rows = WithholdingRows.of(read.length == 0 ? corrected : corrected.select(read));
     Column key =
         xxhash64(
             Arrays.stream(rows.schema().fields())

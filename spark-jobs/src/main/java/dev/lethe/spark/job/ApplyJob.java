@@ -1,6 +1,7 @@
 package dev.lethe.spark.job;
 
 import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.WithholdingRows;
 import dev.lethe.spark.certificate.AtomicPublication;
 import dev.lethe.spark.data.CsvText;
 import dev.lethe.spark.data.TableSource;
@@ -87,7 +88,7 @@ public final class ApplyJob {
       progress.phase("writing the corrected table");
       spark.sparkContext().setJobDescription(progress.description());
       CorrectedTable.Inspected found = table.inspect();
-      long rows = SparkFailures.sanitized(place(), () -> table.original().count());
+      long rows = SparkFailures.sanitized(place(), () -> WithholdingRows.count(table.original()));
       SparkFailures.sanitized(
           place(),
           () -> {
@@ -121,7 +122,7 @@ public final class ApplyJob {
     TableSource written = new TableSource("--out", staging, source.format(), settings);
     long found;
     try {
-      found = SparkFailures.sanitized("--out", () -> written.read(spark).count());
+      found = SparkFailures.sanitized("--out", () -> WithholdingRows.count(written.read(spark)));
     } catch (InvalidInputException e) {
       throw ModelStore.incomplete(
           options.out(), "the table that was written cannot be read back", e);
@@ -141,13 +142,15 @@ public final class ApplyJob {
   private DataFrameWriter<Row> writer(CorrectedTable table) {
     if (source.isCsv()) {
       CsvText text = CsvText.of(spark, source, table.original().schema());
-      return table
-          .rows(text.rows(), cells(text))
+      return WithholdingRows.of(table.rows(text.rows(), cells(text)))
           .write()
           .format(source.format())
           .options(text.writerOptions());
     }
-    return table.rows().write().format(source.format()).options(source.options());
+    return WithholdingRows.of(table.rows())
+        .write()
+        .format(source.format())
+        .options(source.options());
   }
 
   private static Corrections.Cells cells(CsvText text) {

@@ -7,6 +7,7 @@ import dev.lethe.core.solver.LinearSolver;
 import dev.lethe.core.unlearn.UnlearningResult;
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.SparkFailedException;
+import dev.lethe.spark.WithholdingRows;
 import dev.lethe.spark.certificate.Evidence;
 import dev.lethe.spark.ml.LinearModel;
 import dev.lethe.spark.request.Corrections;
@@ -174,11 +175,7 @@ final class IndependentCorrections {
     if (!changing.isEmpty()) {
       touches = Corrections.anyTouches(corrections(changing));
       touched =
-          changing
-              .get(0)
-              .change()
-              .originalTable()
-              .where(touches)
+          WithholdingRows.of(changing.get(0).change().originalTable().where(touches))
               .persist(StorageLevel.MEMORY_AND_DISK());
     }
     try {

@@ -1,5 +1,6 @@
 package dev.lethe.spark.job;
 
+import dev.lethe.spark.QuietLoggers;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.apache.spark.sql.SparkSession;
@@ -25,6 +26,7 @@ public final class LetheSession implements AutoCloseable {
    * of columns, as everywhere in Lethe.
    */
   public static LetheSession open(String name) {
+    QuietLoggers.quieten();
     boolean owned = SparkSession.getDefaultSession().isEmpty();
     SparkSession spark =
         SparkSession.builder()
@@ -32,6 +34,7 @@ public final class LetheSession implements AutoCloseable {
             .config("spark.sql.caseSensitive", "false")
             .config("spark.sql.adaptive.coalescePartitions.enabled", "false")
             .config("spark.sql.codegen.hugeMethodLimit", COMPILED_METHOD)
+            .config("spark.sql.codegen.logging.maxLines", "0")
             .getOrCreate();
     return new LetheSession(spark, owned);
   }

@@ -1,6 +1,7 @@
 package dev.lethe.spark.job;
 
 import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.QuietLoggers;
 import org.apache.spark.sql.SparkSession;
 import org.jspecify.annotations.Nullable;
 
@@ -40,6 +41,7 @@ public final class SessionSettings implements AutoCloseable {
       throw new InvalidInputException(
           CASE_SENSITIVE + " is true; it must be false: case does not count in Lethe's columns");
     }
+    QuietLoggers.quieten();
     return new SessionSettings(spark);
   }
 

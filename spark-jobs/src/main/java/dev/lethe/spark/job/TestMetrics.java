@@ -7,6 +7,7 @@ import dev.lethe.core.aggregate.Point;
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.SparkErrors;
 import dev.lethe.spark.TableColumns;
+import dev.lethe.spark.WithholdingRows;
 import dev.lethe.spark.certificate.Evidence;
 import dev.lethe.spark.data.ExampleTable;
 import dev.lethe.spark.data.Table;
@@ -74,7 +75,8 @@ final class TestMetrics {
     if (raw != null) {
       wanted.add(TableColumns.column(raw).as(RAW));
     }
-    Dataset<Row> scored = featurized.select(wanted.toArray(Column[]::new)).cache();
+    Dataset<Row> scored =
+        WithholdingRows.of(featurized.select(wanted.toArray(Column[]::new))).cache();
     try {
       long n = scored.count();
       if (n == 0) {

@@ -4,6 +4,7 @@ import static org.apache.spark.sql.functions.max;
 
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.TableColumns;
+import dev.lethe.spark.WithholdingRows;
 import dev.lethe.spark.data.ExampleTable;
 import dev.lethe.spark.featurizer.Featurizer;
 import dev.lethe.spark.featurizer.StageColumns;
@@ -51,7 +52,9 @@ final class TrainingPipeline {
       TableColumns.require(table.schema(), options.weight(), "--weight");
     }
     PipelineModel featurizer =
-        given instanceof PipelineModel fitted ? fitted : ((Pipeline) given).fit(table);
+        given instanceof PipelineModel fitted
+            ? fitted
+            : ((Pipeline) given).fit(WithholdingRows.of(table));
     Dataset<Row> featurized = featurizer.transform(table);
     List<Transformer> leaves = Featurizer.leaves(featurizer);
     String featuresColumn = lastVectorColumn(leaves, featurized);
@@ -161,7 +164,10 @@ final class TrainingPipeline {
   /** The greatest label plus one: one pass, as Spark ML makes it. */
   private static int classes(
       TrainableLoss loss, Dataset<Row> rows, String labelColumn, String place) {
-    Row row = rows.agg(max(TableColumns.column(labelColumn).cast("double"))).first();
+    Dataset<Row> labels =
+        WithholdingRows.of(
+            rows.select(TableColumns.column(labelColumn).cast("double").as("label")));
+    Row row = labels.agg(max("label")).first();
     double greatest = row.isNullAt(0) ? Double.NaN : row.getDouble(0);
     if (!(greatest >= 1 && greatest < MAX_CLASSES && greatest == Math.rint(greatest))) {
       throw new InvalidInputException(

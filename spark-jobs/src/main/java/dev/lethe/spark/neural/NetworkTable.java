@@ -5,6 +5,7 @@ import static org.apache.spark.sql.functions.xxhash64;
 import dev.lethe.core.neural.NetworkBlock;
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.TableColumns;
+import dev.lethe.spark.WithholdingRows;
 import dev.lethe.spark.data.RowPlacement;
 import dev.lethe.spark.job.SparkFailures;
 import dev.lethe.spark.request.Change;
@@ -22,7 +23,7 @@ final class NetworkTable {
   /** Rows of the columns that a network reads, and who packs them. */
   record Read<B>(Dataset<Row> rows, Packer<B> packer) {
     private JavaRDD<B> packed(Dataset<Row> placed) {
-      return placed.queryExecution().toRdd().toJavaRDD().mapPartitions(packer::packed);
+      return WithholdingRows.rdd(placed).mapPartitions(packer::packed);
     }
   }
 

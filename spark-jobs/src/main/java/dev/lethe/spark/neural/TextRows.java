@@ -4,6 +4,7 @@ import dev.lethe.core.neural.NetworkBlock;
 import dev.lethe.core.neural.TextBlock;
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.TableColumns;
+import dev.lethe.spark.WithholdingRows;
 import dev.lethe.spark.neural.NetworkTable.Read;
 import dev.lethe.spark.neural.NetworkTable.Side;
 import dev.lethe.spark.request.Change;
@@ -74,11 +75,7 @@ final class TextRows {
   /** The different characters of a column of texts, ascending. */
   static String characters(Dataset<Row> table, String name, String place) {
     BitSet found =
-        table
-            .select(column(table, name, place))
-            .queryExecution()
-            .toRdd()
-            .toJavaRDD()
+        WithholdingRows.rdd(table.select(column(table, name, place)))
             .mapPartitions(
                 rows -> {
                   BitSet seen = new BitSet();

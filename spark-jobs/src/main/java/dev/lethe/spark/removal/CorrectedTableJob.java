@@ -1,6 +1,7 @@
 package dev.lethe.spark.removal;
 
 import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.WithholdingRows;
 import dev.lethe.spark.certificate.AtomicPublication;
 import dev.lethe.spark.certificate.Vault;
 import dev.lethe.spark.data.GivenDataset;
@@ -119,11 +120,12 @@ public final class CorrectedTableJob {
       Dataset<Row> rows = without == null ? table.read(spark) : without.rows();
       spark.sparkContext().setJobDescription("Lethe apply, writing the corrected table");
       try {
-        long count = SparkFailures.sanitized(table.name(), rows::count);
+        long count = SparkFailures.sanitized(table.name(), () -> WithholdingRows.count(rows));
         SparkFailures.sanitized(
             table.name(),
             () -> {
-              rows.write()
+              WithholdingRows.of(rows)
+                  .write()
                   .format(format)
                   .mode(SaveMode.Overwrite)
                   .save(publication.staging().toString());
@@ -131,7 +133,8 @@ public final class CorrectedTableJob {
             });
         TableSource written =
             new TableSource("--out", publication.staging().toString(), format, Map.of());
-        long found = SparkFailures.sanitized(table.name(), () -> written.read(spark).count());
+        long found =
+            SparkFailures.sanitized(table.name(), () -> WithholdingRows.count(written.read(spark)));
         if (found != count) {
           throw new InvalidInputException(
               "out: "

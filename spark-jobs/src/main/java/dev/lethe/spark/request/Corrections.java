@@ -4,8 +4,8 @@ import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.Outage;
 import dev.lethe.spark.SparkErrors;
 import dev.lethe.spark.TableColumns;
+import dev.lethe.spark.WithholdingRows;
 import java.io.Serializable;
-import java.time.DateTimeException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
@@ -23,6 +23,7 @@ import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.catalyst.InternalRow;
 import org.apache.spark.sql.functions;
 import org.apache.spark.sql.types.BinaryType;
 import org.apache.spark.sql.types.BooleanType;
@@ -952,19 +953,19 @@ public final class Corrections {
     @Nullable String before = context.getLocalProperty("spark.job.description");
     context.setJobDescription("lethe: " + description);
     try {
-      return rows.select(columns)
-          .toJavaRDD()
+      return WithholdingRows.rdd(rows.select(columns))
           .aggregate(new long[columns.length], new CountFlags(), new AddCounts());
     } finally {
       context.setLocalProperty("spark.job.description", before);
     }
   }
 
-  private static final class CountFlags implements Function2<long[], Row, long[]>, Serializable {
+  private static final class CountFlags
+      implements Function2<long[], InternalRow, long[]>, Serializable {
     private static final long serialVersionUID = 1L;
 
     @Override
-    public long[] call(long[] counts, Row flags) {
+    public long[] call(long[] counts, InternalRow flags) {
       for (int i = 0; i < counts.length; i++) {
         if (flags.getBoolean(i)) {
           counts[i]++;
@@ -1030,10 +1031,8 @@ public final class Corrections {
       String condition = SparkErrors.condition(t);
       if (!condition.isEmpty()) {
         found = condition;
-      } else if (t instanceof ArithmeticException
-          || t instanceof NumberFormatException
-          || t instanceof DateTimeException) {
-        found = t.getClass().getSimpleName().toUpperCase(Locale.ROOT);
+      } else {
+        found = SparkErrors.arithmetic(t).map(n -> n.toUpperCase(Locale.ROOT)).orElse(found);
       }
     }
     return found;

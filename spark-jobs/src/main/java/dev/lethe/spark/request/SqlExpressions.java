@@ -13,12 +13,13 @@ import java.util.function.Consumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
-import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.catalyst.FunctionIdentifier;
+import org.apache.spark.sql.catalyst.QueryPlanningTracker;
 import org.apache.spark.sql.catalyst.analysis.FunctionRegistry;
 import org.apache.spark.sql.catalyst.analysis.Star;
+import org.apache.spark.sql.catalyst.analysis.UnresolvedAlias;
 import org.apache.spark.sql.catalyst.analysis.UnresolvedFunction;
 import org.apache.spark.sql.catalyst.expressions.Alias;
 import org.apache.spark.sql.catalyst.expressions.ArrayAggregate;
@@ -27,6 +28,7 @@ import org.apache.spark.sql.catalyst.expressions.Cast;
 import org.apache.spark.sql.catalyst.expressions.Expression;
 import org.apache.spark.sql.catalyst.expressions.Generator;
 import org.apache.spark.sql.catalyst.expressions.Literal;
+import org.apache.spark.sql.catalyst.expressions.NamedExpression;
 import org.apache.spark.sql.catalyst.expressions.PlanExpression;
 import org.apache.spark.sql.catalyst.expressions.RuntimeReplaceable;
 import org.apache.spark.sql.catalyst.expressions.UserDefinedExpression;
@@ -35,7 +37,7 @@ import org.apache.spark.sql.catalyst.expressions.aggregate.AggregateFunction;
 import org.apache.spark.sql.catalyst.parser.CatalystSqlParser;
 import org.apache.spark.sql.catalyst.parser.ParseException;
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
-import org.apache.spark.sql.functions;
+import org.apache.spark.sql.catalyst.plans.logical.Project;
 import org.apache.spark.sql.types.BooleanType;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DateType;
@@ -45,6 +47,7 @@ import org.apache.spark.sql.types.StructType;
 import org.apache.spark.sql.types.TimestampNTZType;
 import org.apache.spark.sql.types.TimestampType;
 import org.jspecify.annotations.Nullable;
+import scala.Option;
 import scala.jdk.javaapi.CollectionConverters;
 
 /**
@@ -245,13 +248,11 @@ final class SqlExpressions {
     LogicalPlan plan;
     DataType type;
     try {
-      Dataset<Row> result =
-          spark.createDataFrame(List.<Row>of(), schema).select(functions.expr(sql));
-      plan = result.queryExecution().analyzed();
-      if (result.schema().size() != 1) {
+      plan = analyzed(spark, schema, sql);
+      if (plan.schema().size() != 1) {
         throw refuse(place, "must yield one column");
       }
-      type = result.schema().fields()[0].dataType();
+      type = plan.schema().fields()[0].dataType();
     } catch (InvalidInputException e) {
       throw e;
     } catch (StackOverflowError e) {
@@ -281,14 +282,27 @@ final class SqlExpressions {
     return new Resolved(type, columns);
   }
 
+  /**
+   * What Spark makes of a selection from an empty table. Not by a Dataset: since Spark 4 one that
+   * cannot be resolved is an execution in the event log, with the message, which quotes it.
+   */
+  private static LogicalPlan analyzed(SparkSession spark, StructType schema, String sql)
+      throws ParseException {
+    LogicalPlan table = spark.createDataFrame(List.<Row>of(), schema).queryExecution().analyzed();
+    NamedExpression selected =
+        new UnresolvedAlias(spark.sessionState().sqlParser().parseExpression(sql), Option.empty());
+    return spark
+        .sessionState()
+        .analyzer()
+        .executeAndCheck(
+            new Project(CollectionConverters.asScala(List.of(selected)).toSeq(), table),
+            new QueryPlanningTracker(Option.empty()));
+  }
+
   /** Whether {@code sql} names a column that {@code schema} lacks. */
   static boolean namesMissingColumn(SparkSession spark, StructType schema, String sql) {
     try {
-      spark
-          .createDataFrame(List.<Row>of(), schema)
-          .select(functions.expr(sql))
-          .queryExecution()
-          .analyzed();
+      analyzed(spark, schema, sql);
       return false;
     } catch (Exception e) {
       return SparkErrors.condition(e).startsWith("UNRESOLVED_COLUMN");

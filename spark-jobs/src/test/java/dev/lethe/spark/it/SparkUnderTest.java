@@ -150,7 +150,11 @@ final class SparkUnderTest {
   Submission.Result submit(String name, Class<?> main, String... arguments)
       throws IOException, InterruptedException {
     return submit(
-        name, List.of("--conf", "spark.ui.enabled=false"), main, Arrays.asList(arguments));
+        name,
+        Map.of(),
+        List.of("--conf", "spark.ui.enabled=false"),
+        main,
+        Arrays.asList(arguments));
   }
 
   /**
@@ -161,13 +165,32 @@ final class SparkUnderTest {
   Submission.Result submitBesideLethe(
       String name, List<String> options, Class<?> main, List<String> arguments)
       throws IOException, InterruptedException {
+    return submitBesideLethe(name, Map.of(), options, main, arguments);
+  }
+
+  /**
+   * The same with more in its environment.
+   *
+   * @param options of spark-submit
+   */
+  Submission.Result submitBesideLethe(
+      String name,
+      Map<String, String> added,
+      List<String> options,
+      Class<?> main,
+      List<String> arguments)
+      throws IOException, InterruptedException {
     List<String> all = new ArrayList<>(options);
     all.addAll(List.of("--jars", JAR.toString()));
-    return submit(name, all, main, arguments);
+    return submit(name, added, all, main, arguments);
   }
 
   private Submission.Result submit(
-      String name, List<String> options, Class<?> main, List<String> arguments)
+      String name,
+      Map<String, String> added,
+      List<String> options,
+      Class<?> main,
+      List<String> arguments)
       throws IOException, InterruptedException {
     List<String> command = new ArrayList<>();
     command.addAll(
@@ -199,6 +222,7 @@ final class SparkUnderTest {
                 "SPARK_LOCAL_IP",
                 "127.0.0.1"),
             command);
+    builder.environment().putAll(added);
     return Submission.start(name, logs(workplace), builder).result();
   }
 
