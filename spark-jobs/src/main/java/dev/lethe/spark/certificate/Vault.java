@@ -361,6 +361,43 @@ public final class Vault {
     }
   }
 
+  /**
+   * Deletes checkpoints that nobody has written since, because their runs were given up.
+   *
+   * @param time by the clock of the file system
+   * @return how many
+   * @throws InvalidInputException if one cannot be deleted
+   */
+  public int deleteCheckpointsBefore(Instant time) {
+    return deleteBefore(new Path(root, CHECKPOINTS), time);
+  }
+
+  /**
+   * Deletes the states of models that nobody has written since.
+   *
+   * @param time by the clock of the file system
+   * @return how many
+   * @throws InvalidInputException if one cannot be deleted
+   */
+  public int deleteStatesBefore(Instant time) {
+    return deleteBefore(new Path(root, STATES), time);
+  }
+
+  private int deleteBefore(Path directory, Instant time) {
+    int deleted = 0;
+    try {
+      for (FileStatus file : storage.list(directory)) {
+        if (file.isFile() && file.getModificationTime() < time.toEpochMilli()) {
+          storage.delete(file.getPath());
+          deleted++;
+        }
+      }
+      return deleted;
+    } catch (IOException e) {
+      throw new InvalidInputException("vault: " + directory + ": a file cannot be deleted", e);
+    }
+  }
+
   private boolean hasKey() {
     Path file = new Path(root, KEY_FILE);
     try {

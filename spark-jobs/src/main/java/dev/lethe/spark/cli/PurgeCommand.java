@@ -58,6 +58,14 @@ final class PurgeCommand implements Callable<Integer> {
                 + result.unreceived()
                 + " contents whose submission did not end (a day ago or earlier)");
       }
+      if (result.checkpoints() + result.states() > 0) {
+        out.println(
+            "deleted          "
+                + result.checkpoints()
+                + " checkpoints (retention.checkpoints), "
+                + result.states()
+                + " states (retention.states)");
+      }
       if (!result.kept().isEmpty()) {
         out.println(
             "kept             "

@@ -19,8 +19,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * {@code lethe purge}: destroys what holds deleted data and has served its time: contents of
- * requests with their keys, evidence, superseded models, and the reports of the latter two. The
- * chain and the certificates stay.
+ * requests with their keys, evidence, superseded models, the reports of the latter two, and what
+ * the vault keeps of refinements and with models. The chain and the certificates stay.
  *
  * <p>A content goes only when no read of the table needs it: the request was refused, or the table
  * has its corrections in it ({@code data.corrected-through}).
@@ -51,8 +51,11 @@ public final class PurgeJob {
    * @param purged what was destroyed
    * @param kept ids of requests that are due and needed: the table does not have their corrections
    * @param unreceived how many contents were destroyed that no entry has received
+   * @param checkpoints how many were deleted
+   * @param states how many were deleted
    */
-  public record Result(List<Event.Purged> purged, List<String> kept, int unreceived) {}
+  public record Result(
+      List<Event.Purged> purged, List<String> kept, int unreceived, int checkpoints, int states) {}
 
   /**
    * Runs the job.
@@ -81,7 +84,13 @@ public final class PurgeJob {
       int unreceived =
           RequestStore.of(vault, ledger.state())
               .destroyUnreceived(ledger.state().requests(), clock.instant().minus(SUBMISSION));
-      return new Result(due, kept, unreceived);
+      Settings.Retention retention = settings.keeping();
+      return new Result(
+          due,
+          kept,
+          unreceived,
+          vault.deleteCheckpointsBefore(clock.instant().minus(retention.ofCheckpoints())),
+          vault.deleteStatesBefore(clock.instant().minus(retention.ofStates())));
     }
   }
 

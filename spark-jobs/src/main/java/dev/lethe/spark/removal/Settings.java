@@ -71,7 +71,7 @@ public record Settings(
     present(certificate, "certificate");
     solver = solver == null ? new Solver(null, null, null, null, null) : solver;
     lease = lease == null ? new Leasing(null, null, null) : lease;
-    retention = retention == null ? new Retention(null, null, null) : retention;
+    retention = retention == null ? new Retention(null, null, null, null, null) : retention;
     verify = verify == null || verify;
   }
 
@@ -235,16 +235,26 @@ public record Settings(
    * @param requests contents of requests, since their version was published; 30d
    * @param evidence since its version was published; 365d
    * @param models superseded ones, since they were; 30d
+   * @param checkpoints of refinements that did not end, since they were written; 7d
+   * @param states that lethe unlearn keeps with a model, since they were written; 365d
    */
   public record Retention(
-      @Nullable String requests, @Nullable String evidence, @Nullable String models) {
+      @Nullable String requests,
+      @Nullable String evidence,
+      @Nullable String models,
+      @Nullable String checkpoints,
+      @Nullable String states) {
     public Retention {
       requests = requests == null ? "30d" : requests;
       evidence = evidence == null ? "365d" : evidence;
       models = models == null ? "30d" : models;
+      checkpoints = checkpoints == null ? "7d" : checkpoints;
+      states = states == null ? "365d" : states;
       duration(requests, "retention.requests");
       duration(evidence, "retention.evidence");
       duration(models, "retention.models");
+      duration(checkpoints, "retention.checkpoints");
+      duration(states, "retention.states");
     }
 
     Duration ofRequests() {
@@ -253,6 +263,14 @@ public record Settings(
 
     Duration ofEvidence() {
       return duration(Objects.requireNonNull(evidence), "retention.evidence");
+    }
+
+    Duration ofCheckpoints() {
+      return duration(Objects.requireNonNull(checkpoints), "retention.checkpoints");
+    }
+
+    Duration ofStates() {
+      return duration(Objects.requireNonNull(states), "retention.states");
     }
 
     Duration ofModels() {

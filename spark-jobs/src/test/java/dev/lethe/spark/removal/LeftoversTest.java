@@ -4,14 +4,20 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.lethe.spark.LocalSpark;
 import dev.lethe.spark.certificate.AtomicPublication;
+import dev.lethe.spark.certificate.Vault;
 import dev.lethe.spark.ledger.Event;
 import dev.lethe.spark.ledger.Lease;
 import dev.lethe.spark.ledger.Ledger;
 import java.io.File;
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
 import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
@@ -92,5 +98,38 @@ class LeftoversTest {
     assertThat(night.version(1)).doesNotExist();
     assertThat(night.ledger().state().current().number()).isEqualTo(2);
     assertThat(versions(night)).containsExactly("000002");
+  }
+
+  @Test
+  void purge_checkpointsAndStatesOfAge_areGoneAndYoungOnesStay() throws Exception {
+    Night night = Night.begin("retention: {checkpoints: 7d, states: 30d}");
+    night.submit("row", REMOVE);
+    night.done("run");
+    Vault vault = Vault.open(new Configuration(), night.vault().toString());
+    vault.writeCheckpoint("given up", new byte[] {1});
+    vault.writeState(night.certificate(1).modelDigest(), new byte[] {2});
+    Path checkpoint = only(night.vault().resolve("checkpoints"));
+    Path state = only(night.vault().resolve("states"));
+
+    night.done("purge");
+    assertThat(checkpoint).exists();
+    assertThat(state).exists();
+
+    for (Path file : List.of(checkpoint, state)) {
+      Files.setLastModifiedTime(file, FileTime.from(Instant.now().minus(Duration.ofDays(8))));
+    }
+    assertThat(night.done("purge").out()).contains("1 checkpoints", "0 states");
+    assertThat(checkpoint).doesNotExist();
+    assertThat(state).exists();
+
+    Files.setLastModifiedTime(state, FileTime.from(Instant.now().minus(Duration.ofDays(31))));
+    assertThat(night.done("purge").out()).contains("0 checkpoints", "1 states");
+    assertThat(state).doesNotExist();
+  }
+
+  private static Path only(Path directory) throws IOException {
+    try (Stream<Path> files = Files.list(directory)) {
+      return files.filter(file -> !file.toString().endsWith(".crc")).findFirst().orElseThrow();
+    }
   }
 }
