@@ -405,6 +405,9 @@ public final class RunJob {
         if (e.getCause() instanceof IOException) {
           throw e; // no fault of the requests: the next run makes the same version
         }
+        if (ledger.isThere(version.number())) {
+          return adopt(version); // a store that copies stopped in the middle, or at its end
+        }
         check(version.base())
             .on(tables)
             .requireReadable(request.featurizer() == FeaturizerPolicy.REFIT);
