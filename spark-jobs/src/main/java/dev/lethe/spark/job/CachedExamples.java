@@ -109,6 +109,10 @@ final class CachedExamples implements AutoCloseable {
   }
 
   private static Map<String, Long> storage(JavaRDD<ExampleBlock> blocks) {
+    if (blocks.getNumPartitions() == 0) {
+      return Map
+          .of(); // of no rows, as where requests touch none: Spark reduces nothing to an error
+    }
     return blocks
         .mapToPair(block -> new Tuple2<>(block.storage(), (long) block.rows()))
         .reduceByKeyLocally(Long::sum);
