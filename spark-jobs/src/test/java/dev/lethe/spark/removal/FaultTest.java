@@ -24,7 +24,7 @@ class FaultTest {
   private static final String REMOVE = "- removeRows: {where: \"user_id = 'u-4711'\"}";
 
   /** All of them takes minutes: with {@code -Dlethe.large=true}. */
-  private static final int STRIDE = Boolean.getBoolean("lethe.large") ? 1 : 8;
+  private static final int STRIDE = Boolean.getBoolean("lethe.large") ? 1 : 13;
 
   @AfterEach
   void repair() {
