@@ -169,6 +169,8 @@ public final class Vault {
     try {
       files.create(file, evidence.toJson());
       return file;
+    } catch (FileAlreadyExistsException e) {
+      throw new InvalidInputException("vault: " + file + " already exists", e);
     } catch (IOException e) {
       InvalidInputException failure = unwritable(file, e);
       try {
@@ -227,7 +229,24 @@ public final class Vault {
   }
 
   /**
-   * Takes back what {@link #writeEvidence} wrote, when the publication failed after it.
+   * Takes back what {@link #writeEvidence} wrote, when the publication failed after it; not what
+   * another process has written under the same id since.
+   *
+   * @throws InvalidInputException if it cannot be read or deleted
+   */
+  public void takeBackEvidence(Evidence evidence) {
+    Path file = new Path(directory(evidence.certificateId()), EVIDENCE_FILE);
+    try {
+      if (!storage.exists(file) || Arrays.equals(files.read(file), evidence.toJson())) {
+        deleteEvidence(evidence.certificateId());
+      }
+    } catch (IOException e) {
+      throw new InvalidInputException("vault: " + file + " cannot be read", e);
+    }
+  }
+
+  /**
+   * Deletes the evidence of a certificate, if it is there.
    *
    * @throws InvalidInputException if it cannot be deleted
    */

@@ -4,6 +4,7 @@ import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.Outage;
 import dev.lethe.spark.SparkErrors;
 import dev.lethe.spark.SparkFailedException;
+import dev.lethe.spark.ledger.LeaseLostException;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.util.Map;
@@ -148,6 +149,10 @@ public final class Lethe implements Runnable {
       err.println("lethe: " + e.getMessage());
       leftovers(e, err);
       return INVALID_INPUT;
+    }
+    if (e instanceof LeaseLostException) {
+      err.println("lethe: " + e.getMessage());
+      return HELD;
     }
     if (e instanceof SparkFailedException) {
       err.println("lethe: " + e.getMessage());

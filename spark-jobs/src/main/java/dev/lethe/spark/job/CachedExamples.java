@@ -110,8 +110,7 @@ final class CachedExamples implements AutoCloseable {
 
   private static Map<String, Long> storage(JavaRDD<ExampleBlock> blocks) {
     if (blocks.getNumPartitions() == 0) {
-      return Map
-          .of(); // of no rows, as where requests touch none: Spark reduces nothing to an error
+      return Map.of(); // no rows, as where requests touch none; Spark cannot reduce nothing
     }
     return blocks
         .mapToPair(block -> new Tuple2<>(block.storage(), (long) block.rows()))

@@ -293,6 +293,15 @@ final class CorrectedProblem implements AutoCloseable {
    */
   LinearSolver solver(@Nullable LinearSolver asked) {
     int p = objective.size();
+    requireSolver(asked, p);
+    return asked == null ? LinearSolver.auto(p, objective.freeSize()) : asked;
+  }
+
+  /**
+   * @param asked the solver that was asked for; null if none was
+   * @throws InvalidInputException if Cholesky was asked for and p is too large
+   */
+  static void requireSolver(@Nullable LinearSolver asked, int p) {
     if (asked == LinearSolver.CHOLESKY && p > GramAggregator.MAX_SIZE) {
       throw new InvalidInputException(
           "--solver cholesky: the model has "
@@ -301,7 +310,6 @@ final class CorrectedProblem implements AutoCloseable {
               + GramAggregator.MAX_SIZE
               + "; use cg");
     }
-    return asked == null ? LinearSolver.auto(p, objective.freeSize()) : asked;
   }
 
   Statistics statistics() {

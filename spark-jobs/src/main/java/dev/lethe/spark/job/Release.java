@@ -193,7 +193,7 @@ final class Release implements AutoCloseable {
                     + " was copied to --out although the rename failed; its evidence stays in the"
                     + " vault. Check the release with lethe verify"));
       } else {
-        takeBack(() -> vault.deleteEvidence(certificate.certificateId()), e);
+        takeBack(() -> vault.takeBackEvidence(evidence), e);
         takeBack(this::takeBackUse, e);
       }
       throw e;

@@ -3,7 +3,7 @@ package dev.lethe.spark.job;
 import dev.lethe.core.certify.OutputMechanism;
 import dev.lethe.core.linalg.Vectors;
 import dev.lethe.spark.InvalidInputException;
-import dev.lethe.spark.data.ExampleTable;
+import dev.lethe.spark.WithholdingRows;
 import dev.lethe.spark.request.CertificateTerms;
 import dev.lethe.spark.request.Corrections;
 import dev.lethe.spark.request.Request;
@@ -112,12 +112,25 @@ public final class RequestCheck {
   }
 
   /**
+   * Checks what the options say beside the table, so that no request is blamed for it.
+   *
+   * @throws InvalidInputException if the test table cannot be read or scored, or the solver is not
+   *     for as many parameters
+   */
+  public void requireOptions() {
+    CorrectedProblem.requireSolver(options.solver(), parameters());
+    if (options.test() != null) {
+      TestMetrics.of(spark, model, label(), options.test());
+    }
+  }
+
+  /**
    * Checks the table without a request, so that what is wrong with it is blamed on none: one pass.
    *
    * @param refit whether the featurizer is going to be fitted again, so that the rows need not be
    *     such as the model knows
-   * @throws InvalidInputException if the table lacks what the model reads, or a row cannot be read
-   *     or featurised
+   * @throws InvalidInputException if the table lacks what the model reads, a row cannot be read or
+   *     featurised, or the rows cannot train the model
    */
   public void requireReadable(boolean refit) {
     Dataset<Row> table = options.tables().tables().get(0).read(spark);
@@ -125,18 +138,24 @@ public final class RequestCheck {
         FeatureChange.of(model, table, List.of(), earlier.removedSlots(), label(), options.place());
     spark.sparkContext().setJobDescription("Lethe run, reading the table without a request");
     try {
-      Dataset<Row> rows = refit ? table : examples(unchanged.featurized(table));
-      SparkFailures.sanitized(
-          options.place(), () -> rows.queryExecution().toRdd().toJavaRDD().count());
+      if (refit) {
+        SparkFailures.sanitized(options.place(), () -> WithholdingRows.rdd(table).count());
+        return;
+      }
+      CorrectedProblem.open(
+              unchanged.featurized(table),
+              model.columns(label()),
+              model.linear(),
+              earlier.removedSlots(),
+              null,
+              1,
+              options.partitions(),
+              Progress.quiet(spark, "Lethe run, reading the table without a request"),
+              options.place())
+          .close();
     } finally {
       spark.sparkContext().setJobDescription(null);
     }
-  }
-
-  private Dataset<Row> examples(Dataset<Row> featurized) {
-    ExampleTable.Columns columns = model.columns(label());
-    columns.check(featurized, options.place());
-    return ExampleTable.examples(featurized, columns);
   }
 
   /**

@@ -119,8 +119,11 @@ public sealed interface Event {
     /** No noise makes its terms true for this model. */
     TERMS("the terms that it asks for cannot be met"),
 
-    /** A version of this request alone could not be made. */
-    CANNOT_BE_CERTIFIED("a version that applied it alone could not be certified");
+    /** A version of this request alone could not be made, as where one class is left. */
+    CANNOT_BE_APPLIED("what it leaves of the data alone cannot train the model"),
+
+    /** What the vault has of it is damaged or gone. */
+    UNREADABLE("its content in the vault is damaged");
 
     private final String text;
 
@@ -154,7 +157,7 @@ public sealed interface Event {
   /** Why a version is not going to be made. */
   enum Cause {
     /** The refinement did not prove the distance that was asked for. */
-    NOT_CERTIFIED("its distance to the minimiser was not proven", true),
+    NOT_CERTIFIED("its distance to the minimiser was not proven", false),
 
     /** The corrected data cannot train the model, as where one class alone is left. */
     UNUSABLE_DATA("the corrected data cannot train the model", true),

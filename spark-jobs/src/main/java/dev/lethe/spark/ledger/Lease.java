@@ -6,6 +6,7 @@ import dev.lethe.spark.certificate.Require;
 import dev.lethe.spark.certificate.Storage;
 import java.io.FileNotFoundException;
 import java.io.IOException;
+import java.nio.file.AccessDeniedException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
@@ -18,6 +19,7 @@ import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.Path;
+import org.apache.hadoop.security.AccessControlException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -116,12 +118,19 @@ public final class Lease implements AutoCloseable {
     return Optional.of(new Lease(storage, directory, next, content));
   }
 
-  /** Who has the lease; empty if nobody has. */
+  /** Who has the lease; empty if nobody has. Who may not write sees a dead holder, too. */
   static Optional<Content> holder(Storage storage, Path root) throws IOException {
     Path directory = new Path(root, LEASES);
     TreeMap<Long, FileStatus> leases = leases(storage, directory);
-    if (leases.isEmpty() || isOver(storage, directory, leases.lastEntry().getValue())) {
+    if (leases.isEmpty()) {
       return Optional.empty();
+    }
+    try {
+      if (isOver(storage, directory, leases.lastEntry().getValue())) {
+        return Optional.empty();
+      }
+    } catch (AccessControlException | AccessDeniedException e) {
+      LOG.info("whether the lease is over cannot be told without writing to {}", directory);
     }
     try {
       return Optional.of(read(storage, leases.lastEntry().getValue().getPath()));

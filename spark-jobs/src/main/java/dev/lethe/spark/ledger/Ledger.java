@@ -107,6 +107,20 @@ public final class Ledger {
   }
 
   /**
+   * Appends an event under the lease, whatever requests others have received meanwhile.
+   *
+   * @throws IllegalArgumentException if the event breaks the rules
+   * @throws LeaseLostException if another process has the lease
+   */
+  public void append(Event event, Lease lease) {
+    lease.requireHeld();
+    while (!append(event)) {
+      refresh();
+      lease.requireHeld();
+    }
+  }
+
+  /**
    * Takes the lease if nobody has it.
    *
    * @return empty if somebody has
@@ -240,12 +254,17 @@ public final class Ledger {
    * @throws LeaseLostException if another process may do so now
    */
   public void point(Lease lease) throws IOException {
-    Path file = current();
     lease.requireHeld();
-    byte[] line = (model(state.current().number()) + "\n").getBytes(StandardCharsets.UTF_8);
-    if (!storage.exists(file) || !Arrays.equals(storage.read(file), line)) {
-      storage.replace(file, line);
-    }
+    int named;
+    do {
+      named = state.current().number();
+      Path file = current();
+      byte[] line = (model(named) + "\n").getBytes(StandardCharsets.UTF_8);
+      if (!storage.exists(file) || !Arrays.equals(storage.read(file), line)) {
+        storage.replace(file, line);
+        refresh(); // who slept here may have written over what another has published since
+      }
+    } while (named != state.current().number());
   }
 
   /** Hadoop's configuration, with which it is read. */

@@ -77,10 +77,10 @@ public final class LedgerState {
         require(
             before == null || before.reason() != null, "request " + one.id() + " is there already");
         requests.put(
-            one.id(), new TrackedRequest(one.id(), one.commitment(), at, null, null, false));
+            one.id(), new TrackedRequest(one.id(), one.commitment(), at, null, null, null, false));
       }
     } else if (event instanceof Event.Decided decided) {
-      decide(decided);
+      decide(decided, at);
     } else if (event instanceof Event.Abandoned abandoned) {
       Version version = version(abandoned.version());
       require(
@@ -122,14 +122,14 @@ public final class LedgerState {
     }
   }
 
-  private void decide(Event.Decided decided) {
+  private void decide(Event.Decided decided, Instant at) {
     require(unfinished().isEmpty(), "the version before it is not finished");
     Set<String> named = new HashSet<>();
     for (Event.Refusal refusal : decided.refused()) {
       TrackedRequest request = waiting(refusal.id());
       require(named.add(request.id()), "request " + request.id() + " is named twice");
-      requests.put(request.id(), request.refused(refusal.reason()));
-      failed = refusal.reason() == Event.Unfit.CANNOT_BE_CERTIFIED ? List.of() : failed;
+      requests.put(request.id(), request.refused(refusal.reason(), at));
+      failed = failed.contains(refusal.id()) ? List.of() : failed; // the rest may do without it
     }
     Integer number = decided.version();
     if (number == null) {
@@ -173,6 +173,11 @@ public final class LedgerState {
       case REQUEST -> {
         TrackedRequest request =
             there(requests.get(purged.subject()), "request " + purged.subject() + " is not there");
+        require(
+            request.reason() != null
+                || (request.version() != null
+                    && version(request.version()).phase() == Version.Phase.PUBLISHED),
+            "request " + request.id() + " waits for its answer");
         requests.put(purged.subject(), request.withoutContent());
       }
       case MODEL -> {

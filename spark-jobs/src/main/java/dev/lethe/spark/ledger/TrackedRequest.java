@@ -12,6 +12,7 @@ import org.jspecify.annotations.Nullable;
  * @param received when it came
  * @param version that applies it, or is going to; null before it is admitted
  * @param reason why it was refused; null if it was not
+ * @param refused when; null if it was not
  * @param purged whether its content is destroyed
  */
 public record TrackedRequest(
@@ -20,6 +21,7 @@ public record TrackedRequest(
     Instant received,
     @Nullable Integer version,
     @Nullable Unfit reason,
+    @Nullable Instant refused,
     boolean purged) {
 
   /** Of a request. */
@@ -37,15 +39,15 @@ public record TrackedRequest(
     }
   }
 
-  TrackedRequest refused(Unfit why) {
-    return new TrackedRequest(id, commitment, received, null, why, purged);
+  TrackedRequest refused(Unfit why, Instant at) {
+    return new TrackedRequest(id, commitment, received, null, why, at, purged);
   }
 
   TrackedRequest admitted(int into) {
-    return new TrackedRequest(id, commitment, received, into, null, purged);
+    return new TrackedRequest(id, commitment, received, into, null, null, purged);
   }
 
   TrackedRequest withoutContent() {
-    return new TrackedRequest(id, commitment, received, version, reason, true);
+    return new TrackedRequest(id, commitment, received, version, reason, refused, true);
   }
 }

@@ -16,8 +16,8 @@ import org.jspecify.annotations.Nullable;
  *
  * @param admitted in the order in which they came
  * @param refused those that do not fit model or table by themselves
- * @param deferred ids of those that fit, but not together with the ones before them: they wait for
- *     the next run
+ * @param deferred ids of those that fit, but not together with the ones before them, and of all
+ *     behind them: they wait for the next run
  */
 record Admission(List<Request> admitted, List<Refused> refused, List<String> deferred) {
 
@@ -73,7 +73,8 @@ record Admission(List<Request> admitted, List<Refused> refused, List<String> def
     for (Request request : fitting) {
       List<Request> together = new ArrayList<>(admitted);
       together.add(request);
-      if (complaint(version, together, check) == null) {
+      // in order: what comes after one that waits, waits, too
+      if (deferred.isEmpty() && complaint(version, together, check) == null) {
         admitted.add(request);
       } else {
         deferred.add(request.id());

@@ -7,6 +7,7 @@ import dev.lethe.spark.certificate.AtomicPublication;
 import dev.lethe.spark.ledger.Entry;
 import dev.lethe.spark.ledger.Event;
 import dev.lethe.spark.ledger.Ledger;
+import dev.lethe.spark.ledger.Spent;
 import java.io.IOException;
 import java.sql.Timestamp;
 import java.util.ArrayList;
@@ -89,6 +90,7 @@ public final class LedgerTable {
             row(entry, "refused", one.id(), null, null, null, null, null, one.reason().word()));
       }
     } else if (event instanceof Event.Abandoned abandoned) {
+      Spent seen = abandoned.seen();
       rows.add(
           row(
               entry,
@@ -96,9 +98,9 @@ public final class LedgerTable {
               null,
               abandoned.version(),
               null,
-              null,
-              null,
-              null,
+              seen == null ? null : seen.rho(),
+              seen == null ? null : seen.sigma(),
+              seen == null ? null : seen.scale(),
               abandoned.cause().word()));
     } else if (event instanceof Event.Applied applied) {
       rows.add(

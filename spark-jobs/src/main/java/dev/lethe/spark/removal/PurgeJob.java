@@ -2,6 +2,7 @@ package dev.lethe.spark.removal;
 
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.certificate.Vault;
+import dev.lethe.spark.ledger.Entry;
 import dev.lethe.spark.ledger.Event;
 import dev.lethe.spark.ledger.Lease;
 import dev.lethe.spark.ledger.Ledger;
@@ -28,6 +29,9 @@ import org.jspecify.annotations.Nullable;
 public final class PurgeJob {
   /** Far more than a submission takes between keeping a content and its entry. */
   private static final Duration SUBMISSION = Duration.ofDays(1);
+
+  /** So long what was recorded as purged is destroyed again: its purge may have died. */
+  private static final Duration REPEATED = Duration.ofDays(7);
 
   private final Place place;
   private final Settings settings;
@@ -60,8 +64,9 @@ public final class PurgeJob {
   /**
    * Runs the job.
    *
-   * @throws InvalidInputException if the request is not there or still needed, or a run has the
-   *     lease
+   * @throws InvalidInputException if the request is not there or still needed, a run has the lease,
+   *     or the table does not have in it what {@code data.corrected-through} says; nothing is
+   *     destroyed then
    */
   public Result run() throws IOException {
     Vault vault = place.vault();
@@ -69,16 +74,22 @@ public final class PurgeJob {
     try (Lease lease = place.lease(ledger)) {
       ledger.deleteLeftovers(lease);
       ledger.point(lease); // of a run or a rollback that died
+      for (Entry entry : ledger.chain().entries()) {
+        if (entry.event() instanceof Event.Purged before
+            && entry.at().isAfter(clock.instant().minus(REPEATED))) {
+          destroy(before, ledger, vault); // of a purge that died before it had
+        }
+      }
       List<String> kept = new ArrayList<>();
       List<Event.Purged> due =
           request == null ? due(ledger.state(), kept) : List.of(named(ledger.state(), request));
+      requireCorrected(due, ledger, vault);
+      List<Event.Purged> purged = new ArrayList<>();
       for (Event.Purged one : due) {
-        lease.requireHeld();
-        // destroyed before it is recorded: an entry never says more than is true
-        destroy(one, ledger, vault);
-        while (!ledger.append(one)) {
-          ledger.refresh();
-          lease.requireHeld();
+        // recorded before it is destroyed: the chain refuses what is in use, or waits again
+        if (isRecorded(one, ledger, lease)) {
+          destroy(one, ledger, vault);
+          purged.add(one);
         }
       }
       int unreceived =
@@ -86,7 +97,7 @@ public final class PurgeJob {
               .destroyUnreceived(ledger.state().requests(), clock.instant().minus(SUBMISSION));
       Settings.Retention retention = settings.keeping();
       return new Result(
-          due,
+          purged,
           kept,
           unreceived,
           vault.deleteCheckpointsBefore(clock.instant().minus(retention.ofCheckpoints())),
@@ -94,12 +105,44 @@ public final class PurgeJob {
     }
   }
 
+  /** Contents of answered requests go only if the table has their corrections in it. */
+  private void requireCorrected(List<Event.Purged> due, Ledger ledger, Vault vault) {
+    LedgerState state = ledger.state();
+    boolean answered =
+        due.stream()
+            .filter(one -> one.kind() == Event.Kind.REQUEST)
+            .anyMatch(one -> state.request(one.subject()).orElseThrow().version() != null);
+    if (answered) {
+      int base = state.lastMade().number();
+      InForce.table(
+          settings,
+          place.spark(),
+          state,
+          RequestStore.of(vault, state),
+          place.check(ledger, base),
+          settings.data().through() + 1);
+    }
+  }
+
+  private static boolean isRecorded(Event.Purged purged, Ledger ledger, Lease lease) {
+    try {
+      ledger.append(purged, lease);
+      return true;
+    } catch (IllegalArgumentException e) {
+      return false; // a refused request that has been submitted again since
+    }
+  }
+
   private void destroy(Event.Purged purged, Ledger ledger, Vault vault) throws IOException {
     LedgerState state = ledger.state();
     VersionReports reports = new VersionReports(place, ledger, vault);
     switch (purged.kind()) {
-      case REQUEST ->
-          RequestStore.of(vault, state).destroy(state.request(purged.subject()).orElseThrow());
+      case REQUEST -> {
+        TrackedRequest tracked = state.request(purged.subject()).orElseThrow();
+        if (tracked.purged()) { // or it has come again, with another content
+          RequestStore.of(vault, state).destroy(tracked);
+        }
+      }
       case EVIDENCE -> {
         Version version = state.version(Integer.parseInt(purged.subject()));
         reports.deleteConfidential(version);
@@ -170,7 +213,7 @@ public final class PurgeJob {
   /** Since when a request has been answered; null if it has not. */
   private static @Nullable Instant since(LedgerState state, TrackedRequest request) {
     if (request.reason() != null) {
-      return request.received();
+      return request.refused();
     }
     Integer version = request.version();
     return version == null ? null : state.version(version).published();

@@ -74,11 +74,7 @@ public final class RollbackJob {
             "VERSION " + version + ": the files of its model are not those that were published");
       }
       Event event = new Event.RolledBack(version, since.isEmpty() ? null : reason);
-      lease.requireHeld();
-      while (!ledger.append(event)) {
-        ledger.refresh();
-        lease.requireHeld();
-      }
+      ledger.append(event, lease);
       ledger.point(lease);
       return ledger.state().current();
     }

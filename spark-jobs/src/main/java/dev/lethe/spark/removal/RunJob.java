@@ -25,7 +25,9 @@ import dev.lethe.spark.metrics.LetheMetrics;
 import dev.lethe.spark.request.CertificateTerms;
 import dev.lethe.spark.request.FeaturizerPolicy;
 import dev.lethe.spark.request.Request;
+import java.io.FileNotFoundException;
 import java.io.IOException;
+import java.nio.file.NoSuchFileException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -67,6 +69,9 @@ public final class RunJob {
     this.settings = place.settings();
     this.spark = place.spark();
   }
+
+  /** So often a run tries another batch where a request has spoilt one: halves of 16 000. */
+  private static final int ATTEMPTS = 15;
 
   /** How a run ended. */
   public enum Outcome {
@@ -180,7 +185,11 @@ public final class RunJob {
         notes.add("version " + left.get().number() + " was begun by a run before, and is finished");
         outcome = finish(left.get());
       }
-      if (left.isEmpty() || outcome == Outcome.PUBLISHED) {
+      for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+        boolean first = attempt == 0 && (left.isEmpty() || outcome == Outcome.PUBLISHED);
+        if (!first && !isSpoilt(outcome)) {
+          break;
+        }
         Outcome decided = decide();
         if (decided == Outcome.PUBLISHED) {
           outcome = finish(state().unfinished().orElseThrow());
@@ -189,6 +198,11 @@ public final class RunJob {
         }
       }
       return new Result(outcome, published, refused, deferred, notes);
+    }
+
+    /** Whether a request spoilt the version, so that another batch is to be tried. */
+    private boolean isSpoilt(Outcome outcome) {
+      return outcome == Outcome.NOT_CERTIFIED && !state().failed().isEmpty();
     }
 
     /** Deletes what runs have left that died: half-made versions, and those that they abandoned. */
@@ -227,11 +241,7 @@ public final class RunJob {
 
     /** Writes an entry, if the lease still holds and nobody else has written. */
     private void append(Event event) {
-      lease.requireHeld();
-      while (!ledger.append(event)) {
-        ledger.refresh(); // a submission came between
-        lease.requireHeld();
-      }
+      ledger.append(event, lease);
       watch();
     }
 
@@ -248,17 +258,18 @@ public final class RunJob {
         return Outcome.NOTHING_TO_DO;
       }
       int next = state().next();
+      List<Event.Refusal> unreadable = new ArrayList<>();
+      List<Request> requests = readable(waiting, unreadable);
       RequestCheck check = check(base).on(table(base, next));
       requireTerms(check);
-      Admission admission =
-          Admission.of(
-              next, waiting.stream().map(one -> store.read(one).request()).toList(), check);
+      check.requireOptions();
+      Admission admission = Admission.of(next, requests, check);
       deferred.addAll(admission.deferred());
       for (Admission.Refused one : admission.refused()) {
         store.explain(state().request(one.id()).orElseThrow(), one.why());
       }
-      List<Event.Refusal> refusals =
-          admission.refused().stream().map(Admission.Refused::event).toList();
+      List<Event.Refusal> refusals = new ArrayList<>(unreadable);
+      admission.refused().stream().map(Admission.Refused::event).forEach(refusals::add);
       refused.addAll(refusals);
       if (admission.admitted().isEmpty()) {
         refuse(base, refusals);
@@ -282,6 +293,32 @@ public final class RunJob {
       return Outcome.PUBLISHED;
     }
 
+    /**
+     * The contents of requests.
+     *
+     * @param damaged takes those that cannot be read, though others can
+     * @throws InvalidInputException if none can be read: the vault may be another one
+     */
+    private List<Request> readable(List<TrackedRequest> waiting, List<Event.Refusal> damaged) {
+      List<Request> requests = new ArrayList<>();
+      InvalidInputException last = null;
+      for (TrackedRequest one : waiting) {
+        try {
+          requests.add(store.read(one).request());
+        } catch (InvalidInputException e) {
+          if (e.getCause() instanceof IOException) {
+            throw e;
+          }
+          last = e;
+          damaged.add(new Event.Refusal(one.id(), Event.Unfit.UNREADABLE));
+        }
+      }
+      if (requests.isEmpty() && last != null) {
+        throw last;
+      }
+      return requests;
+    }
+
     private void refuse(int base, List<Event.Refusal> refusals) {
       if (!refusals.isEmpty()) {
         append(new Event.Decided(null, base, null, null, null, List.of(), refusals));
@@ -292,10 +329,7 @@ public final class RunJob {
     private void refuseWhatFailedAlone(int base) {
       List<String> failed = state().failed();
       if (failed.size() == 1) {
-        store.explain(
-            state().request(failed.get(0)).orElseThrow(),
-            Event.Unfit.CANNOT_BE_CERTIFIED.text() + "; lethe history says which and why");
-        Event.Refusal refusal = new Event.Refusal(failed.get(0), Event.Unfit.CANNOT_BE_CERTIFIED);
+        Event.Refusal refusal = new Event.Refusal(failed.get(0), Event.Unfit.CANNOT_BE_APPLIED);
         refused.add(refusal);
         refuse(base, List.of(refusal));
       }
@@ -309,6 +343,9 @@ public final class RunJob {
         return waiting;
       }
       List<String> half = failed.subList(0, (failed.size() + 1) / 2);
+      if (waiting.stream().noneMatch(request -> half.contains(request.id()))) {
+        return waiting;
+      }
       notes.add(
           "the version before failed with "
               + failed.size()
@@ -364,6 +401,9 @@ public final class RunJob {
 
     /** Makes and publishes a version that was decided. */
     private Outcome finish(Version version) throws IOException {
+      if (version.phase() == Version.Phase.APPLIED && !isWhole(version)) {
+        return broken(version, "what lies in its place is not what was made");
+      }
       if (version.phase() == Version.Phase.DECIDED) {
         Outcome made = ledger.isThere(version.number()) ? adopt(version) : make(version);
         if (made != Outcome.PUBLISHED) {
@@ -382,11 +422,11 @@ public final class RunJob {
     }
 
     private Outcome make(Version version) throws IOException {
+      lease.requireHeld();
       // of a run that died between the evidence and the publication
       vault.deleteEvidence(Objects.requireNonNull(version.certificateId()));
       GivenTables tables = table(version.base(), version.number());
       Request request = InForce.merged(state(), store, version);
-      lease.requireHeld();
       try {
         UnlearnJob.Result result =
             new UnlearnJob(
@@ -440,11 +480,24 @@ public final class RunJob {
     }
 
     private Outcome abandon(Version version, Event.Cause cause, RuntimeException why) {
+      for (String id : version.requests()) {
+        store.explain(state().request(id).orElseThrow(), String.valueOf(why.getMessage()));
+      }
       append(new Event.Abandoned(version.number(), cause, null));
-      notes.add("version " + version.number() + " is abandoned: " + why.getMessage());
+      notes.add("version " + version.number() + " is abandoned: " + cause.text());
       return Outcome.NOT_CERTIFIED;
     }
 
+    private Outcome broken(Version version, String how) throws IOException {
+      append(new Event.Abandoned(version.number(), Event.Cause.CLAIM_BROKEN, null));
+      delete(version);
+      notes.add("version " + version.number() + " is abandoned: " + how);
+      return Outcome.CLAIM_BROKEN;
+    }
+
+    /**
+     * @throws InvalidInputException if a store does not answer: nothing is known of it then
+     */
     private boolean isWhole(Version version) {
       Optional<byte[]> document = ledger.read(ledger.certificate(version.number()));
       if (document.isEmpty()) {
@@ -459,6 +512,12 @@ public final class RunJob {
             && ModelDigest.of(ledger.configuration(), ledger.model(version.number()).toString())
                 .equals(certificate.modelDigest());
       } catch (InvalidInputException e) {
+        boolean missing =
+            e.getCause() instanceof FileNotFoundException
+                || e.getCause() instanceof NoSuchFileException;
+        if (e.getCause() instanceof IOException && !missing) {
+          throw e;
+        }
         return false;
       }
     }
@@ -509,10 +568,20 @@ public final class RunJob {
               .filter(check -> !check.passed())
               .map(Check::name)
               .collect(Collectors.joining(", "));
-      append(new Event.Abandoned(version.number(), Event.Cause.CLAIM_BROKEN, null));
-      delete(version);
-      notes.add("version " + version.number() + " is abandoned: verification failed: " + failed);
-      return Outcome.CLAIM_BROKEN;
+      return broken(version, "verification failed: " + failed);
+    }
+
+    /** A model that was changed since could bring back what an earlier version removed. */
+    private void requireSame(int base) {
+      String model = ledger.model(base).toString();
+      if (!ModelDigest.of(ledger.configuration(), model).equals(state().version(base).model())) {
+        throw new InvalidInputException(
+            "ledger: "
+                + model
+                + ": the files are not those of version "
+                + base
+                + ", from which the next version starts; put them back");
+      }
     }
 
     /** The table as a version finds it. */
@@ -523,6 +592,7 @@ public final class RunJob {
     /** Loaded once for all steps that start from it. */
     private RequestCheck check(int base) {
       if (loaded == null || loadedVersion != base) {
+        requireSame(base);
         loaded = place.check(ledger, base);
         loadedVersion = base;
       }

@@ -215,7 +215,11 @@ public final class StatusJob {
               .collect(Collectors.joining());
     }
     if (event instanceof Event.Abandoned abandoned) {
-      return "version " + abandoned.version() + " abandoned: " + abandoned.cause().text();
+      return "version "
+          + abandoned.version()
+          + " abandoned: "
+          + abandoned.cause().text()
+          + (abandoned.seen() == null ? "" : ", and counts as a release");
     }
     if (event instanceof Event.Applied applied) {
       return "version " + applied.version() + " applied, model " + applied.model().value();
