@@ -77,26 +77,6 @@ record EventLog(Path folder) {
             .endsWith("Hessian-vector product");
   }
 
-  /**
-   * Waits for the end of a task's speculative copy, which was faster than the task.
-   *
-   * @throws AssertionError if the application ends before
-   */
-  void awaitSpeculativeCopy(Submission running) throws IOException, InterruptedException {
-    while (events().stream().noneMatch(EventLog::isSpeculativeCopy)) {
-      if (!running.isRunning()) {
-        throw new AssertionError("ended too early: " + running.result().described());
-      }
-      Thread.sleep(50);
-    }
-  }
-
-  private static boolean isSpeculativeCopy(JsonNode event) {
-    return is(event, "SparkListenerTaskEnd")
-        && event.path("Task Info").path("Speculative").asBoolean()
-        && event.path("Task End Reason").path("Reason").asText().equals("Success");
-  }
-
   static boolean is(JsonNode event, String kind) {
     return event.path("Event").asText().equals(kind);
   }

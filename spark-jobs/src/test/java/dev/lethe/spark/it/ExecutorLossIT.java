@@ -3,18 +3,14 @@ package dev.lethe.spark.it;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.condition.EnabledOnOs;
-import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 
-/** An executor that dies, or hangs, while the conjugate gradient runs. */
+/** An executor that dies while the conjugate gradient runs. */
 @ExtendWith(PimaRelease.class)
 class ExecutorLossIT {
   /** As many tasks make a pass last tenths of a second: the loss falls between two passes. */
@@ -22,17 +18,13 @@ class ExecutorLossIT {
 
   private final PimaRelease.Shared pima = PimaRelease.get();
 
-  private Path table;
-  private Path vault;
-
-  @BeforeEach
-  void undisturbed() throws Exception {
-    table = pima.path("large.csv");
-    vault = pima.path("undisturbed/vault");
-    if (Files.exists(vault)) {
-      return; // made for the other test
-    }
+  @Test
+  void unlearn_executorKilledDuringConjugateGradient_sameBits(@TempDir Path events)
+      throws Exception {
+    Path table = pima.path("large.csv");
     PimaRelease.writeLargeTable(pima.table(), table);
+
+    Path vault = pima.path("undisturbed/vault");
     Submission.Result undisturbed =
         pima.spark()
             .lethe(
@@ -40,74 +32,26 @@ class ExecutorLossIT {
                 pima.onCluster(),
                 pima.unlearn(table, PARTITIONS, pima.path("undisturbed/out"), vault));
     assertThat(undisturbed.exitCode()).as(undisturbed.described()).isZero();
-  }
 
-  @Test
-  void unlearn_executorKilledDuringConjugateGradient_sameBits(@TempDir Path events)
-      throws Exception {
     EventLog log = new EventLog(events);
-    Submission running = start("killed", log, List.of());
+    List<String> options = new ArrayList<>(pima.onCluster());
+    options.addAll(log.options());
+    Path disturbedVault = pima.path("disturbed/vault");
+    Submission running =
+        pima.spark()
+            .startLethe(
+                "unlearn-disturbed",
+                options,
+                pima.unlearn(table, PARTITIONS, pima.path("disturbed/out"), disturbedVault));
     log.awaitProducts(2, running);
     ProcessHandle victim = pima.cluster().executors().get(0);
     assertThat(victim.destroyForcibly()).as("SIGKILL").isTrue();
+    Submission.Result disturbed = running.result();
 
-    assertSameAsUndisturbed("killed", running.result());
+    assertThat(disturbed.exitCode()).as(disturbed.described()).isZero();
     assertLostBetweenProducts(log.events());
-  }
-
-  @Test
-  @EnabledOnOs(OS.LINUX) // where loopback has a second address, without which no copy is started
-  void unlearn_executorHangsAndIsOvertakenByCopies_sameBits(@TempDir Path events) throws Exception {
-    EventLog log = new EventLog(events);
-    Submission running =
-        start(
-            "hung",
-            log,
-            List.of(
-                "--conf",
-                "spark.speculation=true",
-                "--conf",
-                "spark.speculation.quantile=0.25",
-                "--conf",
-                "spark.speculation.minTaskRuntime=500ms",
-                // a copy gives up soon on the blocks of the executor that hangs, and makes its own
-                "--conf",
-                "spark.shuffle.io.connectionTimeout=2s",
-                "--conf",
-                "spark.shuffle.io.maxRetries=0"));
-    log.awaitProducts(2, running);
-    long victim = pima.cluster().executors().get(0).pid();
-    signal("STOP", victim);
-    try {
-      log.awaitSpeculativeCopy(running);
-    } finally {
-      signal("CONT", victim); // its own result comes late, and must not count twice
-    }
-
-    assertSameAsUndisturbed("hung", running.result());
-  }
-
-  private static void signal(String name, long pid) throws Exception {
-    assertThat(new ProcessBuilder("kill", "-" + name, String.valueOf(pid)).start().waitFor())
-        .as("SIG%s", name)
-        .isZero();
-  }
-
-  private Submission start(String name, EventLog log, List<String> more) throws Exception {
-    List<String> options = new ArrayList<>(pima.onCluster());
-    options.addAll(log.options());
-    options.addAll(more);
-    return pima.spark()
-        .startLethe(
-            "unlearn-" + name,
-            options,
-            pima.unlearn(table, PARTITIONS, pima.path(name + "/out"), pima.path(name + "/vault")));
-  }
-
-  private void assertSameAsUndisturbed(String name, Submission.Result result) throws Exception {
-    assertThat(result.exitCode()).as(result.described()).isZero();
-    ClusterIT.assertCertified(pima.path(name + "/out"));
-    ClusterIT.assertSameBits(EvidenceFile.in(pima.path(name + "/vault")), EvidenceFile.in(vault));
+    ClusterIT.assertCertified(pima.path("disturbed/out"));
+    ClusterIT.assertSameBits(EvidenceFile.in(disturbedVault), EvidenceFile.in(vault));
   }
 
   /** The driver learned of the loss after one Hessian-vector product began and before another. */
