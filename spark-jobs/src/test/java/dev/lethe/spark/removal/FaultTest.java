@@ -4,7 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.lethe.spark.LocalSpark;
 import dev.lethe.spark.certificate.Check;
+import dev.lethe.spark.certificate.Vault;
 import dev.lethe.spark.job.Outcome;
+import dev.lethe.spark.job.People;
 import dev.lethe.spark.job.Places;
 import dev.lethe.spark.ledger.Event;
 import dev.lethe.spark.ledger.LedgerState;
@@ -12,6 +14,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
 import org.junit.jupiter.api.AfterEach;
@@ -40,8 +43,7 @@ class FaultTest {
       Night night = night();
       FailingFileSystem.failAt(Integer.MAX_VALUE, FailingFileSystem.Failure.BEFORE);
       assertThat(night.submit("row", REMOVE).code()).isZero();
-      FailingFileSystem.Failure how =
-          FailingFileSystem.Failure.values()[write % FailingFileSystem.Failure.values().length];
+      FailingFileSystem.Failure how = failure(write);
       FailingFileSystem.failAt(write, how);
       Outcome disturbed = night.lethe("run");
       ended = FailingFileSystem.writes() < write;
@@ -78,6 +80,71 @@ class FaultTest {
   }
 
   @Test
+  void submit_everyWriteFailsOnce_isReceivedOnceWhenSubmittedAgain() {
+    FailingFileSystem.register(LocalSpark.session().sparkContext().hadoopConfiguration());
+    int write = 1;
+    for (boolean ended = false; !ended; write++) {
+      Night night = night();
+      FailingFileSystem.Failure how = failure(write);
+      FailingFileSystem.failAt(write, how);
+      Outcome disturbed = night.submit("row", REMOVE);
+      ended = FailingFileSystem.writes() < write;
+      FailingFileSystem.failAt(Integer.MAX_VALUE, how);
+      if (ended) {
+        assertThat(disturbed.code()).as("%s", disturbed).isZero();
+      }
+      Outcome repaired = night.submit("row", REMOVE);
+      assertThat(repaired.code()).as("write %d %s: %s", write, how, repaired).isZero();
+
+      LedgerState state = night.ledger().state();
+      assertThat(state.waiting()).as("write %d %s", write, how).hasSize(1);
+      Vault vault =
+          Vault.open(
+              LocalSpark.session().sparkContext().hadoopConfiguration(),
+              night.scheme() + night.vault());
+      assertThat(RequestStore.of(vault, state).read(state.waiting().get(0)).id()).isEqualTo("row");
+      assertThat(checks(night)).allMatch(Check::passed);
+    }
+    assertThat(write).isGreaterThan(5);
+  }
+
+  @Test
+  void purge_everyWriteFailsOnce_isDestroyedAndRecordedOnceWhenRunAgain() throws Exception {
+    FailingFileSystem.register(LocalSpark.session().sparkContext().hadoopConfiguration());
+    int write = 1;
+    for (boolean ended = false; !ended; write++) {
+      Night night = night("lease: {length: 1s, single-writer: true}\nretention: {requests: 0s}");
+      FailingFileSystem.Failure how = failure(write);
+      FailingFileSystem.failAt(Integer.MAX_VALUE, how);
+      night.submit("nobody", "- removeRows: {where: \"user_id = 'u-0'\"}");
+      night.done("run");
+      FailingFileSystem.failAt(write, how);
+      night.lethe("purge");
+      ended = FailingFileSystem.writes() < write;
+      FailingFileSystem.failAt(Integer.MAX_VALUE, how);
+      TimeUnit.MILLISECONDS.sleep(1200); // the lease of the one that failed may have to end
+      Outcome repaired = night.lethe("purge");
+      assertThat(repaired.code()).as("write %d %s: %s", write, how, repaired).isZero();
+
+      assertThat(night.ledger().state().request("nobody").orElseThrow().purged()).isTrue();
+      assertThat(
+              night.ledger().chain().entries().stream()
+                  .filter(entry -> entry.event() instanceof Event.Purged))
+          .as("write %d %s", write, how)
+          .hasSize(1);
+      try (Stream<Path> files = Files.walk(night.vault().resolve("requests"))) {
+        assertThat(files.filter(Files::isRegularFile)).as("write %d %s", write, how).isEmpty();
+      }
+      assertThat(checks(night)).allMatch(Check::passed);
+    }
+    assertThat(write).isGreaterThan(5);
+  }
+
+  private static FailingFileSystem.Failure failure(int write) {
+    return FailingFileSystem.Failure.values()[write % FailingFileSystem.Failure.values().length];
+  }
+
+  @Test
   void submit_twoCouldWriteTheSameEntry_isRefusedBeforeAnythingIsWritten() {
     FailingFileSystem.register(LocalSpark.session().sparkContext().hadoopConfiguration());
     Night night = night("lease: {length: 1s}");
@@ -97,7 +164,7 @@ class FaultTest {
     Path root = Places.directory("fault");
     return new Night(
         root,
-        "path: " + dev.lethe.spark.job.People.table(),
+        "path: " + People.table(),
         "verify: false\nreports: {redacted: true, confidential: 'failing:%s'}\n%s"
             .formatted(root.resolve("reports"), lease),
         "failing:");
