@@ -50,11 +50,10 @@ final class InForce {
       if (version.number() >= before) {
         break;
       }
-      boolean purged = isPurged(state, store, version);
       if (version.number() <= through) {
         continue;
       }
-      if (purged) {
+      if (isPurged(state, store, version)) {
         throw new InvalidInputException(
             "data.corrected-through: "
                 + through
