@@ -253,36 +253,8 @@ class MarkersIT {
         "features.yaml",
         "--partitions",
         "3");
-    commands.expect(
-        0,
-        "verify",
-        "--certificate",
-        folder.resolve("public/good/certificate.json").toString(),
-        "--model",
-        folder.resolve("public/good/model").toString(),
-        "--vault",
-        folder.resolve("confidential/vault-good").toString(),
-        "--data",
-        given("table.csv"),
-        "--format",
-        "csv",
-        "--request",
-        given("good.yaml"));
-    commands.expect(
-        2,
-        "verify",
-        "--certificate",
-        folder.resolve("public/good/certificate.json").toString(),
-        "--model",
-        folder.resolve("public/good/model").toString(),
-        "--vault",
-        folder.resolve("confidential/vault-good").toString(),
-        "--data",
-        given("new-category.csv"),
-        "--format",
-        "csv",
-        "--request",
-        given("good.yaml"));
+    verify(commands, folder, 0, "table.csv");
+    verify(commands, folder, 2, "new-category.csv");
     commands.expect(
         0,
         "apply",
@@ -318,6 +290,25 @@ class MarkersIT {
     return Files.writeString(
         given.resolve(id + "-refit.yaml"),
         Files.readString(given.resolve(id + ".yaml")) + "featurizer: refit\n");
+  }
+
+  /** Of the release of {@code good.yaml}, on a table. */
+  private static void verify(Commands commands, Path folder, int code, String table) {
+    commands.expect(
+        code,
+        "verify",
+        "--certificate",
+        folder.resolve("public/good/certificate.json").toString(),
+        "--model",
+        folder.resolve("public/good/model").toString(),
+        "--vault",
+        folder.resolve("confidential/vault-good").toString(),
+        "--data",
+        given(table),
+        "--format",
+        "csv",
+        "--request",
+        given("good.yaml"));
   }
 
   private static void unlearn(

@@ -1,5 +1,6 @@
 package dev.lethe.spark.removal;
 
+import static dev.lethe.spark.removal.Night.REMOVE;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.lethe.spark.LocalSpark;
@@ -24,8 +25,6 @@ import org.junit.jupiter.api.extension.ExtendWith;
 /** A file system that fails at every write in turn: run again, everything is there, once. */
 @ExtendWith(LocalSpark.class)
 class FaultTest {
-  private static final String REMOVE = "- removeRows: {where: \"user_id = 'u-4711'\"}";
-
   /** All of them takes minutes: with {@code -Dlethe.large=true}. */
   private static final int STRIDE = Boolean.getBoolean("lethe.large") ? 1 : 13;
 

@@ -1,5 +1,7 @@
 package dev.lethe.spark.removal;
 
+import static dev.lethe.spark.removal.Night.RELABEL;
+import static dev.lethe.spark.removal.Night.REMOVE;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -23,10 +25,6 @@ import org.junit.jupiter.api.extension.ExtendWith;
 /** {@code lethe ledger --table}, against the entries' files as a JSON parser reads them. */
 @ExtendWith(LocalSpark.class)
 class LedgerTableTest {
-  private static final String REMOVE = "- removeRows: {where: \"user_id = 'u-4711'\"}";
-  private static final String RELABEL =
-      "- relabel: {to: \"1 - label\", where: \"user_id IN ('u-4712', 'u-4713')\"}";
-
   @Test
   void table_everyKindOfEntry_isWhatTheFilesSay() throws IOException {
     Night night = Night.begin("retention: {evidence: 0s, models: 0s}");

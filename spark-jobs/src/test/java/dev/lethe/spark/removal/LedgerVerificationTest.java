@@ -1,5 +1,6 @@
 package dev.lethe.spark.removal;
 
+import static dev.lethe.spark.removal.Night.REMOVE;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.lethe.spark.LocalSpark;
@@ -18,8 +19,6 @@ import org.junit.jupiter.api.extension.ExtendWith;
 /** {@code lethe verify --ledger --head}, and a run whose version turns out to be another one. */
 @ExtendWith(LocalSpark.class)
 class LedgerVerificationTest {
-  private static final String REMOVE = "- removeRows: {where: \"user_id = 'u-4711'\"}";
-
   private static Outcome verify(Night night, String head) {
     List<String> arguments =
         new ArrayList<>(List.of("verify", "--ledger", night.ledgerPath().toString()));

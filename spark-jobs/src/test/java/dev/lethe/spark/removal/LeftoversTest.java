@@ -1,5 +1,6 @@
 package dev.lethe.spark.removal;
 
+import static dev.lethe.spark.removal.Night.REMOVE;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.lethe.spark.LocalSpark;
@@ -25,8 +26,6 @@ import org.junit.jupiter.api.extension.ExtendWith;
 /** What killed runs have left where versions are: a model, with noise that nobody counts. */
 @ExtendWith(LocalSpark.class)
 class LeftoversTest {
-  private static final String REMOVE = "- removeRows: {where: \"user_id = 'u-4711'\"}";
-
   /** As a process leaves it that is killed while it writes a version. */
   private static void stage(Path target) {
     AtomicPublication killed = AtomicPublication.begin(new Configuration(), target.toString());

@@ -29,6 +29,13 @@ import java.util.Map;
 record Night(Path root, String data, String extra, String scheme) {
   static final double RHO = 1e-8;
 
+  /** A change that removes one person's row. */
+  static final String REMOVE = "- removeRows: {where: \"user_id = 'u-4711'\"}";
+
+  /** A change that turns the labels of two others. */
+  static final String RELABEL =
+      "- relabel: {to: \"1 - label\", where: \"user_id IN ('u-4712', 'u-4713')\"}";
+
   static Night begin(String extra) {
     return new Night(Places.directory("night"), "path: " + People.table(), extra, "");
   }

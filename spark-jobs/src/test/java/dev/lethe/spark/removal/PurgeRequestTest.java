@@ -1,5 +1,7 @@
 package dev.lethe.spark.removal;
 
+import static dev.lethe.spark.removal.Night.RELABEL;
+import static dev.lethe.spark.removal.Night.REMOVE;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.lethe.spark.LocalSpark;
@@ -16,10 +18,6 @@ import org.junit.jupiter.api.extension.ExtendWith;
 /** {@code lethe purge --request}: not before the table has it, and then for good. */
 @ExtendWith(LocalSpark.class)
 class PurgeRequestTest {
-  private static final String REMOVE = "- removeRows: {where: \"user_id = 'u-4711'\"}";
-  private static final String RELABEL =
-      "- relabel: {to: \"1 - label\", where: \"user_id IN ('u-4712', 'u-4713')\"}";
-
   /** Files of a request in the vault: its content, and the key of that. */
   private static List<String> kept(Night night, String id) throws IOException {
     try (Stream<Path> files = Files.walk(night.vault())) {

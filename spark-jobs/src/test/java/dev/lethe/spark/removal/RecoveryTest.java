@@ -1,5 +1,7 @@
 package dev.lethe.spark.removal;
 
+import static dev.lethe.spark.removal.Night.RELABEL;
+import static dev.lethe.spark.removal.Night.REMOVE;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
@@ -35,9 +37,6 @@ import org.junit.jupiter.api.extension.ExtendWith;
 /** What a ledger does with requests, tables and remains that are not as they should be. */
 @ExtendWith(LocalSpark.class)
 class RecoveryTest {
-  private static final String REMOVE = "- removeRows: {where: \"user_id = 'u-4711'\"}";
-  private static final String RELABEL =
-      "- relabel: {to: \"1 - label\", where: \"user_id IN ('u-4712', 'u-4713')\"}";
   private static final String BONUS =
       "- replaceFeatures: {set: {bonus: \"0\"}, where: \"age > 60\"}";
 

@@ -1,5 +1,7 @@
 package dev.lethe.spark.removal;
 
+import static dev.lethe.spark.removal.Night.RELABEL;
+import static dev.lethe.spark.removal.Night.REMOVE;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.fail;
 import static org.assertj.core.api.Assertions.within;
@@ -44,9 +46,6 @@ import org.junit.jupiter.api.extension.ExtendWith;
 /** The ledger from the shell, on real files: nothing lost, nothing twice, nothing half-done. */
 @ExtendWith(LocalSpark.class)
 class RunJobTest {
-  private static final String REMOVE = "- removeRows: {where: \"user_id = 'u-4711'\"}";
-  private static final String RELABEL =
-      "- relabel: {to: \"1 - label\", where: \"user_id IN ('u-4712', 'u-4713')\"}";
   private static final String OLDER =
       "- replaceFeatures: {set: {hours: \"hours + 1\"}, where: \"city = 'Ulm'\"}";
 

@@ -1,5 +1,7 @@
 package dev.lethe.spark.removal;
 
+import static dev.lethe.spark.removal.Night.RELABEL;
+import static dev.lethe.spark.removal.Night.REMOVE;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.lethe.core.certify.Composition;
@@ -21,10 +23,6 @@ import org.junit.jupiter.api.extension.ExtendWith;
 /** The words of {@code lethe status}, at every turn of a ledger. */
 @ExtendWith(LocalSpark.class)
 class StatusJobTest {
-  private static final String REMOVE = "- removeRows: {where: \"user_id = 'u-4711'\"}";
-  private static final String RELABEL =
-      "- relabel: {to: \"1 - label\", where: \"user_id IN ('u-4712', 'u-4713')\"}";
-
   private static Map<String, String> status(Night night) {
     Map<String, String> fields = new LinkedHashMap<>();
     night
