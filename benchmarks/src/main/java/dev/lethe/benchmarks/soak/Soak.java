@@ -11,6 +11,9 @@ import java.util.List;
 import java.util.Locale;
 import java.util.SplittableRandom;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.apache.commons.math3.special.Erf;
 import org.apache.spark.ml.PipelineModel;
 import org.apache.spark.ml.classification.LogisticRegressionModel;
 import org.apache.spark.sql.Dataset;
@@ -25,6 +28,11 @@ import org.apache.spark.sql.functions;
  */
 public final class Soak {
   private static final double RHO = 1e-8;
+  private static final double BUDGET = 1;
+  private static final double BUDGET_DELTA = 1e-5;
+
+  /** {@code lethe status} prints four digits: their rounding, and as much for its own upwards. */
+  private static final double FOUR_DIGITS = 1e-3;
 
   private final Path root;
   private final Path work;
@@ -114,7 +122,7 @@ public final class Soak {
             "model: " + work.resolve("model"),
             "data: {path: " + table + "}",
             "certificate: {epsilon: 0.1, delta: 1e-6, rho: 1e-8}",
-            "budget: {epsilon: 1, delta: 1e-5, on-limit: raise-sigma}",
+            "budget: {epsilon: " + BUDGET + ", delta: " + BUDGET_DELTA + ", on-limit: raise-sigma}",
             "solver: {checkpoint: 0s}",
             "lease: {length: 3s, wait: 60s}",
             ""));
@@ -215,6 +223,7 @@ public final class Soak {
     int refused = 0;
     int admitted = 0;
     String certificateId = "";
+    List<Integer> versions = new ArrayList<>();
     try (var files = Files.list(entries)) {
       for (Path file : files.sorted().toList()) {
         JsonNode event = new ObjectMapper().readTree(file.toFile()).get("event");
@@ -227,7 +236,10 @@ public final class Soak {
               last = event.get("version").asInt();
             }
           }
-          case "published" -> published++;
+          case "published" -> {
+            published++;
+            versions.add(event.get("version").asInt());
+          }
           default -> {}
         }
       }
@@ -276,9 +288,85 @@ public final class Soak {
                 + " corrected by plain Spark SQL; allowed: 2 rho = %.0e",
             distance,
             2 * RHO));
+    checkBudget(versions);
+  }
+
+  /** Every certificate by itself, and that they add up to what the ledger says is spent. */
+  private void checkBudget(List<Integer> versions) throws Exception {
+    double squaredMu = 0;
+    int verified = 0;
+    for (int version : versions) {
+      Path folder = work.resolve(String.format(Locale.ROOT, "ledger/versions/%06d", version));
+      Path certificate = folder.resolve("certificate.json");
+      Ended ended =
+          lethe(
+              "verify",
+              "--certificate",
+              certificate.toString(),
+              "--model",
+              folder.resolve("model").toString());
+      require(ended, 0, "verify of version " + version);
+      verified += ended.code() == 0 ? 1 : 0;
+      JsonNode json = new ObjectMapper().readTree(certificate.toFile());
+      squaredMu += Math.pow(json.get("rho").doubleValue() / json.get("sigma").doubleValue(), 2);
+    }
+    note(
+        verified == versions.size(),
+        verified + " of " + versions.size() + " certificates verify, each with its model alone");
     Ended status = lethe("status");
-    System.out.println(status.output().strip());
     require(status, 0, "status");
+    System.out.println(status.output().strip());
+    double mu = figure(status.output(), "all together mu (\\S+)");
+    double spent = figure(status.output(), "epsilon (\\S+) of");
+    double epsilon = epsilon(Math.sqrt(squaredMu));
+    note(
+        Math.abs(mu - Math.sqrt(squaredMu)) <= FOUR_DIGITS * mu,
+        String.format(
+            Locale.ROOT,
+            "mu %.4g by the certificates, %.4g by the ledger: allowed is the last printed digit",
+            Math.sqrt(squaredMu),
+            mu));
+    note(
+        Math.abs(spent - epsilon) <= FOUR_DIGITS * spent && spent <= BUDGET,
+        String.format(
+            Locale.ROOT,
+            "epsilon %.4g at delta %.0e by the certificates, %.4g by the ledger; the limit is %.4g",
+            epsilon,
+            BUDGET_DELTA,
+            spent,
+            BUDGET));
+  }
+
+  private static double figure(String output, String pattern) {
+    Matcher matcher = Pattern.compile(pattern).matcher(output);
+    if (!matcher.find()) {
+      throw new IllegalStateException("no " + pattern + " in " + output);
+    }
+    return Double.parseDouble(matcher.group(1));
+  }
+
+  /**
+   * The epsilon at which {@code delta = Phi(mu/2 - epsilon/mu) - e^epsilon Phi(-mu/2 - epsilon/mu)}
+   * (Balle, Wang 2018, Theorem 8) is the budget's, by bisection.
+   */
+  private static double epsilon(double mu) {
+    double low = 0;
+    double high = 10;
+    while (high - low > 1e-9) {
+      double middle = (low + high) / 2;
+      double delta = phi(mu / 2 - middle / mu) - Math.exp(middle) * phi(-mu / 2 - middle / mu);
+      if (delta > BUDGET_DELTA) {
+        low = middle;
+      } else {
+        high = middle;
+      }
+    }
+    return high;
+  }
+
+  /** The standard normal distribution function. */
+  private static double phi(double x) {
+    return Erf.erfc(-x / Math.sqrt(2)) / 2;
   }
 
   private static double[] parameters(Path model) {
