@@ -10,6 +10,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.regex.Pattern;
+import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.Path;
 
 /**
@@ -95,22 +96,29 @@ final class SealedFiles {
     try {
       return Arrays.stream(storage.list(path))
           .filter(file -> file.isFile() && file.getModificationTime() < time.toEpochMilli())
-          .map(file -> file.getPath().getName())
+          .map(file -> Storage.finalName(file.getPath().getName()))
           .filter(name -> KEY_NAME.matcher(name).matches())
           .map(name -> directory + "/" + name)
           .sorted()
+          .distinct()
           .toList();
     } catch (IOException e) {
       throw unreadable(path, e);
     }
   }
 
-  boolean isSealed(String name) {
-    Path file = file(name);
+  void deleteBegunBefore(String directory, Instant time) {
+    Path path = file(directory);
     try {
-      return storage.isFile(file);
+      for (FileStatus file : storage.list(path)) {
+        String name = file.getPath().getName();
+        if (file.getModificationTime() < time.toEpochMilli()
+            && !Storage.finalName(name).equals(name)) {
+          storage.delete(file.getPath());
+        }
+      }
     } catch (IOException e) {
-      throw unreadable(file, e);
+      throw undeletable(path, e);
     }
   }
 

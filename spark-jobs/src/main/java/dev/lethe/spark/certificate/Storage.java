@@ -73,6 +73,8 @@ public abstract sealed class Storage {
 
   private static final String TEMPORARY = ".tmp";
 
+  private static final int UUID_LENGTH = 36;
+
   final FileSystem fs;
 
   private Storage(FileSystem fs) {
@@ -273,6 +275,14 @@ public abstract sealed class Storage {
 
   private static String temporaryStart(Path file) {
     return "." + file.getName() + ".";
+  }
+
+  /** The name of the file that a temporary one was to become; another file's own name. */
+  static String finalName(String name) {
+    int end = name.length() - TEMPORARY.length() - UUID_LENGTH - 1;
+    return name.startsWith(".") && name.endsWith(TEMPORARY) && end > 1
+        ? name.substring(1, end)
+        : name;
   }
 
   /** Deletes what writers of a file have left that were killed. */

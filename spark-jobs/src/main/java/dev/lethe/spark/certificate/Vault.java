@@ -495,7 +495,7 @@ public final class Vault {
 
   /**
    * The files of a directory of sealed files that were written before a time, by the clock of the
-   * file system.
+   * file system, those that a killed writer has left half written among them.
    *
    * @param directory relative path inside the vault, for example {@code requests}
    * @return names as {@link #seal} takes them
@@ -504,9 +504,15 @@ public final class Vault {
     return sealed.sealedBefore(directory, time);
   }
 
-  /** Whether the sealed file is there, readable or not. */
-  public boolean isSealed(String name) {
-    return sealed.isSealed(name);
+  /**
+   * Deletes what writers of sealed files have left that were killed before a time, by the clock of
+   * the file system: parts of contents, under the data keys of those.
+   *
+   * @param directory relative path inside the vault
+   * @throws InvalidInputException if it cannot be deleted
+   */
+  public void deleteBegunBefore(String directory, Instant time) {
+    sealed.deleteBegunBefore(directory, time);
   }
 
   /**

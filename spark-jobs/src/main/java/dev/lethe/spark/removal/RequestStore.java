@@ -185,6 +185,7 @@ final class RequestStore {
         }
       }
     }
+    vault.deleteBegunBefore(directory, before);
     return destroyed;
   }
 

@@ -58,7 +58,7 @@ class SealedFilesTest {
     vault(scheme, encrypted).seal("drafts/run-7/theta", new byte[0], "run-7");
 
     Vault vault = vault(scheme, encrypted);
-    assertThat(vault.isSealed(NAME)).isTrue();
+    assertThat(file(NAME)).exists();
     assertThat(vault.unseal(NAME, "hr-1")).get().isEqualTo(CONTENT);
     assertThat(vault.unseal("drafts/run-7/theta", "run-7")).get().isEqualTo(new byte[0]);
     assertThat(Files.readString(file(NAME), StandardCharsets.ISO_8859_1)).doesNotContain("u-47");
@@ -71,7 +71,7 @@ class SealedFilesTest {
     assertThat(vault(scheme, encrypted).isShredded("hr-1")).isTrue();
     assertThat(file("keys/hr-1.key")).doesNotExist();
     assertThat(file("keys/hr-1.destroyed")).isEmptyFile();
-    assertThat(vault.isSealed(NAME)).isTrue();
+    assertThat(file(NAME)).exists();
     assertThatThrownBy(() -> vault.unseal(NAME, "hr-1"))
         .isInstanceOf(InvalidInputException.class)
         .hasMessageContainingAll("hr-1", "has been destroyed");
@@ -232,14 +232,14 @@ class SealedFilesTest {
     Vault vault = vault();
     vault.seal(NAME, CONTENT, "hr-1");
     vault.delete("requests"); // a folder is no sealed file
-    assertThat(vault.isSealed("requests")).isFalse();
-    assertThat(vault.isSealed(NAME)).isTrue();
+    assertThat(file("requests")).isDirectory();
+    assertThat(file(NAME)).exists();
     vault.delete(NAME);
     vault.delete(NAME);
-    assertThat(vault.isSealed(NAME)).isFalse();
+    assertThat(file(NAME)).doesNotExist();
     assertThat(vault.unseal(NAME, "hr-1")).isEmpty();
     vault.seal(NAME, CONTENT, "hr-1");
-    assertThat(vault.isSealed(NAME)).isTrue();
+    assertThat(file(NAME)).exists();
   }
 
   @ParameterizedTest
@@ -272,7 +272,6 @@ class SealedFilesTest {
             () -> vault().seal(name, CONTENT, "k"),
             () -> vault().reseal(name, CONTENT, "k"),
             () -> vault().unseal(name, "k"),
-            () -> vault().isSealed(name),
             () -> vault().delete(name))) {
       assertThatThrownBy(use::run)
           .isInstanceOf(InvalidInputException.class)

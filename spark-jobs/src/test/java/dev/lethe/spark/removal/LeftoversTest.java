@@ -9,6 +9,7 @@ import dev.lethe.spark.certificate.Vault;
 import dev.lethe.spark.ledger.Event;
 import dev.lethe.spark.ledger.Lease;
 import dev.lethe.spark.ledger.Ledger;
+import dev.lethe.spark.request.RequestReader;
 import java.io.File;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -17,7 +18,9 @@ import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.UUID;
 import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
 import org.junit.jupiter.api.Test;
@@ -124,6 +127,53 @@ class LeftoversTest {
     Files.setLastModifiedTime(state, FileTime.from(Instant.now().minus(Duration.ofDays(31))));
     assertThat(night.done("purge").out()).contains("0 checkpoints", "1 states");
     assertThat(state).doesNotExist();
+  }
+
+  @Test
+  void purge_submissionsThatDied_areDestroyedAfterADay() throws Exception {
+    Night night = Night.begin("");
+    night.submit("row", REMOVE);
+    Vault vault = Vault.open(new Configuration(), night.vault().toString());
+    RequestStore store = RequestStore.of(vault, night.ledger().state());
+    Path requests = only(night.vault().resolve("requests"));
+    Path received = only(requests);
+    Path file = night.request("died", REMOVE);
+    String text = Files.readString(file);
+    store.keep(RequestReader.read("died.yaml", text), "died.yaml", text);
+    store.keep(RequestReader.read("half.yaml", text), "half.yaml", text);
+    List<Path> dead = files(requests);
+    assertThat(dead.remove(received)).isTrue();
+    // the second died before its file had its name
+    Path begun =
+        Files.move(
+            dead.get(1),
+            dead.get(1)
+                .resolveSibling(
+                    "." + dead.get(1).getFileName() + "." + UUID.randomUUID() + ".tmp"));
+    assertThat(files(night.vault().resolve("keys"))).filteredOn(LeftoversTest::isKey).hasSize(3);
+
+    assertThat(night.done("purge").out()).doesNotContain("whose submission did not end");
+    assertThat(files(requests)).contains(received, dead.get(0), begun);
+
+    for (Path one : files(requests)) {
+      Files.setLastModifiedTime(one, FileTime.from(Instant.now().minus(Duration.ofHours(25))));
+    }
+    assertThat(night.done("purge").out()).contains("2 contents whose submission did not end");
+
+    assertThat(files(requests)).containsExactly(received);
+    assertThat(files(night.vault().resolve("keys"))).filteredOn(LeftoversTest::isKey).hasSize(1);
+    night.done("run");
+    assertThat(night.ledger().state().current().requests()).containsExactly("row");
+  }
+
+  private static boolean isKey(Path file) {
+    return file.toString().endsWith(".key");
+  }
+
+  private static List<Path> files(Path directory) throws IOException {
+    try (Stream<Path> files = Files.list(directory)) {
+      return new ArrayList<>(files.sorted().toList());
+    }
   }
 
   private static Path only(Path directory) throws IOException {
