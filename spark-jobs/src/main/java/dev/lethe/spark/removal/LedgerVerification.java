@@ -102,6 +102,9 @@ public final class LedgerVerification {
         checks.add(model(ledger, version));
       }
     }
+    if (state.current().number() == 0) {
+      checks.add(model(ledger, state.current())); // it has no certificate, and is used
+    }
     if (!certificates.isEmpty()) {
       checks.add(figures(certificates, names, state));
     }

@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.lethe.spark.LocalSpark;
 import dev.lethe.spark.job.Outcome;
+import dev.lethe.spark.job.People;
+import dev.lethe.spark.job.Places;
 import dev.lethe.spark.ledger.Event;
 import dev.lethe.spark.ledger.Lease;
 import dev.lethe.spark.ledger.Ledger;
@@ -114,5 +116,31 @@ class LedgerVerificationTest {
 
     assertThat(broken.code()).as("%s", broken).isEqualTo(4);
     assertThat(night.version(1)).doesNotExist();
+  }
+
+  @Test
+  void verify_modelInUseHasNoVersionYet_isComparedWithWhatTheLedgerBeganWith() throws Exception {
+    Night night = Night.begin("");
+    Path model = Places.copy(People.model(), night.root().resolve("model"));
+    Path config =
+        Places.write(
+            night.root().resolve("own.yaml"),
+            Places.read(night.config()).replace(People.model().toString(), model.toString()));
+    Outcome submitted =
+        Outcome.of(
+            List.of(
+                "submit", "--config", config.toString(), night.request("row", REMOVE).toString()));
+    assertThat(submitted.code()).as("%s", submitted).isZero();
+    Outcome holds = verify(night, null);
+    assertThat(holds.code()).as("%s", holds).isZero();
+
+    try (var files = Files.list(model.resolve("metadata"))) {
+      Path part =
+          files.filter(file -> file.getFileName().toString().startsWith("part-")).findFirst().get();
+      Files.writeString(part, Files.readString(part) + "\n");
+    }
+    Outcome changed = verify(night, null);
+    assertThat(changed.code()).as("%s", changed).isEqualTo(4);
+    assertThat(changed.out()).contains("model of version 0");
   }
 }
