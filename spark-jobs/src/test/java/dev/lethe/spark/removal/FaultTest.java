@@ -139,6 +139,71 @@ class FaultTest {
     assertThat(write).isGreaterThan(5);
   }
 
+  @Test
+  void rollback_everyWriteFailsOnce_isDoneWhenRunAgain() throws Exception {
+    FailingFileSystem.register(LocalSpark.session().sparkContext().hadoopConfiguration());
+    Night night = night("lease: {length: 1s, single-writer: true}");
+    night.submit("row", REMOVE);
+    night.done("run");
+    int write = 1;
+    for (boolean ended = false; !ended; write++) {
+      // back and forth
+      int target = 1 - night.ledger().state().current().number();
+      FailingFileSystem.Failure how = failure(write);
+      FailingFileSystem.failAt(write, how);
+      rollback(night, target);
+      ended = FailingFileSystem.writes() < write;
+      FailingFileSystem.failAt(Integer.MAX_VALUE, how);
+      TimeUnit.MILLISECONDS.sleep(1200); // the lease of the one that failed may have to end
+      Outcome repaired = rollback(night, target);
+
+      assertThat(repaired.code()).as("write %d %s: %s", write, how, repaired).isZero();
+      assertThat(night.ledger().state().current().number()).isEqualTo(target);
+      assertThat(checks(night))
+          .filteredOn(check -> !check.passed())
+          .as("write %d %s", write, how)
+          .extracting(Check::name)
+          .isEqualTo(
+              target == 1 ? List.of() : List.of("no version in use holds what was unlearned"));
+    }
+    assertThat(write).isGreaterThan(5);
+  }
+
+  private static Outcome rollback(Night night, int version) {
+    return version == 0
+        ? night.lethe("rollback", "--to", "0", "--force", "a test")
+        : night.lethe("rollback", "--to", "1");
+  }
+
+  @Test
+  void apply_everyWriteFailsOnce_isWholeOrNotThere() throws Exception {
+    FailingFileSystem.register(LocalSpark.session().sparkContext().hadoopConfiguration());
+    Night night = night("lease: {length: 1s, single-writer: true}");
+    night.submit("row", REMOVE);
+    night.done("run");
+    long rows = LocalSpark.session().read().parquet(People.table().toString()).count() - 1;
+    int write = 1;
+    for (boolean ended = false; !ended; write++) {
+      Path out = night.root().resolve("corrected-" + write);
+      FailingFileSystem.Failure how = failure(write);
+      FailingFileSystem.failAt(write, how);
+      night.lethe("apply", "--out", "failing:" + out);
+      ended = FailingFileSystem.writes() < write;
+      FailingFileSystem.failAt(Integer.MAX_VALUE, how);
+      TimeUnit.MILLISECONDS.sleep(1200); // as above
+      if (!Files.exists(out)) {
+        Outcome repaired = night.lethe("apply", "--out", "failing:" + out);
+        assertThat(repaired.code()).as("write %d %s: %s", write, how, repaired).isZero();
+      }
+
+      assertThat(LocalSpark.session().read().parquet(out.toString()).count())
+          .as("write %d %s", write, how)
+          .isEqualTo(rows);
+      assertThat(checks(night)).allMatch(Check::passed);
+    }
+    assertThat(write).isGreaterThan(5);
+  }
+
   private static FailingFileSystem.Failure failure(int write) {
     return FailingFileSystem.Failure.values()[write % FailingFileSystem.Failure.values().length];
   }
