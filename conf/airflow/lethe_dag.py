@@ -27,6 +27,9 @@ CONFIG = os.environ.get("LETHE_CONFIG", "/etc/lethe/lethe.yaml")
 INBOX = os.environ.get("LETHE_INBOX", "/var/spool/lethe")
 LEDGER = os.environ.get("LETHE_LEDGER", "hdfs:///lethe/churn")
 
+# An Ed25519 public key in PEM, by which all entries and certificates must be signed. Without it no signature is looked at.
+PUBLIC_KEY = os.environ.get("LETHE_PUBLIC_KEY")
+
 SPARK_FAILED = 5
 MEANING = {
     1: "unexpected failure",
@@ -73,7 +76,7 @@ def lethe_nightly():
 
     @task(trigger_rule="all_done")
     def verify():
-        lethe("verify", "--ledger", LEDGER)
+        lethe("verify", "--ledger", LEDGER, *(["--public-key", PUBLIC_KEY] if PUBLIC_KEY else []))
 
     @task(trigger_rule="all_done")
     def status():

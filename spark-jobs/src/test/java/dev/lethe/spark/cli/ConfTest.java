@@ -413,6 +413,12 @@ class ConfTest {
     }
   }
 
+  /** More of the night's environment. */
+  private final Map<String, String> environment = new HashMap<>();
+
+  /** What the stand-in's status prints. */
+  private String printed = "";
+
   /** The commands of one night as a stand-in for {@code scripts/lethe} got them. */
   private Ended night(Map<String, Integer> codes, List<String> command) throws Exception {
     Path calls = directory.resolve("calls");
@@ -422,8 +428,16 @@ class ConfTest {
     Path lethe = directory.resolve("lethe");
     Files.writeString(
         lethe,
-        "#!/usr/bin/env bash\necho \"$*\" >>'%s'\ncase $1 in\n%s  *) exit 0 ;;\nesac\n"
-            .formatted(calls, ends));
+        """
+        #!/usr/bin/env bash
+        echo "$*" >>'%s'
+        [ "$1" != status ] || printf %%s '%s'
+        case $1 in
+        %s
+          *) exit 0 ;;
+        esac
+        """
+            .formatted(calls, printed, ends));
     assertThat(lethe.toFile().setExecutable(true)).isTrue();
     ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
     builder.environment().put("LETHE", lethe.toString());
@@ -433,6 +447,7 @@ class ConfTest {
     builder.environment().put("LETHE_RETRY_SECONDS", "0");
     builder.environment().put("LETHE_SECRETS", directory.resolve("none").toString());
     builder.environment().put("PYTHONDONTWRITEBYTECODE", "1");
+    builder.environment().putAll(environment);
     Process process = builder.start();
     String printed = new String(process.getInputStream().readAllBytes());
     assertThat(process.waitFor(60, TimeUnit.SECONDS)).isTrue();
@@ -484,6 +499,31 @@ class ConfTest {
 
     assertThat(night.code()).as(night.printed()).isEqualTo(code);
     assertThat(night.printed()).contains("lethe submit ended with 2");
+  }
+
+  @Test
+  void nightly_headOfTheNightBefore_mustBeInTheChain() throws Exception {
+    Path head = directory.resolve("head");
+    environment.put("LETHE_HEAD", head.toString());
+    environment.put("LETHE_PUBLIC_KEY", "/etc/lethe/public.pem");
+    String digest = "ab".repeat(32);
+    printed = "head             " + digest + ", entry 9";
+
+    Ended first = night(Map.of(), nightly());
+    Ended second = night(Map.of(), nightly());
+
+    String signed = "verify --ledger hdfs:///lethe/churn --public-key /etc/lethe/public.pem";
+    assertThat(first.calls()).contains(signed);
+    assertThat(head).hasContent(digest);
+    assertThat(second.calls()).contains(signed + " --head " + digest);
+    understood(second.arguments());
+
+    printed = "head             " + "cd".repeat(32) + ", entry 12";
+    Ended broken = night(Map.of("verify", 4), nightly());
+    assertThat(broken.printed()).contains(printed);
+    assertThat(head)
+        .as("a chain that does not verify is not the one to go on from")
+        .hasContent(digest);
   }
 
   @Test
