@@ -4,10 +4,10 @@ import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.count;
 import static org.apache.spark.sql.functions.count_if;
 import static org.apache.spark.sql.functions.first;
-import static org.apache.spark.sql.functions.lit;
 import static org.apache.spark.sql.functions.not;
 import static org.apache.spark.sql.functions.struct;
 
+import dev.lethe.spark.Conditions;
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.SparkErrors;
 import dev.lethe.spark.SparkFailedException;
@@ -240,7 +240,7 @@ public final class Snapshots {
   }
 
   private Column changed() {
-    Column changed = lit(false);
+    List<Column> different = new ArrayList<>();
     for (StructField field : before) {
       StructField other =
           after.stream()
@@ -250,10 +250,11 @@ public final class Snapshots {
       if (other != null) {
         Column same =
             col(BEFORE).getField(field.name()).eqNullSafe(col(AFTER).getField(other.name()));
-        changed = changed.or(not(same));
+        different.add(not(same));
       }
     }
-    changed = col(BEFORE).isNotNull().and(col(AFTER).isNotNull()).and(changed);
+    Column changed =
+        col(BEFORE).isNotNull().and(col(AFTER).isNotNull()).and(Conditions.any(different));
     pairs.where(changed).schema(); // refuses what cannot be compared
     return changed;
   }

@@ -240,10 +240,16 @@ final class Recomputation {
       removal(reference, change, zero);
       if (given.tables() instanceof GivenTables.Snapshots
           || given.tables() instanceof GivenTables.Corrected) {
+        Corrections.Corrected found =
+            SparkFailures.sanitized(place(), () -> rows.corrections().checkCorrected(corrected));
         check(
             "no removed row is left",
-            noRemovedRowIsLeft(rows.corrections(), corrected),
+            found.left().isEmpty(),
             "conditions of removeRows on the corrected table");
+        check(
+            "constants that are set are in the table",
+            found.different().isEmpty(),
+            "conditions of the other changes on the corrected table");
       }
     }
     if (evidence.rowChanges() != null) {
@@ -400,12 +406,6 @@ final class Recomputation {
               + found.changed()
               + " changed");
     }
-  }
-
-  private boolean noRemovedRowIsLeft(Corrections corrections, Dataset<Row> table) {
-    return SparkFailures.sanitized(place(), () -> corrections.checkCorrected(table))
-        .left()
-        .isEmpty();
   }
 
   private void measure(LinearModel model, CorrectedProblem problem) {

@@ -6,6 +6,7 @@ import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.WithholdingRows;
 import dev.lethe.spark.request.CertificateTerms;
 import dev.lethe.spark.request.Corrections;
+import dev.lethe.spark.request.MergedRequest;
 import dev.lethe.spark.request.Request;
 import java.util.List;
 import java.util.Optional;
@@ -84,13 +85,27 @@ public final class RequestCheck {
   }
 
   /**
-   * The table that a request makes of another; neither is read.
+   * The table that requests make of another, one after the other; neither is read.
+   *
+   * <p>Those that do not build on one another are applied in one step: Spark's planning takes
+   * longer with every step, and in the end its stack does not suffice.
    *
    * @param table before
-   * @throws InvalidInputException if the request does not fit its columns
+   * @throws InvalidInputException if a request does not fit its columns
    */
-  public Dataset<Row> corrected(Dataset<Row> table, Request request, String name) {
-    return corrections(table, request, name, Corrections.Lacking.FEATURES).corrected(table);
+  public Dataset<Row> corrected(Dataset<Row> table, List<MergedRequest.Named> requests) {
+    Dataset<Row> rows = table;
+    @Nullable Corrections step = null;
+    for (MergedRequest.Named named : requests) {
+      Corrections next =
+          corrections(table, named.request(), named.name(), Corrections.Lacking.FEATURES);
+      @Nullable Corrections both = step == null ? next : step.then(next).orElse(null);
+      if (step != null && both == null) {
+        rows = step.corrected(rows);
+      }
+      step = both == null ? next : both;
+    }
+    return step == null ? rows : step.corrected(rows);
   }
 
   /**

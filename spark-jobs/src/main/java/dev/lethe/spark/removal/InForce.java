@@ -8,6 +8,7 @@ import dev.lethe.spark.job.RequestCheck;
 import dev.lethe.spark.ledger.LedgerState;
 import dev.lethe.spark.ledger.TrackedRequest;
 import dev.lethe.spark.ledger.Version;
+import dev.lethe.spark.request.MergedRequest;
 import dev.lethe.spark.request.Request;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -45,7 +46,7 @@ final class InForce {
     TableSource source = settings.data().source();
     Dataset<Row> rows = source.read(spark);
     requireCorrected(state, store, check, through, rows);
-    int applied = 0;
+    List<MergedRequest.Named> applied = new ArrayList<>();
     for (Version version : state.inForce()) {
       if (version.number() >= before) {
         break;
@@ -62,13 +63,15 @@ final class InForce {
                 + " are purged, so that their corrections cannot be applied; give a table that has"
                 + " them in it");
       }
-      rows = check.corrected(rows, merged(state, store, version), Batch.id(version.number()));
-      applied++;
+      applied.add(
+          new MergedRequest.Named(Batch.id(version.number()), merged(state, store, version)));
     }
     return new GivenTables.Original(
-        applied == 0
+        applied.isEmpty()
             ? source
-            : new GivenDataset(source.name() + ", corrected by " + applied + " versions", rows));
+            : new GivenDataset(
+                source.name() + ", corrected by " + applied.size() + " versions",
+                check.corrected(rows, applied)));
   }
 
   /**

@@ -1,5 +1,6 @@
 package dev.lethe.spark.request;
 
+import dev.lethe.spark.Conditions;
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.Outage;
 import dev.lethe.spark.SparkErrors;
@@ -13,9 +14,11 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.stream.Stream;
 import org.apache.spark.SparkContext;
 import org.apache.spark.api.java.function.Function2;
 import org.apache.spark.ml.linalg.SQLDataTypes;
@@ -25,6 +28,7 @@ import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.catalyst.InternalRow;
 import org.apache.spark.sql.functions;
+import org.apache.spark.sql.types.AtomicType;
 import org.apache.spark.sql.types.BinaryType;
 import org.apache.spark.sql.types.BooleanType;
 import org.apache.spark.sql.types.ByteType;
@@ -93,6 +97,21 @@ public final class Corrections {
     Column matches() {
       return where == null ? functions.lit(true) : functions.expr(where);
     }
+
+    /** Whether neither the condition nor a value reads one of these columns. */
+    boolean readsNone(Set<String> columns) {
+      return areNoneOf(columns, readByWhere)
+          && assignments.stream().allMatch(a -> areNoneOf(columns, a.reads()));
+    }
+
+    private static boolean areNoneOf(Set<String> columns, @Nullable Set<String> reads) {
+      return reads != null && reads.stream().noneMatch(columns::contains);
+    }
+
+    /** Whether the condition reads none but these columns. */
+    boolean isReadIn(Set<String> columns) {
+      return readByWhere != null && columns.containsAll(readByWhere);
+    }
   }
 
   /**
@@ -100,13 +119,13 @@ public final class Corrections {
    *
    * @param raw SQL of the expression as the request has it
    * @param value SQL of the same cast to the column's type, NULL where that fails
-   * @param reads columns that the expression reads
+   * @param reads columns that the expression reads; null if the table lacks one of them
    * @param text what the value replaces in the column; null if it is the whole value
    */
   private record Assignment(
       String place,
       StructField field,
-      Set<String> reads,
+      @Nullable Set<String> reads,
       String raw,
       String value,
       DataType rawType,
@@ -115,6 +134,14 @@ public final class Corrections {
       Change.@Nullable ReplaceText text) {
     Column original() {
       return TableColumns.column(field.name());
+    }
+
+    /** Whether all rows get the same value, which Spark SQL can compare. */
+    boolean isConstant() {
+      return reads != null
+          && reads.isEmpty()
+          && text == null
+          && field.dataType() instanceof AtomicType;
     }
 
     Assignment replacing(Change.ReplaceText replaced) {
@@ -318,7 +345,7 @@ public final class Corrections {
           }
         }
         for (Assignment assignment : change.assignments()) {
-          for (String column : assignment.reads()) {
+          for (String column : assignment.reads() == null ? Set.<String>of() : assignment.reads()) {
             int earlier = earlier(setters, column, change).size();
             if (earlier > 0) {
               reads
@@ -336,7 +363,7 @@ public final class Corrections {
           (column, setBefore) -> {
             Column[] sets =
                 setters.getOrDefault(column, List.of()).stream()
-                    .map(c -> orFalse(c.matches()))
+                    .map(c -> Conditions.orFalse(c.matches()))
                     .toArray(Column[]::new);
             Column first = functions.array_position(functions.array(sets), true);
             faults.add(
@@ -434,8 +461,7 @@ public final class Corrections {
       String at = file + ": " + place;
       SqlExpressions.check(at, sql);
       if (lacksColumnOf(sql)) {
-        return new Assignment(
-            place, field, Set.of(), sql, sql, field.dataType(), false, false, null);
+        return new Assignment(place, field, null, sql, sql, field.dataType(), false, false, null);
       }
       SqlExpressions.Resolved resolved = SqlExpressions.resolve(spark, schema, at, sql);
       DataType from = resolved.type();
@@ -530,6 +556,31 @@ public final class Corrections {
     }
   }
 
+  /**
+   * These corrections and then others, all of them on the original row.
+   *
+   * @param later of the same columns
+   * @return empty if a later one reads what one of these sets: it must be given the table that
+   *     these make
+   */
+  public Optional<Corrections> then(Corrections later) {
+    Set<String> changed = changedColumns();
+    if (later.rowChanges.stream().anyMatch(change -> !change.readsNone(changed))) {
+      return Optional.empty();
+    }
+    return Optional.of(
+        new Corrections(
+            later.file,
+            schema,
+            concat(rowChanges, later.rowChanges),
+            concat(dependences, later.dependences),
+            concat(removedFeatures, later.removedFeatures)));
+  }
+
+  private static <T> List<T> concat(List<T> first, List<T> second) {
+    return Stream.concat(first.stream(), second.stream()).toList();
+  }
+
   /** The features that the model must no longer have, each once, as the data spell them. */
   public List<FeatureRef> removedFeatures() {
     return removedFeatures;
@@ -562,12 +613,10 @@ public final class Corrections {
    * @param original the table, which may have further columns
    */
   public Dataset<Row> corrected(Dataset<Row> original, Cells cells) {
-    Dataset<Row> kept = original;
-    for (RowChange change : rowChanges) {
-      if (change.removes()) {
-        kept = kept.filter(functions.not(orFalse(change.matches())));
-      }
-    }
+    Dataset<Row> kept =
+        rowChanges.stream().anyMatch(RowChange::removes)
+            ? original.filter(functions.not(removed()))
+            : original;
     Column[] columns = new Column[schema.size()];
     for (int i = 0; i < columns.length; i++) {
       columns[i] = corrected(schema.fields()[i], cells);
@@ -587,8 +636,8 @@ public final class Corrections {
       Column value = functions.expr(setter.assignment().value());
       if (!whole) {
         List<Setter> upTo = setters.subList(0, i + 1);
-        matches = upTo.stream().map(Setter::matches).reduce(Column::or).orElseThrow();
-        value = composed(upTo);
+        matches = Conditions.any(upTo.stream().map(Setter::matches).toList());
+        value = upTo.size() == 1 ? value : composed(upTo, field);
       }
       Column cell = cells.changed(field, value);
       cases = cases == null ? functions.when(matches, cell) : cases.when(matches, cell);
@@ -614,24 +663,47 @@ public final class Corrections {
         .toList();
   }
 
-  /** What changes of a column make of it, each of what the ones before it made. */
-  private static Column composed(List<Setter> setters) {
-    Column value = setters.get(0).assignment().original();
-    for (Setter setter : setters) {
+  /**
+   * What changes of a column of text make of it, each of what the ones before it made: a fold over
+   * them. One in the other they would be an expression as deep as there are changes.
+   */
+  private static Column composed(List<Setter> setters, StructField field) {
+    Column[] changes = new Column[setters.size()];
+    for (int i = 0; i < changes.length; i++) {
+      Setter setter = setters.get(i);
       Change.ReplaceText text = setter.assignment().text();
-      if (text == null) {
-        value =
+      Column whole = functions.expr(setter.assignment().value());
+      Column with = text == null ? whole : literal(text.with());
+      Column find = text == null ? functions.lit(null) : literal(text.find());
+      changes[i] =
+          functions.struct(
+              Conditions.orFalse(setter.matches()).as("matches"),
+              find.cast(field.dataType()).as("find"),
+              functions.when(setter.matches(), with).cast(field.dataType()).as("with"));
+    }
+    return functions.aggregate(
+        functions.array(changes),
+        setters.get(0).assignment().original(),
+        (value, change) ->
             functions
-                .when(setter.matches(), functions.expr(setter.assignment().value()))
-                .otherwise(value);
-      } else {
-        // Spark replaces nothing where it looks for nothing. A CASE around it would hold the value
-        // twice, and twice as often with every change.
-        Column find = functions.when(setter.matches(), literal(text.find())).otherwise(literal(""));
-        value = functions.replace(value, find, literal(text.with()));
+                .when(functions.not(change.getField("matches")), value)
+                .when(change.getField("find").isNull(), change.getField("with"))
+                .otherwise(
+                    functions.replace(value, change.getField("find"), change.getField("with"))));
+  }
+
+  /**
+   * Whether a change removes the row; NULL is no match. A CASE, which stays one level deep: of what
+   * is not (a or b or ...) the optimizer makes a chain, as deep as there are conditions.
+   */
+  private Column removed() {
+    Column removed = functions.when(functions.lit(false), true);
+    for (RowChange change : rowChanges) {
+      if (change.removes()) {
+        removed = removed.when(change.matches(), true);
       }
     }
-    return value;
+    return removed.otherwise(false);
   }
 
   private static Column literal(String text) {
@@ -652,10 +724,7 @@ public final class Corrections {
 
   /** Whether some change matches a row; NULL is no match. */
   public Column touches() {
-    return rowChanges.stream()
-        .map(RowChange::matches)
-        .reduce(Column::or)
-        .orElse(functions.lit(false));
+    return Conditions.any(rowChanges.stream().map(RowChange::matches).toList());
   }
 
   /**
@@ -673,10 +742,8 @@ public final class Corrections {
 
   /** Whether some change of some of the requests matches a row. */
   public static Column anyTouches(List<Corrections> several) {
-    return several.stream()
-        .map(corrections -> orFalse(corrections.touches()))
-        .reduce(Column::or)
-        .orElse(functions.lit(false));
+    return Conditions.any(
+        several.stream().map(corrections -> Conditions.orFalse(corrections.touches())).toList());
   }
 
   /**
@@ -684,12 +751,6 @@ public final class Corrections {
    * {@code after} of the table's columns, {@code after} NULL where the row is removed.
    */
   public Dataset<Row> touchedPairs(Dataset<Row> original) {
-    Column removed = functions.lit(false);
-    for (RowChange change : rowChanges) {
-      if (change.removes()) {
-        removed = removed.or(orFalse(change.matches()));
-      }
-    }
     Column[] before = new Column[schema.size()];
     Column[] after = new Column[schema.size()];
     for (int i = 0; i < before.length; i++) {
@@ -699,7 +760,7 @@ public final class Corrections {
     return touchedOriginal(original)
         .select(
             functions.struct(before).as("before"),
-            functions.when(functions.not(removed), functions.struct(after)).as("after"));
+            functions.when(functions.not(removed()), functions.struct(after)).as("after"));
   }
 
   /** The rows of {@link #touchedOriginal} after correction; removed ones are absent. */
@@ -721,14 +782,8 @@ public final class Corrections {
       return new Impact(0, 0, List.of());
     }
     List<Column> flags = new ArrayList<>();
-    Column removed = functions.lit(false);
-    for (RowChange change : rowChanges) {
-      if (change.removes()) {
-        removed = removed.or(orFalse(change.matches()));
-      }
-    }
     flags.add(functions.lit(true));
-    flags.add(removed);
+    flags.add(removed());
     List<Fault> faults = new ArrayList<>();
     for (RowChange change : rowChanges) {
       flags.add(change.matches());
@@ -766,23 +821,27 @@ public final class Corrections {
   }
 
   /**
-   * What the conditions of {@code removeRows} say of a table that is said to be corrected.
+   * What the changes say of a table that is said to be corrected.
    *
-   * @param unchecked places of the conditions that could not be checked
+   * @param unchecked places of the conditions of {@code removeRows} that could not be checked
    * @param left the conditions that rows still match
+   * @param different where a column's value is set, and how many rows have another one
    */
-  public record Corrected(List<String> unchecked, List<Impact.Matched> left) {
+  public record Corrected(
+      List<String> unchecked, List<Impact.Matched> left, List<Impact.Matched> different) {
     public Corrected {
       unchecked = List.copyOf(unchecked);
       left = List.copyOf(left);
+      different = List.copyOf(different);
     }
   }
 
   /**
-   * Refuses a table of which {@link #checkCorrected} found rows left.
+   * Refuses a table of which {@link #checkCorrected} found that it is not corrected.
    *
-   * @return the places of the conditions that could not be checked
-   * @throws InvalidInputException if rows that should have been removed are there
+   * @return the places of the conditions of {@code removeRows} that could not be checked
+   * @throws InvalidInputException if rows that should have been removed are there, or have another
+   *     value than the one that is set
    */
   public List<String> requireCorrected(Dataset<Row> corrected) {
     return requireCorrected(corrected, Set.of());
@@ -802,6 +861,14 @@ public final class Corrections {
               + " row(s) of the corrected data still match; they must be removed from it before"
               + " (lethe apply writes a corrected table)");
     }
+    for (Impact.Matched different : found.different()) {
+      throw refuse(
+          different.place(),
+          different.rows()
+              + " row(s) of the corrected data have another value than is set here, or by a later"
+              + " change of the same column; it must be in the table before (lethe apply writes a"
+              + " corrected table)");
+    }
     return found.unchecked();
   }
 
@@ -815,11 +882,12 @@ public final class Corrections {
   }
 
   /**
-   * Looks for rows which a {@code removeRows} still matches; one Spark job, or none when no
-   * condition can be checked.
+   * Looks for rows which a {@code removeRows} still matches, and for rows that do not have the
+   * constant that is set; one Spark job, or none when nothing can be checked.
    *
    * <p>A condition cannot be checked when the table lacks a column that it reads, or when the
-   * request itself sets such a column: a kept row may then match it legitimately.
+   * request itself sets such a column: a kept row may then match it legitimately. Nor can a value
+   * that is computed from others, for they may be the old ones or the new ones.
    *
    * @throws InvalidInputException if a condition cannot be evaluated on some row
    */
@@ -830,47 +898,88 @@ public final class Corrections {
   private Corrected checkCorrected(Dataset<Row> corrected, Set<String> changedLater) {
     Set<String> present = new TreeSet<>(String.CASE_INSENSITIVE_ORDER);
     present.addAll(Arrays.asList(corrected.schema().fieldNames()));
+    Set<String> comparable = new TreeSet<>(present);
     changedColumns().forEach(present::remove);
     changedLater.forEach(present::remove);
+    changedLater.forEach(comparable::remove);
     List<String> unchecked = new ArrayList<>();
-    List<RowChange> checked = new ArrayList<>();
+    List<String> places = new ArrayList<>();
+    List<Column> flags = new ArrayList<>();
     for (RowChange change : rowChanges) {
       if (change.removes()) {
-        Set<String> read = change.readByWhere();
-        if (read != null && present.containsAll(read)) {
-          checked.add(change);
+        if (change.isReadIn(present)) {
+          places.add(change.wherePlace());
+          flags.add(resolved(change, corrected).matches());
         } else {
           unchecked.add(change.wherePlace());
         }
       }
     }
-    if (checked.isEmpty()) {
-      return new Corrected(unchecked, List.of());
-    }
-    List<Column> flags = new ArrayList<>();
-    for (RowChange change : checked) {
-      if (change.where() != null) {
-        SqlExpressions.resolve(
-            corrected.sparkSession(),
-            corrected.schema(),
-            file + ": " + change.wherePlace() + " on the corrected data",
-            change.where());
+    int removals = places.size();
+    for (String name : changedColumns()) {
+      if (comparable.contains(name)) {
+        differs(name, corrected, present, places, flags);
       }
-      flags.add(change.matches());
+    }
+    if (flags.isEmpty()) {
+      return new Corrected(unchecked, List.of(), List.of());
     }
     long[] counts;
     try {
-      counts = count(corrected, flags, "look for removed rows in the corrected data");
+      counts = count(corrected, flags, "look for what should be corrected in the corrected data");
     } catch (Exception e) {
-      throw withoutValues(e, "the conditions of removeRows on the corrected data");
+      throw withoutValues(e, "the conditions on the corrected data");
     }
     List<Impact.Matched> left = new ArrayList<>();
+    List<Impact.Matched> different = new ArrayList<>();
     for (int i = 0; i < counts.length; i++) {
       if (counts[i] > 0) {
-        left.add(new Impact.Matched(checked.get(i).wherePlace(), counts[i]));
+        (i < removals ? left : different).add(new Impact.Matched(places.get(i), counts[i]));
       }
     }
-    return new Corrected(unchecked, left);
+    return new Corrected(unchecked, left, different);
+  }
+
+  private RowChange resolved(RowChange change, Dataset<Row> corrected) {
+    if (change.where() != null) {
+      SqlExpressions.resolve(
+          corrected.sparkSession(),
+          corrected.schema(),
+          file + ": " + change.wherePlace() + " on the corrected data",
+          change.where());
+    }
+    return change;
+  }
+
+  /** Adds which rows do not have a column's constant: of several changes, that of the last. */
+  private void differs(
+      String name,
+      Dataset<Row> corrected,
+      Set<String> present,
+      List<String> places,
+      List<Column> flags) {
+    Column cell = TableColumns.column(name);
+    Column expected = functions.when(functions.lit(false), cell);
+    @Nullable String first = null;
+    // CASE takes the first branch that matches: the last change of the file comes first
+    for (int i = rowChanges.size() - 1; i >= 0; i--) {
+      RowChange change = rowChanges.get(i);
+      for (Assignment assignment : change.assignments()) {
+        if (assignment.field().name().equalsIgnoreCase(name)) {
+          if (!change.isReadIn(present)) {
+            return; // nobody knows which rows it has changed
+          }
+          Column matches = resolved(change, corrected).matches();
+          Column value = assignment.isConstant() ? functions.expr(assignment.value()) : cell;
+          expected = expected.when(matches, value);
+          first = assignment.isConstant() ? assignment.place() : first;
+        }
+      }
+    }
+    if (first != null) {
+      places.add(first);
+      flags.add(functions.not(cell.eqNullSafe(expected.otherwise(cell))));
+    }
   }
 
   private static List<Fault> faults(RowChange change, LabelDomain labels) {
@@ -947,7 +1056,7 @@ public final class Corrections {
   private static long[] count(Dataset<Row> rows, List<Column> flags, String description) {
     Column[] columns = new Column[flags.size()];
     for (int i = 0; i < columns.length; i++) {
-      columns[i] = orFalse(flags.get(i)).as("flag" + i);
+      columns[i] = Conditions.orFalse(flags.get(i)).as("flag" + i);
     }
     SparkContext context = rows.sparkSession().sparkContext();
     @Nullable String before = context.getLocalProperty("spark.job.description");
@@ -1054,10 +1163,6 @@ public final class Corrections {
               + ", not those of the corrections, "
               + List.of(schema.fieldNames()));
     }
-  }
-
-  private static Column orFalse(Column condition) {
-    return functions.coalesce(condition, functions.lit(false));
   }
 
   /** Equal but for nullability inside; a vector is not the struct that it is stored as. */

@@ -347,6 +347,30 @@ class RecoveryTest {
   }
 
   @Test
+  void correctedThrough_tableLacksAValueThatWasSet_isRefusedUntilALaterRequestSetsIt()
+      throws Exception {
+    Night night = Night.begin("");
+    night.submit("first", "- relabel: {to: \"0\", where: \"user_id IN ('u-4712', 'u-4713')\"}");
+    night.done("run");
+    Path table = night.root().resolve("corrected");
+    night.done("apply", "--out", table.toString());
+    Night wrong = night.on(People.table(), 1);
+    wrong.submit("row", REMOVE);
+    Outcome refused = wrong.lethe("run");
+    assertThat(refused.code()).as("%s", refused).isEqualTo(2);
+    assertThat(refused.err()).contains("have another value than is set here");
+    night.on(table, 1).done("run");
+
+    night.submit("second", "- relabel: {to: \"1\", where: \"user_id = 'u-4712'\"}");
+    night.done("run");
+    Path later = night.root().resolve("later");
+    night.done("apply", "--out", later.toString());
+    Night moved = night.on(later, 3);
+    moved.submit("race", "- removeFeatures: [race]");
+    moved.done("run");
+  }
+
+  @Test
   void apply_versionIsBeingMade_isRefused() throws Exception {
     Night night = Night.begin("");
     night.submit("row", REMOVE);

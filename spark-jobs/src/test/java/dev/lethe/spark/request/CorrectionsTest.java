@@ -1,5 +1,6 @@
 package dev.lethe.spark.request;
 
+import static org.apache.spark.sql.functions.lit;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -851,10 +852,56 @@ class CorrectionsTest {
             {removeRows: {where: "age = 50"}},
             {replaceFeatures: {set: {age: "50"}, where: "id = 0"}}
             """);
-    assertThat(corrections.requireCorrected(table().drop("name")))
+    assertThat(corrections.requireCorrected(corrections.corrected(table()).drop("name")))
         .containsExactly("changes[0].removeRows.where", "changes[1].removeRows.where");
     assertThat(corrections.requireCorrected(corrections.corrected(table())))
         .containsExactly("changes[1].removeRows.where");
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "{replaceFeatures: {set: {age: '50'}, where: 'id = 0'}}",
+        "{replaceFeatures: {set: {AGE: 'NULL'}, where: 'id IN (0, 1)'}}",
+        "{replaceFeatures: {set: {name: \"'none'\"}}}",
+        "{relabel: {to: '7', where: \"name = 'bob'\"}}",
+        // the later one counts, and a computed value may be any
+        "{replaceFeatures: {set: {age: '50'}, where: 'id < 2'}},"
+            + " {replaceFeatures: {set: {age: '51'}, where: 'id = 1'}},"
+            + " {replaceFeatures: {set: {age: 'age + 1'}, where: 'id = 2'}}"
+      })
+  void requireCorrected_constantThatIsNotInTheTable_isRefused(String changes) {
+    Corrections corrections = corrections(changes);
+    assertThat(corrections.requireCorrected(corrections.corrected(table()))).isEmpty();
+    assertThatThrownBy(() -> corrections.requireCorrected(table()))
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessageStartingWith("r.yaml: changes[0].")
+        .hasMessageContaining("row(s) of the corrected data have another value than is set here");
+  }
+
+  @Test
+  void checkCorrected_constantsOfSeveralChanges_countsTheRowsOfOthers() {
+    Corrections corrections =
+        corrections(
+            "{replaceFeatures: {set: {age: '50', name: \"'x'\"}, where: 'id < 2'}},"
+                + " {relabel: {to: '9', where: 'id = 1'}}");
+    Dataset<Row> half = corrections.corrected(table()).withColumn("age", lit(50));
+    assertThat(corrections.checkCorrected(half).different()).isEmpty();
+    assertThat(corrections.checkCorrected(half.withColumn("name", lit("y"))).different())
+        .containsExactly(new Impact.Matched("changes[0].replaceFeatures.set.name", 2));
+    assertThat(corrections.checkCorrected(half.drop("name", "label")).different()).isEmpty();
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "{replaceFeatures: {set: {age: 'age + 1'}, where: 'id = 0'}}",
+        "{replaceFeatures: {set: {age: '50'}, where: 'age > 0'}}",
+        "{replaceFeatures: {set: {age: '50'}, where: 'id = 0'}},"
+            + " {replaceFeatures: {set: {age: '51'}, where: 'age > 0'}}"
+      })
+  void checkCorrected_valueOrConditionOnWhatChanges_isNotChecked(String changes) {
+    assertThat(corrections(changes).checkCorrected(table()).different()).isEmpty();
   }
 
   @Test
@@ -863,5 +910,92 @@ class CorrectionsTest {
     assertThatIllegalArgumentException()
         .isThrownBy(() -> corrections.corrected(table().drop("name")))
         .withMessageContaining("not those of the corrections");
+  }
+
+  /** Spark walks through expressions and plans by recursion: they must not be as deep as long. */
+  @Test
+  void manyChanges_ofEveryKind_areAppliedByEveryMethod() {
+    int each = 250;
+    SparkSession spark = LocalSpark.session();
+    Dataset<Row> table =
+        spark
+            .range(4 * each)
+            .selectExpr(
+                "CAST(id AS INT) AS id",
+                "CAST(id % 90 AS INT) AS age",
+                "concat('a', id, 'b') AS name",
+                "CAST(id % 2 AS INT) AS label");
+    List<Change> changes = new ArrayList<>();
+    for (int i = 0; i < each; i++) {
+      changes.add(new Change.RemoveRows("id = " + 4 * i));
+      changes.add(new Change.ReplaceFeatures(Map.of("age", "" + i), "id = " + (4 * i + 1)));
+      changes.add(new Change.Relabel("1 - label", "id = " + (4 * i + 2)));
+      changes.add(new Change.ReplaceText("name", (4 * i + 3) + "b", i + "c"));
+    }
+    Corrections corrections =
+        Corrections.of(
+            spark,
+            new Request("t", changes, null, Method.REFINED, null),
+            table.schema(),
+            "label",
+            null,
+            "r.yaml");
+
+    Impact impact = corrections.inspect(table, LabelDomain.classes(2));
+    Map<Integer, Row> corrected = collect(corrections.corrected(table));
+
+    assertThat(impact.changes()).hasSize(4 * each);
+    assertThat(impact.touchedRows()).isEqualTo(4 * each);
+    assertThat(impact.removedRows()).isEqualTo(each);
+    assertThat(corrected).hasSize(3 * each);
+    for (int i = 0; i < each; i++) {
+      assertThat(corrected).doesNotContainKey(4 * i);
+      assertThat(corrected.get(4 * i + 1).getInt(1)).isEqualTo(i);
+      assertThat(corrected.get(4 * i + 2).getInt(3)).isEqualTo(1);
+    }
+    corrected.forEach(
+        (id, row) -> {
+          String before = "a" + id + "b";
+          String name = before;
+          for (int i = 0; i < each; i++) {
+            String find = (4 * i + 3) + "b";
+            name = before.contains(find) ? name.replace(find, i + "c") : name;
+          }
+          assertThat(row.getString(2)).isEqualTo(name);
+        });
+    assertThat(corrections.touchedPairs(table).collectAsList()).hasSize(4 * each);
+    assertThat(corrections.checkCorrected(corrections.corrected(table)).left()).isEmpty();
+    assertThat(corrections.checkCorrected(table).left()).hasSize(each);
+    assertThat(Corrections.touchedRows(table, List.of(corrections, corrections)))
+        .containsOnly(4 * each);
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "{removeRows: {where: 'age = 50'}} | {replaceFeatures: {set: {age: '7'}, where: 'id = 0'}}",
+        "{replaceFeatures: {set: {age: '7'}}} | {relabel: {to: '9', where: \"name = 'bob'\"}}",
+        "{replaceFeatures: {set: {age: '7'}}} | {replaceFeatures: {set: {AGE: 'id'}}}",
+        "{replaceText: {column: name, find: b, with: x}} | {replaceFeatures: {set: {name: \"'q'\"}}}",
+      })
+  void then_readsNothingThatIsSet_sameTableInOneStep(String first, String second) {
+    Corrections earlier = corrections(first);
+    Corrections later = corrections(second);
+    assertThat(collect(earlier.then(later).orElseThrow().corrected(table())))
+        .isEqualTo(collect(later.corrected(earlier.corrected(table()))));
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "{replaceFeatures: {set: {age: '7'}, where: 'id = 0'}} | {removeRows: {where: 'AGE = 50'}}",
+        "{replaceFeatures: {set: {age: '7'}}} | {replaceFeatures: {set: {score: 'age'}}}",
+        "{relabel: {to: '9', where: 'id = 0'}} | {relabel: {to: 'label + 1', where: 'id = 1'}}",
+        "{replaceFeatures: {set: {name: \"'q'\"}}} | {replaceText: {column: name, find: b, with: x}}",
+      })
+  void then_readsWhatIsSet_needsAStepOfItsOwn(String first, String second) {
+    assertThat(corrections(first).then(corrections(second))).isEmpty();
   }
 }
