@@ -7,8 +7,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Loggers of Spark and Parquet that print, at level INFO, conditions that are pushed down to a file
- * with the constants in them, or generated code. Conditions of requests name persons.
+ * Loggers of Spark and Parquet that print conditions with the constants in them: those that are
+ * pushed down to a file, and those in generated code. Conditions of requests name persons.
  */
 public final class QuietLoggers {
   private static final Logger LOG = LoggerFactory.getLogger(QuietLoggers.class);
@@ -19,8 +19,12 @@ public final class QuietLoggers {
           "org.apache.spark.sql.execution.datasources.FileSourceStrategy",
           "org.apache.spark.sql.execution.datasources.v2.V2ScanRelationPushDown",
           "org.apache.parquet.filter2");
-  private static final String OF_CODE =
-      "org.apache.spark.sql.catalyst.expressions.codegen.CodeGenerator";
+
+  /** Of code that is too long, they print plan or code as warning or error. */
+  private static final List<String> OF_CODE =
+      List.of(
+          "org.apache.spark.sql.catalyst.expressions.codegen.CodeGenerator",
+          "org.apache.spark.sql.execution.WholeStageCodegenExec");
 
   private static boolean done;
 
@@ -34,7 +38,7 @@ public final class QuietLoggers {
     done = true;
     try {
       OF_CONDITIONS.forEach(name -> Configurator.setLevel(name, Level.WARN));
-      Configurator.setLevel(OF_CODE, Level.OFF);
+      OF_CODE.forEach(name -> Configurator.setLevel(name, Level.OFF));
     } catch (LinkageError e) {
       // a cluster that logs by other means has to leave them out itself (docs/threat-model.md)
       LOG.warn("loggers that print conditions could not be silenced: Spark does not log by log4j2");

@@ -19,6 +19,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import java.util.zip.GZIPOutputStream;
 import org.junit.jupiter.api.BeforeAll;
@@ -151,6 +152,16 @@ class MarkersIT {
     request("cast", "removeRows: {where: \"cast(number as int) = 3\"}");
     request("label", "relabel: {to: \"concat('" + LABEL + "', person)\", where: \"Age > 60\"}");
     request("features", "removeFeatures: [BMI]");
+    // so many that Spark gives up compiling the filter, and says which it is
+    request(
+        "many",
+        IntStream.range(0, 700)
+            .filter(i -> i % 40 > 1)
+            .mapToObj(
+                i ->
+                    "removeRows: {where: \"person IN ('person%d', '%s-%d', '%s-%d')\"}"
+                        .formatted(i, CONDITION, i, COMMENT, i))
+            .toArray(String[]::new));
     Files.writeString(
         given.resolve("broken.yaml"), "id: broken\nchanges: [{removeRows: {where: " + UNPARSABLE);
   }
@@ -268,6 +279,17 @@ class MarkersIT {
         given("good.yaml"),
         "--out",
         folder.resolve("confidential/applied").toString());
+    commands.expect(
+        0,
+        "apply",
+        "--data",
+        given("table.parquet"),
+        "--label",
+        "Outcome",
+        "--request",
+        given("many.yaml"),
+        "--out",
+        folder.resolve("confidential/applied-many").toString());
     commands.expect(
         2,
         "apply",
