@@ -34,6 +34,9 @@ public final class Soak {
   /** {@code lethe status} prints four digits: their rounding, and as much for its own upwards. */
   private static final double FOUR_DIGITS = 1e-3;
 
+  /** The part of a run in which all but the last of a night are killed. */
+  private static final double EARLY = 0.6;
+
   private final Path root;
   private final Path work;
   private final int nights;
@@ -46,7 +49,6 @@ public final class Soak {
   private int killed;
   private int slept;
   private int twice;
-  private int resumed;
 
   private Soak(Path root, Path work, int nights, int requests, int kills, long seed, int rows) {
     this.root = root;
@@ -127,7 +129,6 @@ public final class Soak {
             "lease: {length: 3s, wait: 60s}",
             ""));
     int submitted = 0;
-    int faulty = nights / 2;
     for (int night = 1; night <= nights; night++) {
       List<String> files = new ArrayList<>();
       for (int due = requests * night / nights; submitted < due; submitted++) {
@@ -141,12 +142,10 @@ public final class Soak {
       require(lethe("submit", files.get(0)), 0, "second submit of night " + night);
       boolean faults = night % 2 == 0;
       if (faults) {
-        disturb(kills / faulty + (night / 2 <= kills % faulty ? 1 : 0), night);
+        disturb(night);
       }
       long start = System.nanoTime();
-      Ended ended = lethe("run");
-      require(ended, 0, "run of night " + night);
-      resumed += ended.output().contains("was begun by a run before") ? 1 : 0;
+      require(lethe("run"), 0, "run of night " + night);
       if (!faults) {
         runSeconds = (System.nanoTime() - start) / 1e9;
       }
@@ -160,26 +159,39 @@ public final class Soak {
     check(adult);
     System.out.printf(
         Locale.ROOT,
-        "%d requests, %d nights, %d drivers killed, %d put to sleep, %d started twice, %d nights"
-            + " went on where a killed one had begun; %.0f s%n",
+        "%d requests, %d nights, %d of %d drivers killed, %d put to sleep, %d started twice, %d runs"
+            + " went on where one before had begun; %.0f s%n",
         requests,
         nights,
         killed,
+        kills,
         slept,
         twice,
-        resumed,
+        resumed(),
         (System.nanoTime() - begin) / 1e9);
   }
 
+  private long resumed() throws IOException {
+    try (var logs = Files.list(work.resolve("log"))) {
+      long resumed = 0;
+      for (Path log : logs.toList()) {
+        resumed += Files.readString(log).contains("was begun by a run before") ? 1 : 0;
+      }
+      return resumed;
+    }
+  }
+
   /** Starts runs that do not end by themselves, or not alone. */
-  private void disturb(int count, int night) throws Exception {
-    for (int i = 0; i < count; i++) {
+  private void disturb(int night) throws Exception {
+    // what a night could not kill, because a run had ended, is left to the next ones
+    int owed = (kills * (night / 2) + nights / 2 - 1) / (nights / 2) - killed;
+    for (int i = 1; i <= owed; i++) {
+      // runs go on where others were killed: most are killed early, so that some are left to kill
+      double latest = i < owed ? EARLY * runSeconds : runSeconds;
       Process run = start("run");
-      boolean ended =
-          run.waitFor((long) (1000 * runSeconds * random.nextDouble()), TimeUnit.MILLISECONDS);
-      if (ended) {
+      if (run.waitFor((long) (1000 * latest * random.nextDouble()), TimeUnit.MILLISECONDS)) {
         require(new Ended(run.exitValue(), ""), 0, "run of night " + night);
-        continue;
+        break;
       }
       run.destroyForcibly().waitFor();
       killed++;
