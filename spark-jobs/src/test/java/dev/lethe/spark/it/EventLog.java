@@ -77,6 +77,15 @@ record EventLog(Path folder) {
             .endsWith("Hessian-vector product");
   }
 
+  /** How many speculative copies of tasks were faster than the task. */
+  long speculativeCopies() throws IOException {
+    return events().stream()
+        .filter(event -> is(event, "SparkListenerTaskEnd"))
+        .filter(event -> event.path("Task Info").path("Speculative").asBoolean())
+        .filter(event -> event.path("Task End Reason").path("Reason").asText().equals("Success"))
+        .count();
+  }
+
   static boolean is(JsonNode event, String kind) {
     return event.path("Event").asText().equals(kind);
   }

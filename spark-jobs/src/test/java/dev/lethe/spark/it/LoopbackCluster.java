@@ -30,12 +30,19 @@ final class LoopbackCluster {
                 "LETHE_CLUSTER_DIR", folder.toString(),
                 "LETHE_MASTER_PORT", String.valueOf(freePort()),
                 "LETHE_MASTER_UI_PORT", String.valueOf(freePort()),
-                "LETHE_WORKER_UI_PORT", String.valueOf(workerUi)),
+                "LETHE_WORKER_UI_PORT", String.valueOf(workerUi),
+                "LETHE_WORKER_HOSTS", hosts()),
             "start");
     if (started.exitCode() != 0) {
       throw new AssertionError(started.described());
     }
     return new LoopbackCluster(spark, folder, started.output().strip());
+  }
+
+  /** Two machines for Spark, where loopback has two addresses without being set up. */
+  private static String hosts() {
+    return "127.0.0.1 "
+        + (System.getProperty("os.name").equals("Linux") ? "127.0.0.2" : "127.0.0.1");
   }
 
   /** {@code spark://127.0.0.1:PORT}. */
