@@ -8,6 +8,7 @@ import dev.lethe.spark.job.ReleaseKeys;
 import dev.lethe.spark.removal.Place;
 import dev.lethe.spark.removal.Settings;
 import java.util.Map;
+import java.util.Objects;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.SparkSession;
 import org.jspecify.annotations.Nullable;
@@ -63,7 +64,7 @@ final class LedgerOptions {
         configuration,
         keystore.keystore(),
         keystore.alias(),
-        password(environment, "encryption.keystore", VaultEncryption.PASSWORD_VARIABLE));
+        Lethe.password(environment, "encryption.keystore", VaultEncryption.PASSWORD_VARIABLE));
   }
 
   private static @Nullable SigningKey signing(
@@ -77,17 +78,8 @@ final class LedgerOptions {
         ? SigningKey.ofPem(configuration, signing.key())
         : SigningKey.ofKeystore(
             configuration,
-            java.util.Objects.requireNonNull(signing.keystore()),
+            Objects.requireNonNull(signing.keystore()),
             signing.alias(),
-            password(environment, "signing.keystore", SigningKey.PASSWORD_VARIABLE));
-  }
-
-  private static char[] password(Map<String, String> environment, String key, String variable) {
-    String password = environment.get(variable);
-    if (password == null) {
-      throw new InvalidInputException(
-          key + ": its password must be in the environment variable " + variable);
-    }
-    return password.toCharArray();
+            Lethe.password(environment, "signing.keystore", SigningKey.PASSWORD_VARIABLE));
   }
 }

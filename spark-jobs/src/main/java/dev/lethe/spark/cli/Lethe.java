@@ -128,10 +128,19 @@ public final class Lethe implements Runnable {
 
   /** The password of the keystore that an option names. */
   static char[] password(CommandLine.Model.CommandSpec command, String option, String variable) {
-    String password = environment(command).get(variable);
+    return password(environment(command), option, variable);
+  }
+
+  /**
+   * The password of the keystore that an option or a key of the configuration names.
+   *
+   * @throws InvalidInputException if the variable is not set
+   */
+  static char[] password(Map<String, String> environment, String name, String variable) {
+    String password = environment.get(variable);
     if (password == null) {
       throw new InvalidInputException(
-          option + ": its password must be in the environment variable " + variable);
+          name + ": its password must be in the environment variable " + variable);
     }
     return password.toCharArray();
   }

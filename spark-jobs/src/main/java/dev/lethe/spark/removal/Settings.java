@@ -19,6 +19,7 @@ import dev.lethe.spark.request.CertificateTerms;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
@@ -353,7 +354,7 @@ public record Settings(
               + "'"
               + line(e)
               + "; allowed: "
-              + Objects.requireNonNullElse(e.getKnownPropertyIds(), java.util.List.of()).stream()
+              + Objects.requireNonNullElse(e.getKnownPropertyIds(), List.of()).stream()
                   .map(String::valueOf)
                   .sorted()
                   .collect(Collectors.joining(", ")),

@@ -3,6 +3,7 @@ package dev.lethe.spark.it;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -158,7 +159,7 @@ class LedgerIT {
     try {
       return Files.readString(entry).contains("\"type\":\"published\"");
     } catch (IOException e) {
-      throw new java.io.UncheckedIOException(e);
+      throw new UncheckedIOException(e);
     }
   }
 }
