@@ -45,9 +45,6 @@ import org.jspecify.annotations.Nullable;
  * @param id of the merged request where there may be many; null if none is given
  */
 public record RequestSource(List<String> paths, @Nullable Table table, @Nullable String id) {
-  /** Requests that one release merges at most. */
-  static final int MAX_REQUESTS = 1000;
-
   private static final List<String> EXTENSIONS = List.of(".yaml", ".yml", ".json");
 
   public RequestSource {
@@ -307,7 +304,7 @@ public record RequestSource(List<String> paths, @Nullable Table table, @Nullable
                 table
                     .select(columns.toArray(Column[]::new))
                     .orderBy(order.toArray(Column[]::new))
-                    .takeAsList(MAX_REQUESTS + 1));
+                    .takeAsList(MergedRequest.MAX_REQUESTS + 1));
     requireFew(rows.size());
     return rows;
   }
@@ -360,9 +357,9 @@ public record RequestSource(List<String> paths, @Nullable Table table, @Nullable
   }
 
   private void requireFew(int found) {
-    if (found > MAX_REQUESTS) {
+    if (found > MergedRequest.MAX_REQUESTS) {
       throw new InvalidInputException(
-          place() + ": more than " + MAX_REQUESTS + " requests; split them");
+          place() + ": more than " + MergedRequest.MAX_REQUESTS + " requests; split them");
     }
   }
 

@@ -20,6 +20,11 @@ import org.jspecify.annotations.Nullable;
  *     behind them: they wait for the next run
  */
 record Admission(List<Request> admitted, List<Refused> refused, List<String> deferred) {
+  Admission {
+    admitted = List.copyOf(admitted);
+    refused = List.copyOf(refused);
+    deferred = List.copyOf(deferred);
+  }
 
   /**
    * A request that is refused.
@@ -33,8 +38,9 @@ record Admission(List<Request> admitted, List<Refused> refused, List<String> def
   }
 
   /**
-   * Checks requests: all of them together, one pass; where that fails the table without any, then
-   * each by itself, and then as many together as go.
+   * Checks requests: all of them together, one pass; where that fails the table without any. Then
+   * those that do not fit by themselves are found by halves, in 2 k log n passes for k among n, and
+   * the most that go together by bisection, in log n.
    *
    * @param waiting in the order in which they came
    * @throws InvalidInputException if the table cannot be used, whatever the requests say
@@ -57,30 +63,53 @@ record Admission(List<Request> admitted, List<Refused> refused, List<String> def
     check.requireReadable(
         sound.stream().anyMatch(request -> request.featurizer() == FeaturizerPolicy.REFIT));
     List<Request> fitting = new ArrayList<>();
-    for (Request request : sound) {
-      String complaint = complaint(version, List.of(request), check);
+    sort(version, sound, check, fitting, refused);
+    if (fitting.isEmpty() || complaint(version, fitting, check) == null) {
+      return new Admission(fitting, refused, List.of());
+    }
+    int together = 1;
+    int tooMany = fitting.size();
+    while (tooMany - together > 1) {
+      int middle = (together + tooMany) / 2;
+      if (complaint(version, fitting.subList(0, middle), check) == null) {
+        together = middle;
+      } else {
+        tooMany = middle;
+      }
+    }
+    // in order: what comes after one that waits, waits, too
+    return new Admission(
+        fitting.subList(0, together),
+        refused,
+        fitting.subList(together, fitting.size()).stream().map(Request::id).toList());
+  }
+
+  /** Requests that cannot be answered together, by whether each can by itself. */
+  private static void sort(
+      int version,
+      List<Request> requests,
+      RequestCheck check,
+      List<Request> fitting,
+      List<Refused> refused) {
+    if (requests.size() == 1) {
+      Request request = requests.get(0);
+      String complaint = complaint(version, requests, check);
       if (complaint == null) {
         fitting.add(request);
       } else {
         refused.add(new Refused(request.id(), Event.Unfit.DOES_NOT_FIT, complaint));
       }
+      return;
     }
-    if (fitting.isEmpty() || complaint(version, fitting, check) == null) {
-      return new Admission(fitting, refused, List.of());
-    }
-    List<Request> admitted = new ArrayList<>();
-    List<String> deferred = new ArrayList<>();
-    for (Request request : fitting) {
-      List<Request> together = new ArrayList<>(admitted);
-      together.add(request);
-      // in order: what comes after one that waits, waits, too
-      if (deferred.isEmpty() && complaint(version, together, check) == null) {
-        admitted.add(request);
+    int half = requests.size() / 2;
+    for (List<Request> part :
+        List.of(requests.subList(0, half), requests.subList(half, requests.size()))) {
+      if (part.size() > 1 && complaint(version, part, check) == null) {
+        fitting.addAll(part);
       } else {
-        deferred.add(request.id());
+        sort(version, part, check, fitting, refused);
       }
     }
-    return new Admission(admitted, refused, deferred);
   }
 
   /**

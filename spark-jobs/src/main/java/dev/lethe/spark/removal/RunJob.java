@@ -24,6 +24,7 @@ import dev.lethe.spark.ledger.Version;
 import dev.lethe.spark.metrics.LetheMetrics;
 import dev.lethe.spark.request.CertificateTerms;
 import dev.lethe.spark.request.FeaturizerPolicy;
+import dev.lethe.spark.request.MergedRequest;
 import dev.lethe.spark.request.Request;
 import java.io.FileNotFoundException;
 import java.io.IOException;
@@ -335,9 +336,20 @@ public final class RunJob {
       }
     }
 
-    /** All that wait; of a batch that failed the first half, so that the one at fault is found. */
+    /**
+     * All that wait, or the oldest of them; of a batch that failed the first half, so that the one
+     * at fault is found.
+     */
     private List<TrackedRequest> candidates() {
       List<TrackedRequest> waiting = state().waiting();
+      if (waiting.size() > MergedRequest.MAX_REQUESTS) {
+        notes.add(
+            waiting.size()
+                + " requests wait; one version has at most "
+                + MergedRequest.MAX_REQUESTS
+                + ", the others are left to the next run");
+        waiting = waiting.subList(0, MergedRequest.MAX_REQUESTS);
+      }
       List<String> failed = state().failed();
       if (failed.isEmpty()) {
         return waiting;

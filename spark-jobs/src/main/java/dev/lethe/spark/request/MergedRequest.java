@@ -18,6 +18,9 @@ import org.jspecify.annotations.Nullable;
  * that.
  */
 public final class MergedRequest {
+  /** Requests that one release has at most. */
+  public static final int MAX_REQUESTS = 1000;
+
   private MergedRequest() {}
 
   /**

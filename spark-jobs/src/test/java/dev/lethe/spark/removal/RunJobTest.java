@@ -9,6 +9,7 @@ import static org.assertj.core.api.Assertions.within;
 import com.codahale.metrics.MetricRegistry;
 import dev.lethe.core.certify.Composition;
 import dev.lethe.core.certify.GaussianNoise;
+import dev.lethe.spark.JobLog;
 import dev.lethe.spark.LocalSpark;
 import dev.lethe.spark.certificate.Vault;
 import dev.lethe.spark.job.Outcome;
@@ -32,6 +33,7 @@ import java.security.KeyPair;
 import java.security.KeyPairGenerator;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
 import java.util.Map;
@@ -153,6 +155,55 @@ class RunJobTest {
 
   private static double label(String id) {
     return People.dataset().where("user_id = '" + id + "'").select("label").first().getDouble(0);
+  }
+
+  @Test
+  void run_someOfManyDoNotFit_areFoundInFewPasses() {
+    Night night = Night.begin("");
+    int many = 60;
+    List<String> files = new ArrayList<>();
+    for (int i = 0; i < many; i++) {
+      String person =
+          switch (i) {
+            case 5 -> "nobody-1";
+            case 41 -> "nobody-2";
+            default -> "u-" + (4700 + i);
+          };
+      String change =
+          switch (i) {
+            case 9 -> "- relabel: {to: \"1 - label\", where: \"user_id = '" + person + "'\"}";
+            // reads what number 9 sets
+            case 50 -> "- removeRows: {where: \"user_id = '" + person + "' AND label IN (0, 1)\"}";
+            default -> "- removeRows: {where: \"user_id = '" + person + "'\"}";
+          };
+      files.add(night.request("m-%02d".formatted(i), change).toString());
+    }
+    night.done("submit", files.toArray(String[]::new));
+
+    long passes;
+    try (JobLog log = JobLog.on(LocalSpark.session().sparkContext())) {
+      night.done("run");
+      passes =
+          log.jobs().stream()
+              .filter(job -> job.description().contains("inspect the rows of the request"))
+              .count();
+    }
+
+    LedgerState state = night.ledger().state();
+    assertThat(state.waiting()).hasSize(many - 50);
+    assertThat(state.version(1).requests())
+        .hasSize(48)
+        .doesNotContain("m-05", "m-41")
+        .contains("m-00", "m-49");
+    assertThat(List.of("m-05", "m-41"))
+        .allSatisfy(
+            id ->
+                assertThat(state.state(state.request(id).orElseThrow())).isEqualTo(State.REFUSED));
+    assertThat(passes)
+        .as("passes over the table, where each by itself would take sixty")
+        .isBetween(5L, many / 2L);
+    night.done("run");
+    assertThat(night.ledger().state().waiting()).isEmpty();
   }
 
   @Test
