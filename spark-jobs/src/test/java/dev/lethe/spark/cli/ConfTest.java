@@ -416,7 +416,7 @@ class ConfTest {
   /** More of the night's environment. */
   private final Map<String, String> environment = new HashMap<>();
 
-  /** What the stand-in's status prints. */
+  /** What the stand-in's verify prints. */
   private String printed = "";
 
   /** The commands of one night as a stand-in for {@code scripts/lethe} got them. */
@@ -431,7 +431,7 @@ class ConfTest {
         """
         #!/usr/bin/env bash
         echo "$*" >>'%s'
-        [ "$1" != status ] || printf %%s '%s'
+        [ "$1" != verify ] || printf %%s '%s'
         case $1 in
         %s
           *) exit 0 ;;
@@ -507,7 +507,7 @@ class ConfTest {
     environment.put("LETHE_HEAD", head.toString());
     environment.put("LETHE_PUBLIC_KEY", "/etc/lethe/public.pem");
     String digest = "ab".repeat(32);
-    printed = "head             " + digest + ", entry 9";
+    printed = "ok    chain is whole: 9 entries, the last has digest " + digest;
 
     Ended first = night(Map.of(), nightly());
     Ended second = night(Map.of(), nightly());
@@ -518,12 +518,17 @@ class ConfTest {
     assertThat(second.calls()).contains(signed + " --head " + digest);
     understood(second.arguments());
 
-    printed = "head             " + "cd".repeat(32) + ", entry 12";
+    printed = "ok    chain is whole: 12 entries, the last has digest " + "cd".repeat(32);
     Ended broken = night(Map.of("verify", 4), nightly());
     assertThat(broken.printed()).contains(printed);
     assertThat(head)
         .as("a chain that does not verify is not the one to go on from")
         .hasContent(digest);
+
+    environment.put("LETHE_HEAD", directory.resolve("nowhere/head").toString());
+    Ended unwritten = night(Map.of(), nightly());
+    assertThat(unwritten.code()).isNotZero();
+    assertThat(unwritten.printed()).contains("the head cannot be noted down");
   }
 
   @Test

@@ -1,6 +1,7 @@
 package dev.lethe.spark.removal;
 
 import static dev.lethe.spark.removal.Night.REMOVE;
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.lethe.spark.LocalSpark;
@@ -10,11 +11,14 @@ import dev.lethe.spark.job.Places;
 import dev.lethe.spark.ledger.Event;
 import dev.lethe.spark.ledger.Lease;
 import dev.lethe.spark.ledger.Ledger;
+import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 
@@ -37,6 +41,18 @@ class LedgerVerificationTest {
     return line.substring(17, 17 + 64);
   }
 
+  /** What the nightly script makes of it. */
+  private static String notedByCron(String checks) throws Exception {
+    String script = Files.readString(Path.of("../conf/cron/lethe-nightly"));
+    Matcher sed = Pattern.compile("sed -n '([^']*)'").matcher(script);
+    assertThat(sed.find()).isTrue();
+    Process process = new ProcessBuilder("sed", "-n", sed.group(1)).start();
+    try (OutputStream in = process.getOutputStream()) {
+      in.write(checks.getBytes(UTF_8));
+    }
+    return new String(process.getInputStream().readAllBytes(), UTF_8).strip();
+  }
+
   @Test
   void verify_headNotedDown_tellsWhetherTheTailIsThere() throws Exception {
     Night night = Night.begin("");
@@ -50,6 +66,7 @@ class LedgerVerificationTest {
       Outcome holds = verify(night, noted);
       assertThat(holds.code()).as("%s: %s", noted, holds).isZero();
     }
+    assertThat(notedByCron(verify(night, null).out())).isEqualTo(last);
     Outcome unknown = verify(night, "ab".repeat(32));
     assertThat(unknown.code()).as("%s", unknown).isEqualTo(4);
     assertThat(unknown.out()).contains("chain has the head");
