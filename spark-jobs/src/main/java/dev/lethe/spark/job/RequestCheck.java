@@ -10,7 +10,6 @@ import dev.lethe.spark.request.MergedRequest;
 import dev.lethe.spark.request.Request;
 import java.util.List;
 import java.util.Optional;
-import java.util.Set;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -87,43 +86,31 @@ public final class RequestCheck {
   /**
    * The table that requests make of another, one after the other; neither is read.
    *
-   * <p>Those that do not build on one another are applied in one step: Spark's planning takes
-   * longer with every step, and in the end its stack does not suffice.
-   *
    * @param table before
    * @throws InvalidInputException if a request does not fit its columns
    */
   public Dataset<Row> corrected(Dataset<Row> table, List<MergedRequest.Named> requests) {
-    Dataset<Row> rows = table;
-    @Nullable Corrections step = null;
-    for (MergedRequest.Named named : requests) {
-      Corrections next =
-          corrections(table, named.request(), named.name(), Corrections.Lacking.FEATURES);
-      @Nullable Corrections both = step == null ? next : step.then(next).orElse(null);
-      if (step != null && both == null) {
-        rows = step.corrected(rows);
-      }
-      step = both == null ? next : both;
-    }
-    return step == null ? rows : step.corrected(rows);
+    return Corrections.corrected(
+        table,
+        requests.stream()
+            .map(one -> corrections(table, one.request(), one.name(), Corrections.Lacking.FEATURES))
+            .toList());
   }
 
   /**
-   * Looks for rows of a table that a request removes; a Spark job where it removes rows.
+   * Looks for rows of a table that requests remove, and for rows that do not have the constants
+   * that they set; one Spark job.
    *
-   * @param changedLater columns that later requests set: a kept row may match a condition on them
+   * @param requests each of the table that the one before it made
    * @throws InvalidInputException if there are such rows
    */
-  public void requireCorrected(
-      Dataset<Row> table, Request request, String name, Set<String> changedLater) {
-    Corrections corrections = corrections(table, request, name, Corrections.Lacking.COLUMNS);
+  public void requireCorrected(Dataset<Row> table, List<MergedRequest.Named> requests) {
+    List<Corrections> corrections =
+        requests.stream()
+            .map(one -> corrections(table, one.request(), one.name(), Corrections.Lacking.COLUMNS))
+            .toList();
     SparkFailures.sanitized(
-        options.place(), () -> corrections.requireCorrected(table, changedLater));
-  }
-
-  /** The columns in which a request sets values. */
-  public Set<String> changedColumns(Dataset<Row> table, Request request, String name) {
-    return corrections(table, request, name, Corrections.Lacking.COLUMNS).changedColumns();
+        options.place(), () -> Corrections.requireCorrected(corrections, table));
   }
 
   /**

@@ -11,10 +11,7 @@ import dev.lethe.spark.ledger.Version;
 import dev.lethe.spark.request.MergedRequest;
 import dev.lethe.spark.request.Request;
 import java.util.ArrayList;
-import java.util.Collections;
-import java.util.HashSet;
 import java.util.List;
-import java.util.Set;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -32,7 +29,7 @@ final class InForce {
    * @param before the corrections of the versions before this one
    * @param check of requests against the model
    * @throws InvalidInputException if {@code data.corrected-through} names a version that is not
-   *     made, or rows are there that a version up to it removes
+   *     made, or the table lacks a correction of one up to it
    */
   static GivenTables table(
       Settings settings,
@@ -63,8 +60,7 @@ final class InForce {
                 + " are purged, so that their corrections cannot be applied; give a table that has"
                 + " them in it");
       }
-      applied.add(
-          new MergedRequest.Named(Batch.id(version.number()), merged(state, store, version)));
+      applied.add(named(state, store, version));
     }
     return new GivenTables.Original(
         applied.isEmpty()
@@ -75,25 +71,23 @@ final class InForce {
   }
 
   /**
-   * Looks for rows that a version removes which the table should have in it. The youngest comes
-   * first: what it sets may match an older one's condition.
+   * Looks for what versions correct which the table should have in it, but for those before one
+   * that is purged: nobody knows any more which columns that set.
    */
   private static void requireCorrected(
       LedgerState state, RequestStore store, RequestCheck check, int through, Dataset<Row> table) {
-    List<Version> versions =
-        new ArrayList<>(
-            state.inForce().stream().filter(version -> version.number() <= through).toList());
-    Collections.reverse(versions);
-    Set<String> changedLater = new HashSet<>();
-    for (Version version : versions) {
-      if (isPurged(state, store, version)) {
-        return; // nobody knows any more which columns it set
+    List<MergedRequest.Named> known = new ArrayList<>();
+    for (Version version : state.inForce()) {
+      if (version.number() > through) {
+        break;
       }
-      Request request = merged(state, store, version);
-      String name = Batch.id(version.number());
-      check.requireCorrected(table, request, name, changedLater);
-      changedLater.addAll(check.changedColumns(table, request, name));
+      if (isPurged(state, store, version)) {
+        known.clear();
+      } else {
+        known.add(named(state, store, version));
+      }
     }
+    check.requireCorrected(table, known);
   }
 
   /** Whether a version's requests are not all known any more. */
@@ -112,6 +106,10 @@ final class InForce {
               + ": the ledger has no such version; the youngest is "
               + state.lastMade().number());
     }
+  }
+
+  private static MergedRequest.Named named(LedgerState state, RequestStore store, Version version) {
+    return new MergedRequest.Named(Batch.id(version.number()), merged(state, store, version));
   }
 
   /** The merged request of a version. */

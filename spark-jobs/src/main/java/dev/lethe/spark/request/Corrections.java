@@ -9,6 +9,7 @@ import dev.lethe.spark.WithholdingRows;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.HashSet;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -18,6 +19,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.apache.spark.SparkContext;
 import org.apache.spark.api.java.function.Function2;
@@ -28,7 +30,6 @@ import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.catalyst.InternalRow;
 import org.apache.spark.sql.functions;
-import org.apache.spark.sql.types.AtomicType;
 import org.apache.spark.sql.types.BinaryType;
 import org.apache.spark.sql.types.BooleanType;
 import org.apache.spark.sql.types.ByteType;
@@ -136,12 +137,30 @@ public final class Corrections {
       return TableColumns.column(field.name());
     }
 
-    /** Whether all rows get the same value, which Spark SQL can compare. */
+    /**
+     * Whether all rows get the same value, which a table that is written and read again still has:
+     * a format of text may cut a time or a date short.
+     */
     boolean isConstant() {
+      DataType type = field.dataType();
       return reads != null
           && reads.isEmpty()
           && text == null
-          && field.dataType() instanceof AtomicType;
+          && (type instanceof NumericType
+              || type instanceof BooleanType
+              || type instanceof StringType);
+    }
+
+    /** Whether a cell is not the constant. In a file of text "" is NULL, and blanks may go. */
+    Column differs(Column cell) {
+      Column constant = functions.expr(value);
+      return field.dataType() instanceof StringType
+          ? functions.not(written(cell).eqNullSafe(written(constant)))
+          : functions.not(cell.eqNullSafe(constant));
+    }
+
+    private static Column written(Column text) {
+      return functions.coalesce(functions.trim(text), functions.lit(""));
     }
 
     Assignment replacing(Change.ReplaceText replaced) {
@@ -563,7 +582,7 @@ public final class Corrections {
    * @return empty if a later one reads what one of these sets: it must be given the table that
    *     these make
    */
-  public Optional<Corrections> then(Corrections later) {
+  Optional<Corrections> then(Corrections later) {
     Set<String> changed = changedColumns();
     if (later.rowChanges.stream().anyMatch(change -> !change.readsNone(changed))) {
       return Optional.empty();
@@ -605,6 +624,28 @@ public final class Corrections {
   public Dataset<Row> corrected(Dataset<Row> original) {
     requireSchema(original);
     return hasRowChanges() ? corrected(original, TYPED) : original;
+  }
+
+  /**
+   * The table that several make of another, one after the other.
+   *
+   * <p>Those that do not build on one another are applied in one step: Spark's planning takes
+   * longer with every step, and in the end its stack does not suffice.
+   */
+  public static Dataset<Row> corrected(Dataset<Row> original, List<Corrections> several) {
+    if (several.isEmpty()) {
+      return original;
+    }
+    Dataset<Row> rows = original;
+    Corrections step = several.get(0);
+    for (Corrections next : several.subList(1, several.size())) {
+      Optional<Corrections> both = step.then(next);
+      if (both.isEmpty()) {
+        rows = step.corrected(rows);
+      }
+      step = both.orElse(next);
+    }
+    return step.corrected(rows);
   }
 
   /**
@@ -837,53 +878,41 @@ public final class Corrections {
   }
 
   /**
-   * Refuses a table of which {@link #checkCorrected} found that it is not corrected.
+   * Refuses a table of which {@link #checkCorrected} finds that it is not corrected.
    *
    * @return the places of the conditions of {@code removeRows} that could not be checked
    * @throws InvalidInputException if rows that should have been removed are there, or have another
    *     value than the one that is set
    */
   public List<String> requireCorrected(Dataset<Row> corrected) {
-    return requireCorrected(corrected, Set.of());
+    return requireCorrected(List.of(this), corrected);
   }
 
-  /**
-   * The same of a table that later requests have corrected, too.
-   *
-   * @param changedLater columns that they set: a kept row may match a condition on them
-   */
-  public List<String> requireCorrected(Dataset<Row> corrected, Set<String> changedLater) {
-    Corrected found = checkCorrected(corrected, changedLater);
-    for (Impact.Matched left : found.left()) {
-      throw refuse(
-          left.place(),
-          left.rows()
-              + " row(s) of the corrected data still match; they must be removed from it before"
-              + " (lethe apply writes a corrected table)");
+  /** The same of several, each of what the one before it made. */
+  public static List<String> requireCorrected(List<Corrections> several, Dataset<Row> corrected) {
+    List<String> unchecked = new ArrayList<>();
+    for (Claim claim : claims(several, corrected, unchecked)) {
+      if (claim.rows() > 0) {
+        throw claim
+            .corrections()
+            .refuse(
+                claim.place(),
+                claim.rows()
+                    + " row(s) of the corrected data "
+                    + (claim.removal()
+                        ? "still match; they must be removed from it before"
+                        : "have another value than is set here, or by a later change of the same"
+                            + " column; it must be in the table before")
+                    + " (lethe apply writes a corrected table)");
+      }
     }
-    for (Impact.Matched different : found.different()) {
-      throw refuse(
-          different.place(),
-          different.rows()
-              + " row(s) of the corrected data have another value than is set here, or by a later"
-              + " change of the same column; it must be in the table before (lethe apply writes a"
-              + " corrected table)");
-    }
-    return found.unchecked();
-  }
-
-  /** The columns in which it sets values. */
-  public Set<String> changedColumns() {
-    Set<String> changed = new TreeSet<>(String.CASE_INSENSITIVE_ORDER);
-    for (RowChange change : rowChanges) {
-      change.assignments().forEach(assignment -> changed.add(assignment.field().name()));
-    }
-    return changed;
+    return unchecked;
   }
 
   /**
    * Looks for rows which a {@code removeRows} still matches, and for rows that do not have the
-   * constant that is set; one Spark job, or none when nothing can be checked.
+   * constant (a number, a boolean, a text) that is set; one Spark job, or none when nothing can be
+   * checked.
    *
    * <p>A condition cannot be checked when the table lacks a column that it reads, or when the
    * request itself sets such a column: a kept row may then match it legitimately. Nor can a value
@@ -892,94 +921,137 @@ public final class Corrections {
    * @throws InvalidInputException if a condition cannot be evaluated on some row
    */
   public Corrected checkCorrected(Dataset<Row> corrected) {
-    return checkCorrected(corrected, Set.of());
-  }
-
-  private Corrected checkCorrected(Dataset<Row> corrected, Set<String> changedLater) {
-    Set<String> present = new TreeSet<>(String.CASE_INSENSITIVE_ORDER);
-    present.addAll(Arrays.asList(corrected.schema().fieldNames()));
-    Set<String> comparable = new TreeSet<>(present);
-    changedColumns().forEach(present::remove);
-    changedLater.forEach(present::remove);
-    changedLater.forEach(comparable::remove);
     List<String> unchecked = new ArrayList<>();
-    List<String> places = new ArrayList<>();
-    List<Column> flags = new ArrayList<>();
-    for (RowChange change : rowChanges) {
-      if (change.removes()) {
-        if (change.isReadIn(present)) {
-          places.add(change.wherePlace());
-          flags.add(resolved(change, corrected).matches());
-        } else {
-          unchecked.add(change.wherePlace());
-        }
-      }
-    }
-    int removals = places.size();
-    for (String name : changedColumns()) {
-      if (comparable.contains(name)) {
-        differs(name, corrected, present, places, flags);
-      }
-    }
-    if (flags.isEmpty()) {
-      return new Corrected(unchecked, List.of(), List.of());
-    }
-    long[] counts;
-    try {
-      counts = count(corrected, flags, "look for what should be corrected in the corrected data");
-    } catch (Exception e) {
-      throw withoutValues(e, "the conditions on the corrected data");
-    }
     List<Impact.Matched> left = new ArrayList<>();
     List<Impact.Matched> different = new ArrayList<>();
-    for (int i = 0; i < counts.length; i++) {
-      if (counts[i] > 0) {
-        (i < removals ? left : different).add(new Impact.Matched(places.get(i), counts[i]));
+    for (Claim claim : claims(List.of(this), corrected, unchecked)) {
+      if (claim.rows() > 0) {
+        (claim.removal() ? left : different).add(new Impact.Matched(claim.place(), claim.rows()));
       }
     }
     return new Corrected(unchecked, left, different);
   }
 
-  private RowChange resolved(RowChange change, Dataset<Row> corrected) {
-    if (change.where() != null) {
-      SqlExpressions.resolve(
-          corrected.sparkSession(),
-          corrected.schema(),
-          file + ": " + change.wherePlace() + " on the corrected data",
-          change.where());
+  /** The columns in which it sets values. */
+  private Set<String> changedColumns() {
+    Set<String> changed = new TreeSet<>(String.CASE_INSENSITIVE_ORDER);
+    for (RowChange change : rowChanges) {
+      change.assignments().forEach(assignment -> changed.add(assignment.field().name()));
     }
-    return change;
+    return changed;
   }
 
-  /** Adds which rows do not have a column's constant: of several changes, that of the last. */
-  private void differs(
-      String name,
-      Dataset<Row> corrected,
-      Set<String> present,
-      List<String> places,
-      List<Column> flags) {
-    Column cell = TableColumns.column(name);
-    Column expected = functions.when(functions.lit(false), cell);
-    @Nullable String first = null;
-    // CASE takes the first branch that matches: the last change of the file comes first
-    for (int i = rowChanges.size() - 1; i >= 0; i--) {
-      RowChange change = rowChanges.get(i);
-      for (Assignment assignment : change.assignments()) {
-        if (assignment.field().name().equalsIgnoreCase(name)) {
-          if (!change.isReadIn(present)) {
-            return; // nobody knows which rows it has changed
+  /**
+   * What corrections say of a corrected table, and in how many rows it does not hold.
+   *
+   * @param removal whether it says that rows are gone, else that they have a value
+   */
+  private record Claim(
+      Corrections corrections, String place, boolean removal, Column fails, long rows) {
+    Claim in(long found) {
+      return new Claim(corrections, place, removal, fails, found);
+    }
+  }
+
+  /** A change among those of several corrections. */
+  private record Step(Corrections corrections, RowChange change, Set<String> readable) {
+    /** Whether the condition tells on the corrected table which rows it has matched. */
+    boolean isReadable() {
+      return change.isReadIn(readable);
+    }
+
+    Column matches(Dataset<Row> corrected) {
+      if (change.where() != null) {
+        SqlExpressions.resolve(
+            corrected.sparkSession(),
+            corrected.schema(),
+            corrections.file + ": " + change.wherePlace() + " on the corrected data",
+            change.where());
+      }
+      return change.matches();
+    }
+
+    Claim claim(String place, boolean removal, Column fails) {
+      return new Claim(corrections, place, removal, fails, 0);
+    }
+  }
+
+  private static List<Claim> claims(
+      List<Corrections> several, Dataset<Row> corrected, List<String> unchecked) {
+    List<Step> lastFirst = lastFirst(several, corrected);
+    List<Claim> claims = new ArrayList<>();
+    for (Step step : lastFirst) {
+      RowChange change = step.change();
+      if (change.removes() && step.isReadable()) {
+        claims.add(step.claim(change.wherePlace(), true, step.matches(corrected)));
+      } else if (change.removes()) {
+        unchecked.add(change.wherePlace());
+      }
+    }
+    Collections.reverse(claims); // in the order of the file
+    Collections.reverse(unchecked);
+    for (StructField field : corrected.schema().fields()) {
+      differs(field.name(), lastFirst, corrected).ifPresent(claims::add);
+    }
+    if (claims.isEmpty()) {
+      return claims;
+    }
+    long[] counts;
+    try {
+      counts =
+          count(
+              corrected,
+              claims.stream().map(Claim::fails).toList(),
+              "look for what should be corrected in the corrected data");
+    } catch (Exception e) {
+      throw several
+          .get(several.size() - 1)
+          .withoutValues(e, "the conditions on the corrected data");
+    }
+    return IntStream.range(0, counts.length).mapToObj(i -> claims.get(i).in(counts[i])).toList();
+  }
+
+  private static List<Step> lastFirst(List<Corrections> several, Dataset<Row> corrected) {
+    Set<String> readable = new TreeSet<>(String.CASE_INSENSITIVE_ORDER);
+    readable.addAll(Arrays.asList(corrected.schema().fieldNames()));
+    List<Step> steps = new ArrayList<>();
+    for (int i = several.size() - 1; i >= 0; i--) {
+      Corrections corrections = several.get(i);
+      // what it sets is not what its conditions have read, nor what those before it have
+      corrections.changedColumns().forEach(readable::remove);
+      Set<String> read = new TreeSet<>(String.CASE_INSENSITIVE_ORDER);
+      read.addAll(readable);
+      for (int j = corrections.rowChanges.size() - 1; j >= 0; j--) {
+        steps.add(new Step(corrections, corrections.rowChanges.get(j), read));
+      }
+    }
+    return steps;
+  }
+
+  /** Which rows do not have a column's constant: of several changes, that of the last. */
+  private static Optional<Claim> differs(
+      String column, List<Step> lastFirst, Dataset<Row> corrected) {
+    Column cell = TableColumns.column(column);
+    Column differs = functions.when(functions.lit(false), false);
+    @Nullable Claim first = null;
+    for (Step step : lastFirst) {
+      for (Assignment assignment : step.change().assignments()) {
+        if (assignment.field().name().equalsIgnoreCase(column)) {
+          if (!step.isReadable()) {
+            // nobody knows which rows it has changed, whose values before count no more
+            return Optional.ofNullable(first);
           }
-          Column matches = resolved(change, corrected).matches();
-          Column value = assignment.isConstant() ? functions.expr(assignment.value()) : cell;
-          expected = expected.when(matches, value);
-          first = assignment.isConstant() ? assignment.place() : first;
+          differs =
+              differs.when(
+                  step.matches(corrected),
+                  assignment.isConstant() ? assignment.differs(cell) : functions.lit(false));
+          if (assignment.isConstant()) {
+            first = step.claim(assignment.place(), false, differs.otherwise(false));
+          }
         }
       }
     }
-    if (first != null) {
-      places.add(first);
-      flags.add(functions.not(cell.eqNullSafe(expected.otherwise(cell))));
-    }
+    return Optional.ofNullable(first);
   }
 
   private static List<Fault> faults(RowChange change, LabelDomain labels) {

@@ -964,8 +964,14 @@ class CorrectionsTest {
           assertThat(row.getString(2)).isEqualTo(name);
         });
     assertThat(corrections.touchedPairs(table).collectAsList()).hasSize(4 * each);
-    assertThat(corrections.checkCorrected(corrections.corrected(table)).left()).isEmpty();
-    assertThat(corrections.checkCorrected(table).left()).hasSize(each);
+    Corrections.Corrected holds = corrections.checkCorrected(corrections.corrected(table));
+    assertThat(holds.left()).isEmpty();
+    assertThat(holds.different()).isEmpty();
+    Corrections.Corrected lacks = corrections.checkCorrected(table);
+    assertThat(lacks.left()).hasSize(each);
+    long ages = IntStream.range(0, each).filter(i -> (4 * i + 1) % 90 != i).count();
+    assertThat(lacks.different())
+        .containsExactly(new Impact.Matched("changes[1].replaceFeatures.set.age", ages));
     assertThat(Corrections.touchedRows(table, List.of(corrections, corrections)))
         .containsOnly(4 * each);
   }
@@ -997,5 +1003,66 @@ class CorrectionsTest {
       })
   void then_readsWhatIsSet_needsAStepOfItsOwn(String first, String second) {
     assertThat(corrections(first).then(corrections(second))).isEmpty();
+  }
+
+  @Test
+  void corrected_severalOfWhichSomeBuildOnOthers_sameAsOneAfterTheOther() {
+    List<Corrections> several =
+        Stream.of(
+                "{replaceFeatures: {set: {age: '7'}, where: 'id < 2'}}",
+                "{replaceFeatures: {set: {score: 'age'}, where: 'age = 7'}}",
+                "{replaceFeatures: {set: {name: \"'x'\"}, where: 'id = 3'}}",
+                "{relabel: {to: '9', where: 'score = 7'}}, {removeRows: {where: 'id = 4'}}",
+                "{removeRows: {where: \"name = 'x'\"}}",
+                "{replaceText: {column: name, find: b, with: v}}",
+                "{replaceText: {column: name, find: v, with: w}}")
+            .map(CorrectionsTest::corrections)
+            .toList();
+    Dataset<Row> expected = table();
+    for (Corrections one : several) {
+      expected = one.corrected(expected);
+    }
+    Map<Integer, Row> corrected = collect(Corrections.corrected(table(), several));
+    assertThat(corrected).isEqualTo(collect(expected)).containsOnlyKeys(0, 1, 2);
+    assertThat(corrected.get(1).getString(2)).isEqualTo("wow");
+    assertThat(corrected.get(1).getInt(7)).isEqualTo(9);
+    assertThat(Corrections.requireCorrected(several, Corrections.corrected(table(), several)))
+        .as("conditions that cannot be checked")
+        .containsExactly("changes[0].removeRows.where");
+  }
+
+  @Test
+  void requireCorrected_severalSetTheSameColumn_eachIsLookedFor() {
+    Corrections first = corrections("{relabel: {to: '9', where: 'id IN (0, 1)'}}");
+    Corrections second = corrections("{relabel: {to: '8', where: 'id IN (1, 2)'}}");
+    List<Corrections> both = List.of(first, second);
+    Dataset<Row> corrected = Corrections.corrected(table(), both);
+    assertThat(Corrections.requireCorrected(both, corrected)).isEmpty();
+    for (Corrections one : both) {
+      Dataset<Row> half = one.corrected(table());
+      assertThatThrownBy(() -> Corrections.requireCorrected(both, half))
+          .isInstanceOf(InvalidInputException.class)
+          .hasMessageContaining("changes[0].relabel.to")
+          .hasMessageContaining("have another value");
+    }
+  }
+
+  @Test
+  void requireCorrected_textThatAFileOfTextCannotHold_isTakenForTheSame(@TempDir Path folder) {
+    Corrections corrections =
+        corrections(
+            "{replaceFeatures: {set: {name: \"''\"}, where: 'id = 0'}},"
+                + " {replaceFeatures: {set: {name: \"' x '\"}, where: 'id = 1'}}");
+    String path = folder.resolve("csv").toString();
+    corrections
+        .corrected(table())
+        .drop("v")
+        .write()
+        .option("header", true)
+        .option("ignoreLeadingWhiteSpace", false)
+        .csv(path);
+    Dataset<Row> read =
+        LocalSpark.session().read().option("header", true).option("inferSchema", true).csv(path);
+    assertThat(corrections.requireCorrected(read)).isEmpty();
   }
 }
