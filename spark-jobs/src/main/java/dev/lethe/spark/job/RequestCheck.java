@@ -13,6 +13,7 @@ import java.util.Optional;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.types.StructType;
 import org.jspecify.annotations.Nullable;
 
 /** What {@code lethe unlearn} would refuse before its first step, for many requests of a model. */
@@ -90,11 +91,7 @@ public final class RequestCheck {
    * @throws InvalidInputException if a request does not fit its columns
    */
   public Dataset<Row> corrected(Dataset<Row> table, List<MergedRequest.Named> requests) {
-    return Corrections.corrected(
-        table,
-        requests.stream()
-            .map(one -> corrections(table, one.request(), one.name(), Corrections.Lacking.FEATURES))
-            .toList());
+    return Corrections.corrected(table, corrections(table, requests, Corrections.Lacking.FEATURES));
   }
 
   /**
@@ -105,10 +102,7 @@ public final class RequestCheck {
    * @throws InvalidInputException if there are such rows
    */
   public void requireCorrected(Dataset<Row> table, List<MergedRequest.Named> requests) {
-    List<Corrections> corrections =
-        requests.stream()
-            .map(one -> corrections(table, one.request(), one.name(), Corrections.Lacking.COLUMNS))
-            .toList();
+    List<Corrections> corrections = corrections(table, requests, Corrections.Lacking.COLUMNS);
     SparkFailures.sanitized(
         options.place(), () -> Corrections.requireCorrected(corrections, table));
   }
@@ -179,9 +173,14 @@ public final class RequestCheck {
     }
   }
 
-  private Corrections corrections(
-      Dataset<Row> table, Request request, String name, Corrections.Lacking lacking) {
-    return Corrections.of(
-        spark, request, table.schema(), label(), model.linear().weightColumn(), name, lacking);
+  private List<Corrections> corrections(
+      Dataset<Row> table, List<MergedRequest.Named> requests, Corrections.Lacking lacking) {
+    StructType schema = table.schema();
+    return requests.stream()
+        .map(
+            one ->
+                Corrections.of(
+                    spark, one.request(), schema, label(), weight(), one.name(), lacking))
+        .toList();
   }
 }
