@@ -417,7 +417,7 @@ class ConfTest {
   private final Map<String, String> environment = new HashMap<>();
 
   /** What the stand-in's verify prints. */
-  private String printed = "";
+  private String checks = "";
 
   /** The commands of one night as a stand-in for {@code scripts/lethe} got them. */
   private Ended night(Map<String, Integer> codes, List<String> command) throws Exception {
@@ -437,7 +437,7 @@ class ConfTest {
           *) exit 0 ;;
         esac
         """
-            .formatted(calls, printed, ends));
+            .formatted(calls, checks, ends));
     assertThat(lethe.toFile().setExecutable(true)).isTrue();
     ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
     builder.environment().put("LETHE", lethe.toString());
@@ -507,7 +507,7 @@ class ConfTest {
     environment.put("LETHE_HEAD", head.toString());
     environment.put("LETHE_PUBLIC_KEY", "/etc/lethe/public.pem");
     String digest = "ab".repeat(32);
-    printed = "ok    chain is whole: 9 entries, the last has digest " + digest;
+    checks = "ok    chain is whole: 9 entries, the last has digest " + digest;
 
     Ended first = night(Map.of(), nightly());
     Ended second = night(Map.of(), nightly());
@@ -518,9 +518,9 @@ class ConfTest {
     assertThat(second.calls()).contains(signed + " --head " + digest);
     understood(second.arguments());
 
-    printed = "ok    chain is whole: 12 entries, the last has digest " + "cd".repeat(32);
+    checks = "ok    chain is whole: 12 entries, the last has digest " + "cd".repeat(32);
     Ended broken = night(Map.of("verify", 4), nightly());
-    assertThat(broken.printed()).contains(printed);
+    assertThat(broken.printed()).contains(checks);
     assertThat(head)
         .as("a chain that does not verify is not the one to go on from")
         .hasContent(digest);

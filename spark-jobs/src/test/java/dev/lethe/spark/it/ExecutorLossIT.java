@@ -82,24 +82,15 @@ class ExecutorLossIT {
     long slow = pima.cluster().executors().get(0).pid();
     while (running.isRunning() && log.speculativeCopies() == 0) {
       for (int i = 0; i < 10; i++) {
-        signal("STOP", slow);
+        Submission.signal("STOP", slow);
         Thread.sleep(180);
-        signal("CONT", slow);
+        Submission.signal("CONT", slow);
         Thread.sleep(20);
       }
     }
 
     assertSameAsUndisturbed("slow", running.result());
     assertThat(log.speculativeCopies()).as("copies that were faster than their task").isPositive();
-  }
-
-  /** Without an effect on a process that has ended. */
-  private static void signal(String name, long pid) throws Exception {
-    new ProcessBuilder("kill", "-" + name, String.valueOf(pid))
-        .redirectErrorStream(true)
-        .redirectOutput(ProcessBuilder.Redirect.DISCARD)
-        .start()
-        .waitFor();
   }
 
   private Submission start(String name, EventLog log, List<String> more) throws Exception {

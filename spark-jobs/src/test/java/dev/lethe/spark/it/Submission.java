@@ -64,10 +64,14 @@ final class Submission {
   }
 
   private void signal(String signal) throws IOException, InterruptedException {
-    Process kill = new ProcessBuilder("kill", "-" + signal, "" + process.pid()).start();
-    if (kill.waitFor() != 0) {
+    if (!signal(signal, process.pid())) {
       throw new AssertionError(name + " does not run any more");
     }
+  }
+
+  /** Whether the process was there to get it. */
+  static boolean signal(String signal, long pid) throws IOException, InterruptedException {
+    return new ProcessBuilder("kill", "-" + signal, "" + pid).start().waitFor() == 0;
   }
 
   /** Waits until it has ended. */

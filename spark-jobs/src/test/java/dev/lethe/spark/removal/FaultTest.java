@@ -16,6 +16,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
 import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
 import org.junit.jupiter.api.AfterEach;
@@ -40,17 +41,15 @@ class FaultTest {
     int write = 1;
     for (boolean ended = false; !ended; write += STRIDE) {
       Night night = night();
-      FailingFileSystem.failAt(Integer.MAX_VALUE, FailingFileSystem.Failure.BEFORE);
       assertThat(night.submit("row", REMOVE).code()).isZero();
       FailingFileSystem.Failure how = failure(write);
-      FailingFileSystem.failAt(write, how);
-      Outcome disturbed = night.lethe("run");
-      ended = FailingFileSystem.writes() < write;
+      Disturbed run = disturbed(write, () -> night.lethe("run"));
+      ended = run.ended();
+      Outcome disturbed = run.outcome();
       assertThat(disturbed.code()).as("write %d %s: %s", write, how, disturbed).isNotEqualTo(4);
       if (ended) {
         assertThat(disturbed.code()).as("%s", disturbed).isZero();
       }
-      FailingFileSystem.failAt(Integer.MAX_VALUE, FailingFileSystem.Failure.BEFORE);
       Outcome repaired = night.lethe("run");
       // a version that may have been seen by half is given up, and made by the run after
       for (int again = 0; repaired.code() == 3 && again < 1; again++) {
@@ -85,12 +84,10 @@ class FaultTest {
     for (boolean ended = false; !ended; write++) {
       Night night = night();
       FailingFileSystem.Failure how = failure(write);
-      FailingFileSystem.failAt(write, how);
-      Outcome disturbed = night.submit("row", REMOVE);
-      ended = FailingFileSystem.writes() < write;
-      FailingFileSystem.failAt(Integer.MAX_VALUE, how);
+      Disturbed submit = disturbed(write, () -> night.submit("row", REMOVE));
+      ended = submit.ended();
       if (ended) {
-        assertThat(disturbed.code()).as("%s", disturbed).isZero();
+        assertThat(submit.outcome().code()).as("%s", submit).isZero();
       }
       Outcome repaired = night.submit("row", REMOVE);
       assertThat(repaired.code()).as("write %d %s: %s", write, how, repaired).isZero();
@@ -114,13 +111,9 @@ class FaultTest {
     for (boolean ended = false; !ended; write++) {
       Night night = night("lease: {length: 1s, single-writer: true}\nretention: {requests: 0s}");
       FailingFileSystem.Failure how = failure(write);
-      FailingFileSystem.failAt(Integer.MAX_VALUE, how);
       night.submit("nobody", "- removeRows: {where: \"user_id = 'u-0'\"}");
       night.done("run");
-      FailingFileSystem.failAt(write, how);
-      night.lethe("purge");
-      ended = FailingFileSystem.writes() < write;
-      FailingFileSystem.failAt(Integer.MAX_VALUE, how);
+      ended = disturbed(write, () -> night.lethe("purge")).ended();
       TimeUnit.MILLISECONDS.sleep(1200); // the lease of the one that failed may have to end
       Outcome repaired = night.lethe("purge");
       assertThat(repaired.code()).as("write %d %s: %s", write, how, repaired).isZero();
@@ -150,10 +143,7 @@ class FaultTest {
       // back and forth
       int target = 1 - night.ledger().state().current().number();
       FailingFileSystem.Failure how = failure(write);
-      FailingFileSystem.failAt(write, how);
-      rollback(night, target);
-      ended = FailingFileSystem.writes() < write;
-      FailingFileSystem.failAt(Integer.MAX_VALUE, how);
+      ended = disturbed(write, () -> rollback(night, target)).ended();
       TimeUnit.MILLISECONDS.sleep(1200); // the lease of the one that failed may have to end
       Outcome repaired = rollback(night, target);
 
@@ -186,10 +176,7 @@ class FaultTest {
     for (boolean ended = false; !ended; write++) {
       Path out = night.root().resolve("corrected-" + write);
       FailingFileSystem.Failure how = failure(write);
-      FailingFileSystem.failAt(write, how);
-      night.lethe("apply", "--out", "failing:" + out);
-      ended = FailingFileSystem.writes() < write;
-      FailingFileSystem.failAt(Integer.MAX_VALUE, how);
+      ended = disturbed(write, () -> night.lethe("apply", "--out", "failing:" + out)).ended();
       TimeUnit.MILLISECONDS.sleep(1200); // as above
       if (!Files.exists(out)) {
         Outcome repaired = night.lethe("apply", "--out", "failing:" + out);
@@ -202,6 +189,21 @@ class FaultTest {
       assertThat(checks(night)).allMatch(Check::passed);
     }
     assertThat(write).isGreaterThan(5);
+  }
+
+  /**
+   * What a command made of a write that failed.
+   *
+   * @param ended whether it made fewer writes, so that none failed
+   */
+  private record Disturbed(Outcome outcome, boolean ended) {}
+
+  private static Disturbed disturbed(int write, Supplier<Outcome> command) {
+    FailingFileSystem.failAt(write, failure(write));
+    Outcome outcome = command.get();
+    boolean ended = FailingFileSystem.writes() < write;
+    FailingFileSystem.failAt(Integer.MAX_VALUE, failure(write));
+    return new Disturbed(outcome, ended);
   }
 
   private static FailingFileSystem.Failure failure(int write) {

@@ -92,6 +92,13 @@ record Night(Path root, String data, String extra, String scheme) {
     return outcome;
   }
 
+  /** The corrected table. */
+  Path applied(String name) {
+    Path table = root.resolve(name);
+    done("apply", "--out", table.toString());
+    return table;
+  }
+
   Outcome submit(String id, String changes) {
     return lethe("submit", request(id, changes).toString());
   }

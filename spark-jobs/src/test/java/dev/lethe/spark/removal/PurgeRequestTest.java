@@ -43,9 +43,7 @@ class PurgeRequestTest {
     assertThat(needed.err()).contains("--request row", "data.corrected-through");
     assertThat(kept(night, "row")).hasSize(2);
 
-    Path table = night.root().resolve("corrected");
-    night.done("apply", "--out", table.toString());
-    Night moved = night.on(table, 1);
+    Night moved = night.on(night.applied("corrected"), 1);
     assertThat(moved.done("purge", "--request", "row").out())
         .isEqualToIgnoringNewLines("purged           request row (by hand)");
 

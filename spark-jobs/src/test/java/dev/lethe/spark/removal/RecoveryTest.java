@@ -333,8 +333,7 @@ class RecoveryTest {
     night.done("run");
     night.submit("aged", "- replaceFeatures: {set: {age: \"61\"}, where: \"user_id = 'u-4701'\"}");
     night.done("run");
-    Path table = night.root().resolve("corrected");
-    night.done("apply", "--out", table.toString());
+    Path table = night.applied("corrected");
     Night moved = night.on(table, 2);
     moved.submit("label", RELABEL);
     moved.done("run");
@@ -352,8 +351,7 @@ class RecoveryTest {
     Night night = Night.begin("");
     night.submit("first", "- relabel: {to: \"0\", where: \"user_id IN ('u-4712', 'u-4713')\"}");
     night.done("run");
-    Path table = night.root().resolve("corrected");
-    night.done("apply", "--out", table.toString());
+    Path table = night.applied("corrected");
     Night wrong = night.on(People.table(), 1);
     wrong.submit("row", REMOVE);
     Outcome refused = wrong.lethe("run");
@@ -363,9 +361,7 @@ class RecoveryTest {
 
     night.submit("second", "- relabel: {to: \"1\", where: \"user_id = 'u-4712'\"}");
     night.done("run");
-    Path later = night.root().resolve("later");
-    night.done("apply", "--out", later.toString());
-    Night moved = night.on(later, 3);
+    Night moved = night.on(night.applied("later"), 3);
     moved.submit("race", "- removeFeatures: [race]");
     moved.done("run");
   }
