@@ -69,9 +69,13 @@ final class LoopbackCluster {
     return executors;
   }
 
-  void stop() throws IOException, InterruptedException {
-    Submission.Result stopped =
-        spark.cluster(Map.of("LETHE_CLUSTER_DIR", folder.toString()), "stop");
+  void stop() {
+    Submission.Result stopped;
+    try {
+      stopped = spark.cluster(Map.of("LETHE_CLUSTER_DIR", folder.toString()), "stop");
+    } catch (IOException | InterruptedException e) {
+      throw new AssertionError("the cluster in " + folder + " may be running still", e);
+    }
     if (stopped.exitCode() != 0) {
       throw new AssertionError(stopped.described());
     }

@@ -14,8 +14,8 @@ import org.junit.jupiter.api.extension.BeforeAllCallback;
 import org.junit.jupiter.api.extension.ExtensionContext;
 
 /**
- * What all tests of a build share: a cluster, and on it, in client mode, a model trained on the
- * jar's own data and unlearned as its own request says. Made by the first test that asks:
+ * What all tests of a JVM share: a cluster, and on it, in client mode, a model trained on the jar's
+ * own data and unlearned as its own request says. Made by the first test that asks:
  * {@code @ExtendWith(PimaRelease.class)}, then {@link #get}.
  */
 final class PimaRelease implements BeforeAllCallback {
@@ -100,10 +100,8 @@ final class PimaRelease implements BeforeAllCallback {
     if (shared == null) {
       SparkUnderTest spark = SparkUnderTest.open();
       LoopbackCluster cluster = LoopbackCluster.start(spark);
-      context
-          .getRoot()
-          .getStore(ExtensionContext.Namespace.create(PimaRelease.class))
-          .put("cluster", (AutoCloseable) cluster::stop);
+      // JUnit's root ends with each class when two JVMs share the classes.
+      Runtime.getRuntime().addShutdownHook(new Thread(cluster::stop, "stop cluster"));
       shared = release(spark, cluster);
     }
   }

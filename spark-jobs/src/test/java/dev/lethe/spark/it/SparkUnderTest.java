@@ -21,6 +21,9 @@ final class SparkUnderTest {
   static final Path JAR = Path.of(property("lethe.jar"));
   static final Path TEST_JAR = Path.of(property("lethe.testJar"));
 
+  /** For JVMs that live for seconds: what the second compiler makes comes too late. */
+  static final String SHORT_LIVED = "-XX:TieredStopAtLevel=1";
+
   private static final Path ROOT = Path.of(property("lethe.root"));
 
   private final Path workplace;
@@ -33,7 +36,8 @@ final class SparkUnderTest {
 
   /** Assembles the Spark if this machine does not have it yet, and empties the workplace. */
   static SparkUnderTest open() throws IOException, InterruptedException {
-    Path workplace = JAR.resolveSibling("it").resolve(VERSION);
+    // Two JVMs share the tests.
+    Path workplace = JAR.resolveSibling("it").resolve(VERSION).resolve(property("lethe.it.fork"));
     if (Files.exists(workplace)) {
       try (Stream<Path> old = Files.walk(workplace)) {
         for (Path path : old.sorted(Comparator.reverseOrder()).toList()) {
@@ -87,8 +91,7 @@ final class SparkUnderTest {
         List.of(
             Path.of(System.getProperty("java.home"), "bin", "java").toString(),
             "-Xmx768m",
-            // It lives for seconds.
-            "-XX:TieredStopAtLevel=1",
+            SHORT_LIVED,
             // The application history of YARN is injected by Guice.
             "--add-opens=java.base/java.lang=ALL-UNNAMED",
             "-Dlog4j2.configurationFile=" + ROOT.resolve("conf/log4j2.properties"),
@@ -123,7 +126,9 @@ final class SparkUnderTest {
   Submission startLethe(
       String name, Map<String, String> added, List<String> options, List<String> arguments)
       throws IOException {
-    List<String> all = new ArrayList<>(options);
+    List<String> all = new ArrayList<>();
+    all.addAll(List.of("--conf", "spark.executor.extraJavaOptions=" + SHORT_LIVED));
+    all.addAll(options);
     // No web UI: its port may be taken, and nobody looks.
     all.addAll(List.of("--conf", "spark.ui.enabled=false"));
     Map<String, String> environment = new HashMap<>(added);
@@ -248,6 +253,7 @@ final class SparkUnderTest {
                     || name.equals("MASTER")
                     || (name.startsWith("LETHE_") && !name.equals("LETHE_CACHE")));
     inherited.put("JAVA_HOME", System.getProperty("java.home"));
+    inherited.put("SPARK_SUBMIT_OPTS", SHORT_LIVED);
     inherited.putAll(environment);
     return builder;
   }

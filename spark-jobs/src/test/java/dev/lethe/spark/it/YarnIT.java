@@ -346,10 +346,9 @@ class YarnIT {
     options.addAll(List.of("--num-executors", "2", "--executor-cores", "1"));
     options.addAll(List.of("--executor-memory", "512m", "--driver-memory", "768m"));
     options.addAll(List.of("--conf", "spark.yarn.maxAppAttempts=1"));
-    // Jobs of seconds: what C2 compiles comes too late.
-    for (String role : List.of("driver", "executor", "yarn.am")) {
+    for (String role : List.of("driver", "yarn.am")) {
       options.addAll(
-          List.of("--conf", "spark." + role + ".extraJavaOptions=-XX:TieredStopAtLevel=1"));
+          List.of("--conf", "spark." + role + ".extraJavaOptions=" + SparkUnderTest.SHORT_LIVED));
     }
     // In place, on this machine: else 300 MB would be uploaded for every job.
     String jars = "local:" + pima.spark().home().resolve("jars") + "/*,local:" + yarnClient;
