@@ -24,7 +24,7 @@ final class SparkUnderTest {
   /** For JVMs that live for seconds: what the second compiler makes comes too late. */
   static final String SHORT_LIVED = "-XX:TieredStopAtLevel=1";
 
-  private static final Path ROOT = Path.of(property("lethe.root"));
+  static final Path ROOT = Path.of(property("lethe.root"));
 
   private final Path workplace;
   private final Path home;
