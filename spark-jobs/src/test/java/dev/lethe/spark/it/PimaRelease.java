@@ -100,8 +100,11 @@ final class PimaRelease implements BeforeAllCallback {
     if (shared == null) {
       SparkUnderTest spark = SparkUnderTest.open();
       LoopbackCluster cluster = LoopbackCluster.start(spark);
-      // JUnit's root ends with each class when two JVMs share the classes.
-      Runtime.getRuntime().addShutdownHook(new Thread(cluster::stop, "stop cluster"));
+      context
+          .getStore(
+              ExtensionContext.StoreScope.LAUNCHER_SESSION,
+              ExtensionContext.Namespace.create(PimaRelease.class))
+          .put("cluster", (AutoCloseable) cluster::stop);
       shared = release(spark, cluster);
     }
   }
