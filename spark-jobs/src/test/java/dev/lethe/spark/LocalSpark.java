@@ -9,9 +9,8 @@ import org.junit.jupiter.api.extension.ExtensionContext;
 
 /**
  * One Spark on two threads for all tests of a JVM: {@code @ExtendWith(LocalSpark.class)}, then
- * {@code LocalSpark.session()}. It is stopped after the last test of JUnit's run, which is one for
- * each class when two JVMs share them. A test that changes the configuration does so in {@code
- * session().newSession()}.
+ * {@code LocalSpark.session()}. It is stopped after the last test. A test that changes the
+ * configuration does so in {@code session().newSession()}.
  */
 public final class LocalSpark implements BeforeAllCallback {
   private static SparkSession session;
@@ -44,8 +43,9 @@ public final class LocalSpark implements BeforeAllCallback {
   public void beforeAll(ExtensionContext context) {
     session();
     context
-        .getRoot()
-        .getStore(ExtensionContext.Namespace.create(LocalSpark.class))
+        .getStore(
+            ExtensionContext.StoreScope.LAUNCHER_SESSION,
+            ExtensionContext.Namespace.create(LocalSpark.class))
         .getOrComputeIfAbsent("stop", key -> (AutoCloseable) LocalSpark::stop);
   }
 
