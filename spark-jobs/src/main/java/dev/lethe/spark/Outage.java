@@ -8,7 +8,9 @@ import java.net.SocketTimeoutException;
 import java.net.UnknownHostException;
 import java.util.Arrays;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.Predicate;
+import org.apache.hadoop.ipc.RemoteException;
 import org.apache.spark.SparkException;
 import org.apache.spark.shuffle.FetchFailedException;
 
@@ -41,13 +43,24 @@ public enum Outage {
       cause ->
           cause instanceof SocketException
               || cause instanceof SocketTimeoutException
-              || cause instanceof UnknownHostException),
+              || cause instanceof UnknownHostException
+              || isUnanswered(cause)),
   DISK(
       "a disk is full, or Spark's own files on it are gone",
       cause ->
           cause instanceof IOException
               && (message(cause).contains("No space left on device")
                   || message(cause).contains("/blockmgr-")));
+
+  /** Storage services' own, by name: not every cluster has the classes. */
+  private static final Set<String> UNANSWERED =
+      Set.of(
+          "org.apache.hadoop.ipc.StandbyException",
+          "org.apache.hadoop.ipc.RetriableException",
+          "org.apache.hadoop.hdfs.server.namenode.SafeModeException",
+          "org.apache.hadoop.hdfs.BlockMissingException",
+          "org.apache.hadoop.fs.s3a.AWSServiceThrottledException",
+          "org.apache.hadoop.fs.s3a.AWSStatus500Exception");
 
   private final String words;
   private final Predicate<Throwable> shows;
@@ -67,6 +80,18 @@ public enum Outage {
     return Arrays.stream(values())
         .filter(outage -> SparkErrors.causes(failure).anyMatch(outage.shows))
         .findFirst();
+  }
+
+  /** The same, if it is one of the storage and the network: no matter what was given. */
+  public static Optional<Outage> ofStorage(Throwable failure) {
+    return of(failure).filter(outage -> outage == NETWORK || outage == DISK);
+  }
+
+  private static boolean isUnanswered(Throwable cause) {
+    return UNANSWERED.contains(
+        cause instanceof RemoteException remote
+            ? remote.getClassName()
+            : cause.getClass().getName());
   }
 
   /** Only the scheduler's own messages: others may quote a row. */

@@ -1,10 +1,13 @@
 package dev.lethe.spark;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
 import java.io.CharConversionException;
 import java.io.EOFException;
 import java.io.FileNotFoundException;
+import java.io.IOException;
 import java.nio.charset.CharacterCodingException;
 import java.nio.file.FileSystemException;
+import java.nio.file.NoSuchFileException;
 import java.time.DateTimeException;
 import java.util.Collections;
 import java.util.IdentityHashMap;
@@ -57,7 +60,27 @@ public final class SparkErrors {
 
   private static final Pattern SPARK_ML = Pattern.compile("org\\.apache\\.spark\\.ml(lib)?\\..*");
 
+  /** Of what is not there, or not as it was written. */
+  private static final List<Class<? extends IOException>> OF_CONTENT =
+      List.of(
+          FileNotFoundException.class,
+          NoSuchFileException.class,
+          EOFException.class,
+          ChecksumException.class,
+          CharacterCodingException.class,
+          JsonProcessingException.class);
+
   private SparkErrors() {}
+
+  /**
+   * Whether a store failed to answer, be it out of reach, broken or closed to this account: neither
+   * what it holds nor what it does not is known then.
+   */
+  public static boolean isUnanswered(Throwable failure) {
+    return causes(failure).anyMatch(IOException.class::isInstance)
+        && causes(failure)
+            .noneMatch(cause -> OF_CONTENT.stream().anyMatch(type -> type.isInstance(cause)));
+  }
 
   /** A failure and its causes, the innermost last. */
   public static Stream<Throwable> causes(Throwable failure) {

@@ -8,6 +8,7 @@ import dev.lethe.spark.ledger.LeaseLostException;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.util.Map;
+import java.util.Optional;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 
@@ -157,7 +158,9 @@ public final class Lethe implements Runnable {
     if (e instanceof InvalidInputException) {
       err.println("lethe: " + e.getMessage());
       leftovers(e, err);
-      return INVALID_INPUT;
+      Optional<Outage> outage = Outage.ofStorage(e);
+      outage.ifPresent(what -> err.println("lethe: " + what.words()));
+      return outage.isPresent() ? SPARK_FAILED : INVALID_INPUT;
     }
     if (e instanceof LeaseLostException) {
       err.println("lethe: " + e.getMessage());

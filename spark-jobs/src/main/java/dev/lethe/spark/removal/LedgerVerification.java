@@ -2,6 +2,7 @@ package dev.lethe.spark.removal;
 
 import dev.lethe.core.certify.Composition;
 import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.SparkErrors;
 import dev.lethe.spark.certificate.Certificate;
 import dev.lethe.spark.certificate.Check;
 import dev.lethe.spark.certificate.ModelDigest;
@@ -47,15 +48,18 @@ public final class LedgerVerification {
     this.signer = signer;
   }
 
-  /** Runs the checks. */
+  /**
+   * Runs the checks.
+   *
+   * @throws InvalidInputException if the ledger cannot be reached: of that no check is broken
+   */
   public List<Check> run() {
     List<Check> checks = new ArrayList<>();
     Ledger ledger;
     try {
       ledger = Ledger.open(configuration, directory, null, Clock.systemUTC());
     } catch (InvalidInputException e) {
-      checks.add(new Check("chain is whole", false, String.valueOf(e.getMessage())));
-      return checks;
+      return List.of(failed("chain is whole", e));
     }
     int entries = ledger.chain().entries().size();
     checks.add(
@@ -141,6 +145,13 @@ public final class LedgerVerification {
         unsigned == 0 ? "Ed25519, key " + signer.keyId() : unsigned + " are missing or false");
   }
 
+  private static Check failed(String name, InvalidInputException why) {
+    if (SparkErrors.isUnanswered(why)) {
+      throw why;
+    }
+    return new Check(name, false, String.valueOf(why.getMessage()));
+  }
+
   private static Check model(Ledger ledger, Version version) {
     String name = "model of version " + version.number();
     try {
@@ -148,7 +159,7 @@ public final class LedgerVerification {
           ModelDigest.of(ledger.configuration(), ledger.model(version.number()).toString());
       return new Check(name, found.equals(version.model()), found.value());
     } catch (InvalidInputException e) {
-      return new Check(name, false, String.valueOf(e.getMessage()));
+      return failed(name, e);
     }
   }
 
@@ -175,7 +186,7 @@ public final class LedgerVerification {
               sum.pureEpsilon(),
               state.releases().pureEpsilon()));
     } catch (InvalidInputException e) {
-      return new Check(name, false, String.valueOf(e.getMessage()));
+      return failed(name, e);
     }
   }
 }
