@@ -3,12 +3,11 @@ package dev.lethe.spark.it;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
-import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
@@ -17,35 +16,85 @@ import org.junit.jupiter.api.extension.ExtendWith;
 @ExtendWith(PimaRelease.class)
 class LedgerIT {
   private static final List<String> LOCAL = List.of("--master", "local[2]");
-  private static final int KILLS = 5;
+
+  /** A driver is killed at random within this time after a moment; verification takes longer. */
+  private static final int LATER_MILLIS = 300;
 
   private final PimaRelease.Shared pima = PimaRelease.get();
+
+  /** What a run has come to, by what it has written. */
+  private enum Moment {
+    HAS_THE_LEASE {
+      @Override
+      List<String> traces(Path root) throws IOException {
+        return names(root.resolve("ledger/leases"), "\\d+\\.json");
+      }
+    },
+    HAS_DECIDED {
+      @Override
+      List<String> traces(Path root) throws IOException {
+        return entries(root.resolve("ledger"), "decided");
+      }
+    },
+    HAS_A_CHECKPOINT {
+      @Override
+      List<String> traces(Path root) throws IOException {
+        List<String> written = new ArrayList<>();
+        for (String name : names(root.resolve("vault/checkpoints"), ".*\\.checkpoint")) {
+          Path file = root.resolve("vault/checkpoints").resolve(name);
+          written.add(name + " of " + file.toFile().lastModified());
+        }
+        return written;
+      }
+    },
+    HAS_STAGED {
+      @Override
+      List<String> traces(Path root) throws IOException {
+        return names(root.resolve("ledger/versions"), "\\.000001\\.staging-.*");
+      }
+    },
+    HAS_APPLIED {
+      @Override
+      List<String> traces(Path root) throws IOException {
+        return entries(root.resolve("ledger"), "applied");
+      }
+    };
+
+    /** What of it is there; a run adds one. */
+    abstract List<String> traces(Path root) throws IOException;
+  }
 
   @Test
   void run_driversKilledAtRandomMoments_isTheUndisturbedOneOnTheCluster() throws Exception {
     Path undisturbed = begin("ledger-cluster");
-    long start = System.nanoTime();
     Submission.Result ran =
         pima.spark()
             .lethe(
                 "ledger-run-cluster",
                 List.of("--master", pima.cluster().url(), "--deploy-mode", "cluster"),
                 List.of("run", "--config", undisturbed.resolve("lethe.yaml").toString()));
-    double seconds = (System.nanoTime() - start) / 1e9;
     assertThat(ran.exitCode()).as(ran.described()).isZero();
     assertThat(published(undisturbed.resolve("ledger"))).as(ran.described()).isEqualTo(1);
 
     Path disturbed = begin("ledger-killed");
     List<String> run = List.of("run", "--config", disturbed.resolve("lethe.yaml").toString());
     Random random = new Random(20261122);
-    for (int kill = 0; kill < KILLS; kill++) {
-      Submission running = pima.spark().startLethe("ledger-killed-" + kill, LOCAL, run);
-      TimeUnit.MILLISECONDS.sleep((long) (1000 * seconds * random.nextDouble()));
+    for (Moment moment : Moment.values()) {
+      List<String> before = moment.traces(disturbed);
+      Submission running = pima.spark().startLethe("ledger-killed-" + moment, LOCAL, run);
+      while (before.containsAll(moment.traces(disturbed))) {
+        assertThat(running.isRunning()).as("%s", moment).isTrue();
+        Thread.sleep(1);
+      }
+      Thread.sleep(random.nextInt(LATER_MILLIS));
+      assertThat(running.isRunning()).as("%s: is killed", moment).isTrue();
       running.kill();
+      assertThat(published(disturbed.resolve("ledger"))).as("%s", moment).isZero();
     }
     Submission.Result last = pima.spark().lethe("ledger-run-local", LOCAL, run);
 
     assertThat(last.exitCode()).as(last.described()).isZero();
+    assertThat(last.output()).contains("was begun by a run before, and is finished");
     assertThat(published(disturbed.resolve("ledger"))).as(last.described()).isEqualTo(1);
     assertThat(disturbed.resolve("ledger/versions").toFile().list())
         .as("nothing that a killed driver has staged is left")
@@ -150,16 +199,25 @@ class LedgerIT {
 
   /** How many versions a ledger says were published. */
   static long published(Path ledger) throws IOException {
-    try (Stream<Path> entries = Files.list(ledger.resolve("entries"))) {
-      return entries.filter(LedgerIT::isPublished).count();
-    }
+    return entries(ledger, "published").size();
   }
 
-  private static boolean isPublished(Path entry) {
-    try {
-      return Files.readString(entry).contains("\"type\":\"published\"");
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
+  /** The entries of a type. */
+  private static List<String> entries(Path ledger, String type) throws IOException {
+    List<String> found = new ArrayList<>();
+    for (String name : names(ledger.resolve("entries"), "\\d+\\.json")) {
+      String entry = Files.readString(ledger.resolve("entries").resolve(name));
+      if (entry.contains("\"type\":\"" + type + "\"")) {
+        found.add(name);
+      }
     }
+    return found;
+  }
+
+  private static List<String> names(Path directory, String pattern) {
+    String[] names = directory.toFile().list();
+    return names == null
+        ? List.of()
+        : Stream.of(names).filter(name -> name.matches(pattern)).toList();
   }
 }
