@@ -26,8 +26,11 @@ import org.junit.jupiter.api.extension.ExtendWith;
 /** A file system that fails at every write in turn: run again, everything is there, once. */
 @ExtendWith(LocalSpark.class)
 class FaultTest {
-  /** All of them takes minutes: with {@code -Dlethe.large=true}. */
-  private static final int STRIDE = Boolean.getBoolean("lethe.large") ? 1 : 13;
+  /** Every write in each way, not every one in one of them: half an hour. */
+  private static final boolean LARGE = Boolean.getBoolean("lethe.large");
+
+  /** Of the faults of {@code run}, which make a version each. */
+  private static final int STRIDE = LARGE ? 1 : 13;
 
   @AfterEach
   void repair() {
@@ -38,15 +41,17 @@ class FaultTest {
   void run_everyWriteFailsOnce_endsAsIfNoneHad() throws Exception {
     FailingFileSystem.register(LocalSpark.session().sparkContext().hadoopConfiguration());
     double[] undisturbed = null;
-    int write = 1;
-    for (boolean ended = false; !ended; write += STRIDE) {
-      Night night = night();
+    int fault = 1;
+    for (boolean ended = false; !ended; fault += STRIDE) {
+      Night night = night(fault % 2 == 0, "lease: {length: 1s, wait: 20s, single-writer: true}");
       assertThat(night.submit("row", REMOVE).code()).isZero();
-      FailingFileSystem.Failure how = failure(write);
-      Disturbed run = disturbed(write, () -> night.lethe("run"));
+      FailingFileSystem.Failure how = failure(fault);
+      Disturbed run = disturbed(fault, () -> night.lethe("run"));
       ended = run.ended();
       Outcome disturbed = run.outcome();
-      assertThat(disturbed.code()).as("write %d %s: %s", write, how, disturbed).isNotEqualTo(4);
+      assertThat(disturbed.code())
+          .as("write %d %s: %s", write(fault), how, disturbed)
+          .isNotEqualTo(4);
       if (ended) {
         assertThat(disturbed.code()).as("%s", disturbed).isZero();
       }
@@ -55,16 +60,16 @@ class FaultTest {
       for (int again = 0; repaired.code() == 3 && again < 1; again++) {
         repaired = night.lethe("run");
       }
-      assertThat(repaired.code()).as("write %d %s: %s", write, how, repaired).isZero();
+      assertThat(repaired.code()).as("write %d %s: %s", write(fault), how, repaired).isZero();
 
       LedgerState state = night.ledger().state();
       assertThat(state.waiting()).isEmpty();
-      assertThat(published(night)).as("write %d %s", write, how).isEqualTo(1);
+      assertThat(published(night)).as("write %d %s", write(fault), how).isEqualTo(1);
       assertThat(state.current().requests()).containsExactly("row");
       assertThat(checks(night)).allMatch(Check::passed);
       assertThat(left(night)).isEmpty();
       assertThat(reports(night))
-          .as("write %d %s", write, how)
+          .as("write %d %s", write(fault), how)
           .hasSize(2)
           .allMatch(page -> page.endsWith("</html>\n"));
       double[] theta = night.parameters(state.current().number());
@@ -72,28 +77,28 @@ class FaultTest {
         undisturbed = theta;
       }
       // the same corrected rows in the same partitions: the same bits
-      assertThat(theta).as("write %d %s", write, how).isEqualTo(undisturbed);
+      assertThat(theta).as("write %d %s", write(fault), how).isEqualTo(undisturbed);
     }
-    assertThat(write).isGreaterThan(30);
+    assertThat(write(fault)).isGreaterThan(30);
   }
 
   @Test
   void submit_everyWriteFailsOnce_isReceivedOnceWhenSubmittedAgain() {
     FailingFileSystem.register(LocalSpark.session().sparkContext().hadoopConfiguration());
-    int write = 1;
-    for (boolean ended = false; !ended; write++) {
+    int fault = 1;
+    for (boolean ended = false; !ended; fault++) {
       Night night = night();
-      FailingFileSystem.Failure how = failure(write);
-      Disturbed submit = disturbed(write, () -> night.submit("row", REMOVE));
+      FailingFileSystem.Failure how = failure(fault);
+      Disturbed submit = disturbed(fault, () -> night.submit("row", REMOVE));
       ended = submit.ended();
       if (ended) {
         assertThat(submit.outcome().code()).as("%s", submit).isZero();
       }
       Outcome repaired = night.submit("row", REMOVE);
-      assertThat(repaired.code()).as("write %d %s: %s", write, how, repaired).isZero();
+      assertThat(repaired.code()).as("write %d %s: %s", write(fault), how, repaired).isZero();
 
       LedgerState state = night.ledger().state();
-      assertThat(state.waiting()).as("write %d %s", write, how).hasSize(1);
+      assertThat(state.waiting()).as("write %d %s", write(fault), how).hasSize(1);
       Vault vault =
           Vault.open(
               LocalSpark.session().sparkContext().hadoopConfiguration(),
@@ -101,35 +106,37 @@ class FaultTest {
       assertThat(RequestStore.of(vault, state).read(state.waiting().get(0)).id()).isEqualTo("row");
       assertThat(checks(night)).allMatch(Check::passed);
     }
-    assertThat(write).isGreaterThan(5);
+    assertThat(write(fault)).isGreaterThan(5);
   }
 
   @Test
   void purge_everyWriteFailsOnce_isDestroyedAndRecordedOnceWhenRunAgain() throws Exception {
     FailingFileSystem.register(LocalSpark.session().sparkContext().hadoopConfiguration());
-    int write = 1;
-    for (boolean ended = false; !ended; write++) {
+    int fault = 1;
+    for (boolean ended = false; !ended; fault++) {
       Night night = night("lease: {length: 1s, single-writer: true}\nretention: {requests: 0s}");
-      FailingFileSystem.Failure how = failure(write);
+      FailingFileSystem.Failure how = failure(fault);
       night.submit("nobody", "- removeRows: {where: \"user_id = 'u-0'\"}");
       night.done("run");
-      ended = disturbed(write, () -> night.lethe("purge")).ended();
+      ended = disturbed(fault, () -> night.lethe("purge")).ended();
       TimeUnit.MILLISECONDS.sleep(1200); // the lease of the one that failed may have to end
       Outcome repaired = night.lethe("purge");
-      assertThat(repaired.code()).as("write %d %s: %s", write, how, repaired).isZero();
+      assertThat(repaired.code()).as("write %d %s: %s", write(fault), how, repaired).isZero();
 
       assertThat(night.ledger().state().request("nobody").orElseThrow().purged()).isTrue();
       assertThat(
               night.ledger().chain().entries().stream()
                   .filter(entry -> entry.event() instanceof Event.Purged))
-          .as("write %d %s", write, how)
+          .as("write %d %s", write(fault), how)
           .hasSize(1);
       try (Stream<Path> files = Files.walk(night.vault().resolve("requests"))) {
-        assertThat(files.filter(Files::isRegularFile)).as("write %d %s", write, how).isEmpty();
+        assertThat(files.filter(Files::isRegularFile))
+            .as("write %d %s", write(fault), how)
+            .isEmpty();
       }
       assertThat(checks(night)).allMatch(Check::passed);
     }
-    assertThat(write).isGreaterThan(5);
+    assertThat(write(fault)).isGreaterThan(5);
   }
 
   @Test
@@ -138,25 +145,25 @@ class FaultTest {
     Night night = night("lease: {length: 1s, single-writer: true}");
     night.submit("row", REMOVE);
     night.done("run");
-    int write = 1;
-    for (boolean ended = false; !ended; write++) {
+    int fault = 1;
+    for (boolean ended = false; !ended; fault++) {
       // back and forth
       int target = 1 - night.ledger().state().current().number();
-      FailingFileSystem.Failure how = failure(write);
-      ended = disturbed(write, () -> rollback(night, target)).ended();
+      FailingFileSystem.Failure how = failure(fault);
+      ended = disturbed(fault, () -> rollback(night, target)).ended();
       TimeUnit.MILLISECONDS.sleep(1200); // the lease of the one that failed may have to end
       Outcome repaired = rollback(night, target);
 
-      assertThat(repaired.code()).as("write %d %s: %s", write, how, repaired).isZero();
+      assertThat(repaired.code()).as("write %d %s: %s", write(fault), how, repaired).isZero();
       assertThat(night.ledger().state().current().number()).isEqualTo(target);
       assertThat(checks(night))
           .filteredOn(check -> !check.passed())
-          .as("write %d %s", write, how)
+          .as("write %d %s", write(fault), how)
           .extracting(Check::name)
           .isEqualTo(
               target == 1 ? List.of() : List.of("no version in use holds what was unlearned"));
     }
-    assertThat(write).isGreaterThan(5);
+    assertThat(write(fault)).isGreaterThan(5);
   }
 
   private static Outcome rollback(Night night, int version) {
@@ -172,23 +179,23 @@ class FaultTest {
     night.submit("row", REMOVE);
     night.done("run");
     long rows = LocalSpark.session().read().parquet(People.table().toString()).count() - 1;
-    int write = 1;
-    for (boolean ended = false; !ended; write++) {
-      Path out = night.root().resolve("corrected-" + write);
-      FailingFileSystem.Failure how = failure(write);
-      ended = disturbed(write, () -> night.lethe("apply", "--out", "failing:" + out)).ended();
+    int fault = 1;
+    for (boolean ended = false; !ended; fault++) {
+      Path out = night.root().resolve("corrected-" + fault);
+      FailingFileSystem.Failure how = failure(fault);
+      ended = disturbed(fault, () -> night.lethe("apply", "--out", "failing:" + out)).ended();
       TimeUnit.MILLISECONDS.sleep(1200); // as above
       if (!Files.exists(out)) {
         Outcome repaired = night.lethe("apply", "--out", "failing:" + out);
-        assertThat(repaired.code()).as("write %d %s: %s", write, how, repaired).isZero();
+        assertThat(repaired.code()).as("write %d %s: %s", write(fault), how, repaired).isZero();
       }
 
       assertThat(LocalSpark.session().read().parquet(out.toString()).count())
-          .as("write %d %s", write, how)
+          .as("write %d %s", write(fault), how)
           .isEqualTo(rows);
       assertThat(checks(night)).allMatch(Check::passed);
     }
-    assertThat(write).isGreaterThan(5);
+    assertThat(write(fault)).isGreaterThan(5);
   }
 
   /**
@@ -198,16 +205,21 @@ class FaultTest {
    */
   private record Disturbed(Outcome outcome, boolean ended) {}
 
-  private static Disturbed disturbed(int write, Supplier<Outcome> command) {
-    FailingFileSystem.failAt(write, failure(write));
+  private static Disturbed disturbed(int fault, Supplier<Outcome> command) {
+    FailingFileSystem.failAt(write(fault), failure(fault));
     Outcome outcome = command.get();
-    boolean ended = FailingFileSystem.writes() < write;
-    FailingFileSystem.failAt(Integer.MAX_VALUE, failure(write));
+    boolean ended = FailingFileSystem.writes() < write(fault);
+    FailingFileSystem.failAt(Integer.MAX_VALUE, failure(fault));
     return new Disturbed(outcome, ended);
   }
 
-  private static FailingFileSystem.Failure failure(int write) {
-    return FailingFileSystem.Failure.values()[write % FailingFileSystem.Failure.values().length];
+  /** The write that fails. */
+  private static int write(int fault) {
+    return LARGE ? (fault - 1) / FailingFileSystem.Failure.values().length + 1 : fault;
+  }
+
+  private static FailingFileSystem.Failure failure(int fault) {
+    return FailingFileSystem.Failure.values()[fault % FailingFileSystem.Failure.values().length];
   }
 
   @Test
@@ -227,12 +239,19 @@ class FaultTest {
   }
 
   private static Night night(String lease) {
+    return night(false, lease);
+  }
+
+  /**
+   * @param verify whether a version is verified against its evidence before it is published
+   */
+  private static Night night(boolean verify, String more) {
     Path root = Places.directory("fault");
     return new Night(
         root,
         "path: " + People.table(),
-        "verify: false\nreports: {redacted: true, confidential: 'failing:%s'}\n%s"
-            .formatted(root.resolve("reports"), lease),
+        "verify: %s\nreports: {redacted: true, confidential: 'failing:%s'}\n%s"
+            .formatted(verify, root.resolve("reports"), more),
         "failing:");
   }
 
