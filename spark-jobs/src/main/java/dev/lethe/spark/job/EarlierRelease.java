@@ -1,8 +1,10 @@
 package dev.lethe.spark.job;
 
 import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.SparkErrors;
 import dev.lethe.spark.certificate.Certificate;
 import dev.lethe.spark.certificate.ModelDigest;
+import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.util.BitSet;
 import org.apache.hadoop.conf.Configuration;
@@ -32,7 +34,8 @@ public record EarlierRelease(BitSet removedSlots, @Nullable String note) {
    * Reads the certificate of a model.
    *
    * @param given the certificate, or null for {@code MODEL/../certificate.json} if it is there
-   * @throws InvalidInputException if the given one cannot be read or is not of this model
+   * @throws InvalidInputException if the given one cannot be read or is not of this model, or it
+   *     cannot be told whether one lies beside it: what it removed would come back
    */
   static EarlierRelease of(SparkSession spark, String model, @Nullable String given) {
     Configuration configuration = spark.sparkContext().hadoopConfiguration();
@@ -58,7 +61,10 @@ public record EarlierRelease(BitSet removedSlots, @Nullable String note) {
       if (ModelDigest.of(configuration, model).equals(certificate.modelDigest())) {
         return new EarlierRelease(slots(certificate), null);
       }
-    } catch (InvalidInputException notOurs) {
+    } catch (InvalidInputException e) {
+      if (SparkErrors.isUnanswered(e)) {
+        throw e;
+      }
       // some other file of that name: said below
     }
     return new EarlierRelease(
@@ -82,9 +88,12 @@ public record EarlierRelease(BitSet removedSlots, @Nullable String note) {
 
   private static boolean isFile(Configuration configuration, Path file) {
     try {
-      return file.getFileSystem(configuration).isFile(file);
-    } catch (IOException e) {
+      return file.getFileSystem(configuration).getFileStatus(file).isFile();
+    } catch (FileNotFoundException e) {
       return false;
+    } catch (IOException e) {
+      throw new InvalidInputException(
+          "certificate " + file + ": cannot be reached (" + e.getClass().getSimpleName() + ")", e);
     }
   }
 }

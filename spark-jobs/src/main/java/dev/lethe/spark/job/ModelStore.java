@@ -189,9 +189,7 @@ final class ModelStore {
             + finding
             + "; nothing was published. The path must be on storage that the driver and all"
             + " executors share, such as HDFS, an object store or a mounted network disk";
-    return cause == null
-        ? new InvalidInputException(message)
-        : new InvalidInputException(message, cause);
+    return new InvalidInputException(message, new IOException(finding, cause));
   }
 
   private static String savedClass(SparkSession spark, String option, String path) {

@@ -48,6 +48,17 @@ import org.jspecify.annotations.Nullable;
  * computed again and compared, then the distance and the noise are proven again.
  */
 final class Recomputation {
+  /** The check that the corrected data are those of the evidence. */
+  static final String CORRECTED_DATA = "corrected data digest";
+
+  private static final String EVIDENCE = "evidence is of this certificate";
+  private static final String ORIGINAL_MODEL = "original model digest";
+  private static final String STAGES = "stages and params are the original's";
+  private static final String REQUEST = "request digest";
+
+  /** Checks that must hold whatever the data are. */
+  static final Set<String> OF_NO_DATA = Set.of(EVIDENCE, ORIGINAL_MODEL, STAGES, REQUEST);
+
   /** Where the corrected table is all that is given. */
   private static final Request NO_REQUEST =
       new Request("none", List.of(), null, Method.REFINED, null);
@@ -82,7 +93,7 @@ final class Recomputation {
   /** All checks; reads the data. */
   List<Check> run() {
     check(
-        "evidence is of this certificate",
+        EVIDENCE,
         Evidence.Digests.ofCertificate(certificate, key).equals(evidence.digests().certificate())
             && evidence.certificateId().equals(certificate.certificateId())
             && evidence.requestId().equals(certificate.requestId())
@@ -165,7 +176,7 @@ final class Recomputation {
             ? original.parametersDigest()
             : original.digest(spark);
     check(
-        "original model digest",
+        ORIGINAL_MODEL,
         digest.equals(recorded),
         "evidence " + recorded.value() + ", model " + digest.value());
     List<String> differences =
@@ -173,7 +184,7 @@ final class Recomputation {
             ? published.featurizer().differences(original.featurizer())
             : refitDifferences(original, refit);
     check(
-        "stages and params are the original's",
+        STAGES,
         differences.isEmpty(),
         differences.isEmpty()
             ? "all but the parameters and what a FeatureHasher no longer reads"
@@ -231,6 +242,9 @@ final class Recomputation {
     List<RemovedFeature> removed = request == null ? List.of() : features(reference, request);
     // without the request it is not known which of them it removed
     BitSet left = request == null ? zero : earlier;
+    if (reference != published) {
+      left.or(given.earlier().removedSlots()); // whatever the evidence says
+    }
     Dataset<Row> corrected =
         refit
             ? FeaturizerRefit.withoutCategories(reference.featurizer(), rows.corrected())
@@ -276,10 +290,7 @@ final class Recomputation {
               ? null
               : DataDigest.of(problem.examples().blocks(), published.linear().features(), key);
       if (recorded != null) {
-        check(
-            "corrected data digest",
-            recorded.equals(read),
-            "keyed digest over all corrected examples");
+        check(CORRECTED_DATA, recorded.equals(read), "keyed digest over all corrected examples");
       }
       if (reference != published) {
         check(
@@ -324,7 +335,7 @@ final class Recomputation {
 
   private void request(Request request) {
     check(
-        "request digest",
+        REQUEST,
         Evidence.Digests.ofRequest(request.canonicalBytes(), key)
             .equals(evidence.digests().request()),
         "keyed digest of the request");

@@ -11,9 +11,12 @@ import dev.lethe.spark.certificate.VaultKey;
 import dev.lethe.spark.request.Request;
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Objects;
+import java.util.Set;
 import java.util.function.Function;
+import java.util.stream.Collectors;
 import org.apache.spark.sql.SparkSession;
 import org.jspecify.annotations.Nullable;
 
@@ -45,6 +48,20 @@ public final class VerifyJob {
 
     public boolean passed() {
       return checks.stream().allMatch(Check::passed);
+    }
+
+    /**
+     * Whether the corrected data are others than the certificate's, so that what was measured on
+     * them says nothing of it, and what was compared without them holds.
+     */
+    public boolean isOfOtherData() {
+      Set<String> failed =
+          checks.stream()
+              .filter(check -> !check.passed())
+              .map(Check::name)
+              .collect(Collectors.toSet());
+      return failed.contains(Recomputation.CORRECTED_DATA)
+          && Collections.disjoint(failed, Recomputation.OF_NO_DATA);
     }
   }
 

@@ -157,13 +157,16 @@ public sealed interface Event {
   /** Why a version is not going to be made. */
   enum Cause {
     /** The refinement did not prove the distance that was asked for. */
-    NOT_CERTIFIED("its distance to the minimiser was not proven", false),
+    NOT_CERTIFIED("its distance to the minimiser was not proven", true),
 
     /** The corrected data cannot train the model, as where one class alone is left. */
     UNUSABLE_DATA("the corrected data cannot train the model", true),
 
     /** What verification recomputed is not what its certificate says. */
     CLAIM_BROKEN("verification failed", false),
+
+    /** Verification found other data than it was made of. */
+    DATA_CHANGED("the table changed before it was verified", false),
 
     /** A run died while it was copied to its place. */
     INTERRUPTED("its publication was interrupted", false);

@@ -3,8 +3,10 @@ package dev.lethe.spark.ledger;
 import dev.lethe.core.certify.Composition;
 import dev.lethe.spark.InvalidInputException;
 import java.time.Instant;
+import java.util.Collections;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -26,6 +28,7 @@ public final class LedgerState {
   private Event.@Nullable Opened opened;
   private int current;
   private List<String> failed = List.of();
+  private final Set<String> uncertifiable = new LinkedHashSet<>();
   private boolean forced;
 
   /**
@@ -91,6 +94,10 @@ public final class LedgerState {
           "version " + abandoned.version() + " was counted before");
       versions.put(version.number(), version.with(Version.Phase.ABANDONED, null));
       failed = abandoned.cause().isOfRequests() ? version.requests() : failed;
+      if (abandoned.cause() == Event.Cause.NOT_CERTIFIED && failed.size() == 1) {
+        uncertifiable.addAll(failed);
+        failed = List.of();
+      }
       if (abandoned.seen() != null) {
         releases = abandoned.seen().addedTo(releases);
       }
@@ -127,6 +134,7 @@ public final class LedgerState {
     Set<String> named = new HashSet<>();
     for (Event.Refusal refusal : decided.refused()) {
       TrackedRequest request = waiting(refusal.id());
+      uncertifiable.remove(refusal.id());
       require(named.add(request.id()), "request " + request.id() + " is named twice");
       requests.put(request.id(), request.refused(refusal.reason(), at));
       failed = failed.contains(refusal.id()) ? List.of() : failed; // the rest may do without it
@@ -181,13 +189,20 @@ public final class LedgerState {
         requests.put(purged.subject(), request.withoutContent());
       }
       case MODEL -> {
-        Version version = made(Integer.parseInt(purged.subject()));
+        Version version = ours(purged.subject());
         require(version.number() != current, "the model in use cannot be purged");
         require(!isBase(version.number()), "the next version starts from it");
         withoutModel.add(version.number());
       }
-      case EVIDENCE -> withoutEvidence.add(made(Integer.parseInt(purged.subject())).number());
+      case EVIDENCE -> withoutEvidence.add(ours(purged.subject()).number());
     }
+  }
+
+  /** A version that the ledger made; the model that it began with is its owner's. */
+  private Version ours(String number) {
+    Version version = made(Integer.parseInt(number));
+    require(version.number() > 0, "version 0 is not the ledger's to purge");
+    return version;
   }
 
   private static void require(boolean condition, String complaint) {
@@ -337,6 +352,11 @@ public final class LedgerState {
     return versions.values().stream()
         .filter(version -> version.number() > 0 && version.isMade())
         .toList();
+  }
+
+  /** Requests of which a version could not be certified that had each alone. */
+  public Set<String> uncertifiable() {
+    return Collections.unmodifiableSet(uncertifiable);
   }
 
   /** Requests that younger versions than this one apply. */

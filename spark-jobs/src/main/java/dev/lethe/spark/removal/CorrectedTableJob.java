@@ -91,7 +91,7 @@ public final class CorrectedTableJob {
     RequestStore store = RequestStore.of(vault, state);
     int last = state.lastMade().number();
     RequestCheck check = place.check(ledger, last);
-    GivenTables corrected = InForce.table(settings, spark, state, store, check, last + 1);
+    GivenTables corrected = InForce.checkedTable(settings, spark, state, store, check, last + 1);
     try (AtomicPublication publication =
         AtomicPublication.begin(
             spark.sparkContext().hadoopConfiguration(),

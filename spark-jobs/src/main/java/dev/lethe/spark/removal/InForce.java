@@ -24,12 +24,30 @@ final class InForce {
   private InForce() {}
 
   /**
+   * {@link #table}, where it is not known yet that the one that is read has in it what it should:
+   * one pass.
+   *
+   * @throws InvalidInputException if {@code data.corrected-through} names a version that is not
+   *     made, or the table lacks a correction of one up to it
+   */
+  static GivenTables checkedTable(
+      Settings settings,
+      SparkSession spark,
+      LedgerState state,
+      RequestStore store,
+      RequestCheck check,
+      int before) {
+    int through = settings.data().through();
+    requireMade(state, through);
+    requireCorrected(state, store, check, through, settings.data().source().read(spark));
+    return table(settings, spark, state, store, check, before);
+  }
+
+  /**
    * The table as a version found it.
    *
    * @param before the corrections of the versions before this one
    * @param check of requests against the model
-   * @throws InvalidInputException if {@code data.corrected-through} names a version that is not
-   *     made, or the table lacks a correction of one up to it
    */
   static GivenTables table(
       Settings settings,
@@ -39,10 +57,7 @@ final class InForce {
       RequestCheck check,
       int before) {
     int through = settings.data().through();
-    requireMade(state, through);
     TableSource source = settings.data().source();
-    Dataset<Row> rows = source.read(spark);
-    requireCorrected(state, store, check, through, rows);
     List<MergedRequest.Named> applied = new ArrayList<>();
     for (Version version : state.inForce()) {
       if (version.number() >= before) {
@@ -67,7 +82,7 @@ final class InForce {
             ? source
             : new GivenDataset(
                 source.name() + ", corrected by " + applied.size() + " versions",
-                check.corrected(rows, applied)));
+                check.corrected(source.read(spark), applied)));
   }
 
   /**

@@ -18,6 +18,7 @@ import java.util.List;
 import java.util.UUID;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.SparkSession;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Where the settings say that ledger, vault and model are.
@@ -120,7 +121,7 @@ public record Place(Settings settings, ReleaseKeys keys, SparkSession spark) {
   UnlearnOptions options(Ledger ledger, int base, int version, GivenTables tables) {
     return new UnlearnOptions(
         ledger.model(base).toString(),
-        null,
+        certificate(ledger, base),
         tables,
         settings.data().label(),
         null,
@@ -134,6 +135,11 @@ public record Place(Settings settings, ReleaseKeys keys, SparkSession spark) {
         settings.solving().preconditioner(),
         false,
         settings.solving().interval());
+  }
+
+  /** By which a version says what it removed; the ledger has none of version 0. */
+  static @Nullable String certificate(Ledger ledger, int version) {
+    return version == 0 ? null : ledger.certificate(version).toString();
   }
 
   /** Writes the first entry, unless it is there. */

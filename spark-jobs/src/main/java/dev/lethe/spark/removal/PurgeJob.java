@@ -2,7 +2,6 @@ package dev.lethe.spark.removal;
 
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.certificate.Vault;
-import dev.lethe.spark.ledger.Entry;
 import dev.lethe.spark.ledger.Event;
 import dev.lethe.spark.ledger.Lease;
 import dev.lethe.spark.ledger.Ledger;
@@ -29,9 +28,6 @@ import org.jspecify.annotations.Nullable;
 public final class PurgeJob {
   /** Far more than a submission takes between keeping a content and its entry. */
   private static final Duration SUBMISSION = Duration.ofDays(1);
-
-  /** So long what was recorded as purged is destroyed again: its purge may have died. */
-  private static final Duration REPEATED = Duration.ofDays(7);
 
   private final Place place;
   private final Settings settings;
@@ -74,12 +70,7 @@ public final class PurgeJob {
     try (Lease lease = place.lease(ledger)) {
       ledger.deleteLeftovers(lease);
       ledger.point(lease); // of a run or a rollback that died
-      for (Entry entry : ledger.chain().entries()) {
-        if (entry.event() instanceof Event.Purged before
-            && entry.at().isAfter(clock.instant().minus(REPEATED))) {
-          destroy(before, ledger, vault); // of a purge that died before it had
-        }
-      }
+      destroyPurged(ledger, vault);
       List<String> kept = new ArrayList<>();
       List<Event.Purged> due =
           request == null ? due(ledger.state(), kept) : List.of(named(ledger.state(), request));
@@ -105,6 +96,30 @@ public final class PurgeJob {
     }
   }
 
+  /** What the chain says is destroyed, of which a purge that died may have left something. */
+  private void destroyPurged(Ledger ledger, Vault vault) throws IOException {
+    LedgerState state = ledger.state();
+    RequestStore.of(vault, state).destroyPurged(state.requests());
+    for (Version version : state.inForce()) {
+      if (!state.hasEvidence(version.number())) {
+        deleteEvidence(version, ledger, vault);
+      }
+      if (!state.hasModel(version.number())) {
+        deleteModel(version, ledger, vault);
+      }
+    }
+  }
+
+  private void deleteEvidence(Version version, Ledger ledger, Vault vault) throws IOException {
+    new VersionReports(place, ledger, vault).deleteConfidential(version);
+    vault.deleteEvidence(Objects.requireNonNull(version.certificateId()));
+  }
+
+  private void deleteModel(Version version, Ledger ledger, Vault vault) throws IOException {
+    new VersionReports(place, ledger, vault).deleteRedacted(version);
+    ledger.deleteModel(version.number());
+  }
+
   /** Contents of answered requests go only if the table has their corrections in it. */
   private void requireCorrected(List<Event.Purged> due, Ledger ledger, Vault vault) {
     LedgerState state = ledger.state();
@@ -114,7 +129,7 @@ public final class PurgeJob {
             .anyMatch(one -> state.request(one.subject()).orElseThrow().version() != null);
     if (answered) {
       int base = state.lastMade().number();
-      InForce.table(
+      InForce.checkedTable(
           settings,
           place.spark(),
           state,
@@ -135,7 +150,6 @@ public final class PurgeJob {
 
   private void destroy(Event.Purged purged, Ledger ledger, Vault vault) throws IOException {
     LedgerState state = ledger.state();
-    VersionReports reports = new VersionReports(place, ledger, vault);
     switch (purged.kind()) {
       case REQUEST -> {
         TrackedRequest tracked = state.request(purged.subject()).orElseThrow();
@@ -143,16 +157,9 @@ public final class PurgeJob {
           RequestStore.of(vault, state).destroy(tracked);
         }
       }
-      case EVIDENCE -> {
-        Version version = state.version(Integer.parseInt(purged.subject()));
-        reports.deleteConfidential(version);
-        vault.deleteEvidence(Objects.requireNonNull(version.certificateId()));
-      }
-      case MODEL -> {
-        Version version = state.version(Integer.parseInt(purged.subject()));
-        reports.deleteRedacted(version);
-        ledger.deleteModel(version.number());
-      }
+      case EVIDENCE ->
+          deleteEvidence(state.version(Integer.parseInt(purged.subject())), ledger, vault);
+      case MODEL -> deleteModel(state.version(Integer.parseInt(purged.subject())), ledger, vault);
     }
   }
 

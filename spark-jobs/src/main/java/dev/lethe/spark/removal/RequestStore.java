@@ -14,8 +14,10 @@ import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.Collection;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Stream;
 
 /**
  * The contents of a ledger's requests, in the vault, each under a key of its own, and why they were
@@ -162,6 +164,26 @@ final class RequestStore {
     destroy(kept(request.id(), request.commitment()));
   }
 
+  /** Destroys what is left of contents that are purged: a purge may have died. */
+  void destroyPurged(Collection<TrackedRequest> received) {
+    Set<String> purged = new HashSet<>();
+    for (TrackedRequest request : received) {
+      if (request.purged()) {
+        purged.add(kept(request.id(), request.commitment()));
+      }
+    }
+    keptBefore(Instant.ofEpochMilli(Long.MAX_VALUE))
+        .filter(purged::contains)
+        .forEach(this::destroy);
+  }
+
+  /** What is there of contents that were kept before. */
+  private Stream<String> keptBefore(Instant before) {
+    return vault.sealedBefore(directory, before).stream()
+        .filter(file -> file.endsWith(SEALED))
+        .map(file -> file.substring(file.lastIndexOf('/') + 1, file.length() - SEALED.length()));
+  }
+
   /**
    * Destroys contents that no ledger has received, because the process that submitted them died, or
    * another was faster.
@@ -175,18 +197,10 @@ final class RequestStore {
     for (TrackedRequest request : received) {
       known.add(kept(request.id(), request.commitment()));
     }
-    int destroyed = 0;
-    for (String file : vault.sealedBefore(directory, before)) {
-      if (file.endsWith(SEALED)) {
-        String kept = file.substring(file.lastIndexOf('/') + 1, file.length() - SEALED.length());
-        if (!known.contains(kept)) {
-          destroy(kept);
-          destroyed++;
-        }
-      }
-    }
+    List<String> unknown = keptBefore(before).filter(kept -> !known.contains(kept)).toList();
+    unknown.forEach(this::destroy);
     vault.deleteBegunBefore(directory, before);
-    return destroyed;
+    return unknown.size();
   }
 
   private void destroy(String kept) {

@@ -1,7 +1,10 @@
 package dev.lethe.spark.removal;
 
 import dev.lethe.core.certify.Composition;
+import dev.lethe.core.objective.DataChangedException;
+import dev.lethe.core.unlearn.UnreachableDistanceException;
 import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.SparkErrors;
 import dev.lethe.spark.certificate.Certificate;
 import dev.lethe.spark.certificate.Check;
 import dev.lethe.spark.certificate.ModelDigest;
@@ -14,6 +17,7 @@ import dev.lethe.spark.job.UnlearnJob;
 import dev.lethe.spark.job.VerificationKeys;
 import dev.lethe.spark.job.VerifyJob;
 import dev.lethe.spark.job.VerifyOptions;
+import dev.lethe.spark.ledger.Entry;
 import dev.lethe.spark.ledger.Event;
 import dev.lethe.spark.ledger.Lease;
 import dev.lethe.spark.ledger.Ledger;
@@ -26,9 +30,7 @@ import dev.lethe.spark.request.CertificateTerms;
 import dev.lethe.spark.request.FeaturizerPolicy;
 import dev.lethe.spark.request.MergedRequest;
 import dev.lethe.spark.request.Request;
-import java.io.FileNotFoundException;
 import java.io.IOException;
-import java.nio.file.NoSuchFileException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -162,6 +164,8 @@ public final class RunJob {
     private final VersionReports reports;
     private @Nullable RequestCheck loaded;
     private int loadedVersion;
+    private boolean spoilt;
+    private boolean corrected;
     private final List<Version> published = new ArrayList<>();
     private final List<Event.Refusal> refused = new ArrayList<>();
     private final List<String> deferred = new ArrayList<>();
@@ -184,13 +188,15 @@ public final class RunJob {
       Outcome outcome = Outcome.NOTHING_TO_DO;
       if (left.isPresent()) {
         notes.add("version " + left.get().number() + " was begun by a run before, and is finished");
+        requireSigned(left.get());
         outcome = finish(left.get());
       }
       for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
         boolean first = attempt == 0 && (left.isEmpty() || outcome == Outcome.PUBLISHED);
-        if (!first && !isSpoilt(outcome)) {
+        if (!first && !spoilt) {
           break;
         }
+        spoilt = false;
         Outcome decided = decide();
         if (decided == Outcome.PUBLISHED) {
           outcome = finish(state().unfinished().orElseThrow());
@@ -199,11 +205,6 @@ public final class RunJob {
         }
       }
       return new Result(outcome, published, refused, deferred, notes);
-    }
-
-    /** Whether a request spoilt the version, so that another batch is to be tried. */
-    private boolean isSpoilt(Outcome outcome) {
-      return outcome == Outcome.NOT_CERTIFIED && !state().failed().isEmpty();
     }
 
     /** Deletes what runs have left that died: half-made versions, and those that they abandoned. */
@@ -341,7 +342,7 @@ public final class RunJob {
      * at fault is found.
      */
     private List<TrackedRequest> candidates() {
-      List<TrackedRequest> waiting = state().waiting();
+      List<TrackedRequest> waiting = certifiable(state().waiting());
       if (waiting.size() > MergedRequest.MAX_REQUESTS) {
         notes.add(
             waiting.size()
@@ -365,6 +366,22 @@ public final class RunJob {
               + half.size()
               + " of them");
       return waiting.stream().filter(request -> half.contains(request.id())).toList();
+    }
+
+    /** Less those that could not be certified alone, while others wait: they would keep all. */
+    private List<TrackedRequest> certifiable(List<TrackedRequest> waiting) {
+      List<TrackedRequest> others =
+          waiting.stream()
+              .filter(request -> !state().uncertifiable().contains(request.id()))
+              .toList();
+      if (others.isEmpty() || others.size() == waiting.size()) {
+        return waiting;
+      }
+      notes.add(
+          waiting.size()
+              - others.size()
+              + " requests could not be certified, each alone; they wait until no other does");
+      return others;
     }
 
     private void requireTerms(RequestCheck check) {
@@ -437,6 +454,7 @@ public final class RunJob {
       lease.requireHeld();
       // of a run that died between the evidence and the publication
       vault.deleteEvidence(Objects.requireNonNull(version.certificateId()));
+      vault.createKeyIfAbsent(); // a damaged one is no request's fault
       GivenTables tables = table(version.base(), version.number());
       Request request = InForce.merged(state(), store, version);
       try {
@@ -454,19 +472,40 @@ public final class RunJob {
       } catch (NotCertifiedException e) {
         return abandon(version, Event.Cause.NOT_CERTIFIED, e);
       } catch (InvalidInputException e) {
-        if (e.getCause() instanceof IOException) {
+        if (isOfStores(e)) {
           throw e; // no fault of the requests: the next run makes the same version
+        }
+        if (isOfTerms(version, e)) {
+          return abandon(version, Event.Cause.NOT_CERTIFIED, e);
         }
         if (ledger.isThere(version.number())) {
           return adopt(version); // a store that copies stopped in the middle, or at its end
         }
-        check(version.base())
-            .on(tables)
-            .requireReadable(request.featurizer() == FeaturizerPolicy.REFIT);
+        RequestCheck check = check(version.base()).on(tables);
+        check.requireOptions();
+        check.requireReadable(request.featurizer() == FeaturizerPolicy.REFIT);
+        spoilt = true;
         return abandon(version, Event.Cause.UNUSABLE_DATA, e);
       }
       applied(version);
       return Outcome.PUBLISHED;
+    }
+
+    /** Whether a table or a store let go of what was there, or never took it. */
+    private static boolean isOfStores(InvalidInputException e) {
+      return causedBy(e, IOException.class) || causedBy(e, DataChangedException.class);
+    }
+
+    /** Whether the terms cannot be met, and no request asked for them. */
+    private boolean isOfTerms(Version version, InvalidInputException e) {
+      CertificateTerms terms = Objects.requireNonNull(version.terms());
+      return terms.rho() >= settings.certificate().rho()
+          && (causedBy(e, UnreachableDistanceException.class)
+              || check(version.base()).unmet(terms).isPresent());
+    }
+
+    private static boolean causedBy(InvalidInputException e, Class<? extends Exception> kind) {
+      return SparkErrors.causes(e).anyMatch(kind::isInstance);
     }
 
     /** Takes a version that a run has put in its place before it died, if it is whole. */
@@ -501,10 +540,14 @@ public final class RunJob {
     }
 
     private Outcome broken(Version version, String how) throws IOException {
-      append(new Event.Abandoned(version.number(), Event.Cause.CLAIM_BROKEN, null));
-      delete(version);
+      withdraw(version, Event.Cause.CLAIM_BROKEN);
       notes.add("version " + version.number() + " is abandoned: " + how);
       return Outcome.CLAIM_BROKEN;
+    }
+
+    private void withdraw(Version version, Event.Cause cause) throws IOException {
+      append(new Event.Abandoned(version.number(), cause, null));
+      delete(version);
     }
 
     /**
@@ -524,13 +567,42 @@ public final class RunJob {
             && ModelDigest.of(ledger.configuration(), ledger.model(version.number()).toString())
                 .equals(certificate.modelDigest());
       } catch (InvalidInputException e) {
-        boolean missing =
-            e.getCause() instanceof FileNotFoundException
-                || e.getCause() instanceof NoSuchFileException;
-        if (e.getCause() instanceof IOException && !missing) {
+        if (SparkErrors.isUnanswered(e)) {
           throw e;
         }
         return false;
+      }
+    }
+
+    /**
+     * What an unfinished version says is done as it says: others than the key's owner must not have
+     * had it made.
+     */
+    private void requireSigned(Version version) {
+      SigningKey signing = place.keys().signing();
+      if (signing == null) {
+        return;
+      }
+      for (Entry entry : ledger.chain().entries()) {
+        Event event = entry.event();
+        boolean ofVersion =
+            (event instanceof Event.Decided decided
+                    && Objects.equals(decided.version(), version.number()))
+                || (event instanceof Event.Applied applied
+                    && applied.version() == version.number());
+        if (ofVersion
+            && !Arrays.equals(
+                ledger.chain().signatureOf(entry), signing.sign(ledger.chain().bytesOf(entry)))) {
+          throw new InvalidInputException(
+              "ledger: "
+                  + ledger.root()
+                  + ": entry "
+                  + entry.sequence()
+                  + ", by which version "
+                  + version.number()
+                  + " was begun, is not signed by the key of signing: find out who wrote it, or"
+                  + " finish the version with the key that was used then");
+        }
       }
     }
 
@@ -567,7 +639,7 @@ public final class RunJob {
                       settings.data().label(),
                       null,
                       ledger.model(version.base()).toString(),
-                      null,
+                      Place.certificate(ledger, version.base()),
                       settings.data().parts()),
                   new VerificationKeys(place.keys().vault(), null),
                   spark)
@@ -580,11 +652,35 @@ public final class RunJob {
               .filter(check -> !check.passed())
               .map(Check::name)
               .collect(Collectors.joining(", "));
+      if (result.isOfOtherData()) {
+        withdraw(version, Event.Cause.DATA_CHANGED);
+        notes.add(
+            "version "
+                + version.number()
+                + " is abandoned: the table is not the one that it was made of; its requests wait."
+                + " Give a table that nobody writes to during a run, or a snapshot");
+        return Outcome.NOT_CERTIFIED;
+      }
       return broken(version, "verification failed: " + failed);
     }
 
-    /** A model that was changed since could bring back what an earlier version removed. */
+    /**
+     * A model that was changed since could bring back what an earlier version removed; so could a
+     * certificate, which alone says what that was.
+     */
     private void requireSame(int base) {
+      Optional<byte[]> certificate =
+          base == 0 ? Optional.empty() : ledger.read(ledger.certificate(base));
+      if (!certificate
+          .map(ModelDigest::sha256)
+          .equals(Optional.ofNullable(state().version(base).certificate()))) {
+        throw new InvalidInputException(
+            "ledger: "
+                + ledger.certificate(base)
+                + ": is not the certificate of version "
+                + base
+                + ", from which the next version starts; put it back");
+      }
       String model = ledger.model(base).toString();
       if (!ModelDigest.of(ledger.configuration(), model).equals(state().version(base).model())) {
         throw new InvalidInputException(
@@ -598,7 +694,13 @@ public final class RunJob {
 
     /** The table as a version finds it. */
     private GivenTables table(int base, int version) {
-      return InForce.table(settings, spark, state(), store, check(base), version);
+      if (corrected) {
+        return InForce.table(settings, spark, state(), store, check(base), version);
+      }
+      GivenTables table =
+          InForce.checkedTable(settings, spark, state(), store, check(base), version);
+      corrected = true;
+      return table;
     }
 
     /** Loaded once for all steps that start from it. */

@@ -25,6 +25,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.UUID;
@@ -238,6 +239,45 @@ class RecoveryTest {
     Files.writeString(metadata, before);
     night.done("run");
     assertThat(night.certificate(2).zeroCoefficients()).containsExactly(8, 9);
+  }
+
+  /** As where the earlier release's certificate could not be found. */
+  @Test
+  void verify_removedEarlierWasNotKnown_isFoundByTheCertificateOfTheOriginal() throws Exception {
+    Night night = Night.begin("");
+    night.submit("race", "- removeFeatures: [race]");
+    night.done("run");
+    Path released = night.version(1).resolve("model");
+    Path alone = night.root().resolve("alone/model");
+    try (Stream<Path> files = Files.walk(released)) {
+      for (Path file : files.filter(Files::isRegularFile).toList()) {
+        Path copy = alone.resolve(released.relativize(file).toString());
+        Files.createDirectories(copy.getParent());
+        Files.copy(file, copy);
+      }
+    }
+    Path request = night.request("row", REMOVE);
+    write(request, "certificate: {epsilon: 0.1, delta: 1e-6, rho: 1e-8}\n");
+    Path out = night.root().resolve("out");
+    List<String> given =
+        List.of("--data", People.table().toString(), "--request", request.toString());
+    List<String> unlearn =
+        new ArrayList<>(List.of("unlearn", "--model", alone.toString(), "--out", out.toString()));
+    unlearn.addAll(List.of("--vault", night.root().resolve("vault-of-it").toString()));
+    unlearn.addAll(given);
+    Outcome unlearned = Outcome.of(unlearn);
+    assertThat(unlearned.code()).as("%s", unlearned).isZero();
+
+    List<String> verify =
+        new ArrayList<>(List.of("verify", "--certificate", out + "/certificate.json"));
+    verify.addAll(List.of("--model", out + "/model"));
+    verify.addAll(List.of("--vault", night.root().resolve("vault-of-it").toString()));
+    verify.addAll(List.of("--original-model", released.toString()));
+    verify.addAll(given);
+    Outcome verified = Outcome.of(verify);
+
+    assertThat(verified.code()).as("%s", verified).isEqualTo(4);
+    assertThat(verified.out()).containsPattern("FAIL +removed features have left the model");
   }
 
   @Test

@@ -15,28 +15,34 @@ import dev.lethe.spark.certificate.Vault;
 import dev.lethe.spark.job.Outcome;
 import dev.lethe.spark.job.People;
 import dev.lethe.spark.job.Places;
+import dev.lethe.spark.job.ReleaseKeys;
 import dev.lethe.spark.ledger.Event;
 import dev.lethe.spark.ledger.Lease;
 import dev.lethe.spark.ledger.Ledger;
 import dev.lethe.spark.ledger.LedgerState;
+import dev.lethe.spark.ledger.Spent;
 import dev.lethe.spark.ledger.TrackedRequest.State;
 import dev.lethe.spark.ledger.Version;
 import dev.lethe.spark.metrics.LetheMetrics;
 import dev.lethe.spark.metrics.LethePlugin;
+import dev.lethe.spark.request.CertificateTerms;
 import dev.lethe.spark.request.RequestReader;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.FileTime;
 import java.security.KeyPair;
 import java.security.KeyPairGenerator;
+import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
 import java.util.Map;
+import java.util.UUID;
 import java.util.stream.Stream;
 import org.apache.spark.ml.PipelineModel;
 import org.apache.spark.ml.classification.LogisticRegressionModel;
@@ -326,6 +332,54 @@ class RunJobTest {
     assertThat(night.submit("died", RELABEL).code()).as("the id is free").isZero();
   }
 
+  @Test
+  void purge_diedLongAgo_destroysWhatItLeft() throws Exception {
+    Night night = Night.begin("retention: {requests: 0s, evidence: 0s}");
+    night.submit("nobody", "- removeRows: {where: \"user_id = 'u-0'\"}");
+    night.submit("row", REMOVE);
+    night.done("run");
+    Path vault = night.vault();
+    Path copy = night.root().resolve("copy");
+    copy(vault, copy);
+    night.done("purge");
+    String evidence = night.certificate(1).certificateId();
+    assertThat(vault.resolve(evidence)).doesNotExist();
+    assertThat(sealed(vault)).as("the other is still needed").hasSize(1);
+    copy(copy, vault);
+    assertThat(vault.resolve(evidence)).exists();
+    assertThat(sealed(vault)).hasSize(2);
+
+    Place place =
+        new Place(
+            Settings.read(Files.readAllBytes(night.config()), "lethe.yaml"),
+            ReleaseKeys.NONE,
+            LocalSpark.session());
+    new PurgeJob(place, null, Clock.offset(Clock.systemUTC(), Duration.ofDays(30))).run();
+
+    assertThat(vault.resolve(evidence)).doesNotExist();
+    assertThat(sealed(vault)).hasSize(1);
+    assertThat(night.ledger().state().request("nobody").orElseThrow().purged()).isTrue();
+  }
+
+  private static List<Path> sealed(Path vault) throws IOException {
+    try (Stream<Path> files = Files.walk(vault.resolve("requests"))) {
+      return files.filter(file -> file.toString().endsWith(".sealed")).toList();
+    }
+  }
+
+  private static void copy(Path from, Path to) throws IOException {
+    try (Stream<Path> files = Files.walk(from)) {
+      for (Path file : files.toList()) {
+        Path target = to.resolve(from.relativize(file).toString());
+        if (Files.isDirectory(file)) {
+          Files.createDirectories(target);
+        } else {
+          Files.copy(file, target, StandardCopyOption.REPLACE_EXISTING);
+        }
+      }
+    }
+  }
+
   private static Path only(Path directory) throws IOException {
     try (Stream<Path> files = Files.list(directory)) {
       return files.reduce((one, other) -> fail(other + " is there, too")).orElseThrow();
@@ -362,6 +416,29 @@ class RunJobTest {
         }
       }
     }
+    // begun by somebody who can write, and has no key
+    Night unsigned = new Night(night.root(), night.data(), "", "");
+    Ledger forged = unsigned.ledger();
+    assertThat(night.with(keys, "submit", night.request("label", RELABEL).toString()).code())
+        .isZero();
+    forged.refresh();
+    CertificateTerms weak = new CertificateTerms(0.9, 1e-6, Night.RHO);
+    forged.append(
+        new Event.Decided(
+            2,
+            1,
+            UUID.randomUUID().toString(),
+            weak,
+            Spent.planned(weak, 11),
+            List.of("label"),
+            List.of()));
+    Outcome begun = night.with(keys, "run");
+    assertThat(begun.code()).as("%s", begun).isEqualTo(2);
+    assertThat(begun.err()).contains("is not signed by the key of signing");
+    assertThat(night.version(2)).doesNotExist();
+    Files.delete(
+        night.ledgerPath().resolve("entries/%09d.json".formatted(forged.chain().entries().size())));
+
     Path entry = night.ledgerPath().resolve("entries/000000002.json");
     byte[] content = Files.readAllBytes(entry);
     Files.write(entry, new String(content).replace("\"row\"", "\"raw\"").getBytes());

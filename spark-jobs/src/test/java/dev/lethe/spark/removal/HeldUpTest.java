@@ -1,0 +1,194 @@
+package dev.lethe.spark.removal;
+
+import static dev.lethe.spark.removal.Night.RELABEL;
+import static dev.lethe.spark.removal.Night.REMOVE;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.lethe.spark.LocalSpark;
+import dev.lethe.spark.job.Outcome;
+import dev.lethe.spark.job.People;
+import dev.lethe.spark.job.Places;
+import dev.lethe.spark.ledger.Event;
+import dev.lethe.spark.ledger.LedgerState;
+import dev.lethe.spark.ledger.Spent;
+import dev.lethe.spark.ledger.TrackedRequest;
+import dev.lethe.spark.ledger.TrackedRequest.State;
+import dev.lethe.spark.request.CertificateTerms;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.UUID;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.spark.sql.SaveMode;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
+
+/** What stands in the way of a run, and who is not to suffer for it. */
+@ExtendWith(LocalSpark.class)
+class HeldUpTest {
+  /** Where nobody listens. */
+  private static final String NOWHERE = "hdfs://127.0.0.1:1";
+
+  private static State state(Night night, String id) {
+    LedgerState state = night.ledger().state();
+    return state.state(state.request(id).orElseThrow());
+  }
+
+  private static Event.Cause lastCause(Night night) {
+    List<Event.Abandoned> abandoned =
+        night.ledger().chain().entries().stream()
+            .filter(entry -> entry.event() instanceof Event.Abandoned)
+            .map(entry -> (Event.Abandoned) entry.event())
+            .toList();
+    return abandoned.get(abandoned.size() - 1).cause();
+  }
+
+  @AfterEach
+  void nobodyLooks() {
+    FailingFileSystem.observer = (source, target) -> {};
+  }
+
+  @Test
+  void run_configuredRhoCannotBeProven_blamesNoRequest() {
+    Night night = Night.begin("");
+    night.submit("row", REMOVE);
+    // decided when it seemed that it could: the rounding of sums over a large table says otherwise
+    CertificateTerms terms = new CertificateTerms(0.1, 1e-6, 1e-17);
+    night
+        .ledger()
+        .append(
+            new Event.Decided(
+                1,
+                0,
+                UUID.randomUUID().toString(),
+                terms,
+                Spent.planned(terms, 11),
+                List.of("row"),
+                List.of()));
+    Path config =
+        Places.write(
+            night.root().resolve("strict.yaml"),
+            Places.read(night.config()).replace("rho: 1e-8", "rho: 1e-17"));
+
+    Outcome unreachable = Outcome.of(List.of("run", "--config", config.toString()));
+
+    assertThat(unreachable.code()).as("%s", unreachable).isEqualTo(3);
+    assertThat(lastCause(night)).isEqualTo(Event.Cause.NOT_CERTIFIED);
+    assertThat(night.ledger().state().waiting()).hasSize(1);
+    night.done("run");
+    assertThat(state(night, "row")).isEqualTo(State.PUBLISHED);
+  }
+
+  @Test
+  void run_oneCannotBeCertified_othersAreAnsweredAndItStillWaits() {
+    // enough for a row or two, too few for all labels turned
+    Night night = Night.begin("solver: {method: cholesky, max-steps: 4}");
+    night.submit("row", REMOVE);
+    night.submit("all", "- relabel: {to: \"1 - label\", where: \"age > 0\"}");
+    night.submit("more", "- removeRows: {where: \"user_id = 'u-4720'\"}");
+
+    Outcome first = night.lethe("run");
+    assertThat(first.code()).as("%s", first).isEqualTo(3);
+    assertThat(lastCause(night)).isEqualTo(Event.Cause.NOT_CERTIFIED);
+    assertThat(night.ledger().state().versions()).as("one attempt a night").hasSize(2);
+    for (int later = 0; later < 6 && state(night, "more") != State.PUBLISHED; later++) {
+      night.lethe("run");
+    }
+
+    assertThat(state(night, "row")).isIn(State.PUBLISHED, State.SUPERSEDED);
+    assertThat(state(night, "more")).isEqualTo(State.PUBLISHED);
+    assertThat(night.ledger().state().waiting())
+        .extracting(TrackedRequest::id)
+        .containsExactly("all");
+    // nobody else waits: it is tried, and keeps nobody that comes after it
+    assertThat(night.lethe("run").code()).isEqualTo(3);
+    night.submit("label", RELABEL);
+    Outcome passed = night.done("run");
+    assertThat(passed.out()).contains("could not be certified");
+    assertThat(state(night, "label")).isEqualTo(State.PUBLISHED);
+    assertThat(state(night, "all")).isEqualTo(State.ADMITTED);
+  }
+
+  @Test
+  void run_tableGrowsBeforeTheVersionIsVerified_isNoBrokenClaim() throws Exception {
+    FailingFileSystem.register(LocalSpark.session().sparkContext().hadoopConfiguration());
+    Path root = Places.directory("night");
+    Path table = root.resolve("table");
+    People.dataset().write().parquet(table.toString());
+    Night night =
+        new Night(root, "path: " + table, "lease: {length: 60s, single-writer: true}", "failing:");
+    assertThat(night.submit("row", REMOVE).code()).isZero();
+    FailingFileSystem.observer =
+        (source, target) -> {
+          if (target.getName().equals("000001")) {
+            People.dataset().limit(5).write().mode(SaveMode.Append).parquet(table.toString());
+          }
+        };
+
+    Outcome changed = night.lethe("run");
+
+    assertThat(changed.code()).as("%s", changed).isEqualTo(3);
+    assertThat(changed.out()).contains("the table is not the one that it was made of");
+    assertThat(lastCause(night)).isEqualTo(Event.Cause.DATA_CHANGED);
+    assertThat(night.version(1)).doesNotExist();
+    assertThat(night.ledger().state().waiting()).hasSize(1);
+    assertThat(night.ledger().state().releases().squaredMu()).as("it counts").isPositive();
+    night.done("run");
+    assertThat(night.ledger().state().current().number()).isEqualTo(2);
+  }
+
+  @Test
+  void run_certificateOfTheBaseIsMissingOrAnother_isRefused() throws Exception {
+    Night night = Night.begin("");
+    night.submit("race", "- removeFeatures: [race]");
+    night.done("run");
+    night.submit("row", REMOVE);
+    Path certificate = night.version(1).resolve("certificate.json");
+    String document = Files.readString(certificate);
+
+    Files.delete(certificate);
+    Outcome missing = night.lethe("run");
+    // of the same model, and silent on what was removed
+    Files.writeString(
+        certificate, document.replaceFirst("(\"zeroCoefficients\" : )\\[[^]]*]", "$1[ ]"));
+    assertThat(Files.readString(certificate)).isNotEqualTo(document);
+    Outcome another = night.lethe("run");
+
+    for (Outcome refused : List.of(missing, another)) {
+      assertThat(refused.code()).as("%s", refused).isEqualTo(2);
+      assertThat(refused.err()).contains("is not the certificate of version 1");
+    }
+    Files.writeString(certificate, document);
+    night.done("run");
+    assertThat(night.certificate(2).zeroCoefficients()).containsExactly(8, 9);
+  }
+
+  @Test
+  void commands_storeDoesNotAnswer_areAnOutageAndNoBrokenClaim() {
+    Configuration hadoop = LocalSpark.session().sparkContext().hadoopConfiguration();
+    hadoop.setInt("ipc.client.connect.max.retries", 0);
+    try {
+      Night night = Night.begin("");
+      Path config =
+          Places.write(
+              night.root().resolve("away.yaml"),
+              Places.read(night.config())
+                  .replaceFirst("ledger: \\S+", "ledger: " + NOWHERE + "/l"));
+      List<List<String>> commands =
+          List.of(
+              List.of("verify", "--ledger", NOWHERE + "/l"),
+              List.of("status", "--config", config.toString()),
+              List.of("run", "--config", config.toString()),
+              List.of("submit", "--config", config.toString(), "--each", NOWHERE + "/inbox"));
+      for (List<String> command : commands) {
+        Outcome away = Outcome.of(command);
+        assertThat(away.code()).as("%s: %s", command, away).isEqualTo(5);
+        assertThat(away.err()).contains("a storage or network service could not be reached");
+        assertThat(away.out()).doesNotContain("FAIL");
+      }
+    } finally {
+      hadoop.unset("ipc.client.connect.max.retries");
+    }
+  }
+}
