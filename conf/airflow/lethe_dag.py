@@ -22,9 +22,10 @@ except ImportError:  # Airflow 2
     from airflow.decorators import dag, task
 
 LETHE = os.environ.get("LETHE", "/opt/lethe/scripts/lethe")
-CONFIG = os.environ.get("LETHE_CONFIG", "/etc/lethe/lethe.yaml")
+# Lethe's paths are Hadoop's: without file:// they are looked up on the default file system, where that is HDFS on HDFS.
+CONFIG = os.environ.get("LETHE_CONFIG", "file:///etc/lethe/lethe.yaml")
 # A folder on any file system of Hadoop's. Requests say whom they concern: as confidential as the vault.
-INBOX = os.environ.get("LETHE_INBOX", "/var/spool/lethe")
+INBOX = os.environ.get("LETHE_INBOX", "file:///var/spool/lethe")
 LEDGER = os.environ.get("LETHE_LEDGER", "hdfs:///lethe/churn")
 
 # An Ed25519 public key in PEM, by which all entries and certificates must be signed. Without it no signature is looked at.
@@ -43,7 +44,26 @@ MEANING = {
 
 def lethe(*arguments):
     """Runs a command; what it prints goes into the task's log."""
-    code = subprocess.run([LETHE, *arguments], check=False).returncode
+    # Line by line, since Airflow 2 puts into the log what Python prints, and not what a child process does.
+    with subprocess.Popen(
+        [LETHE, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+    ) as process:
+        try:
+            for line in process.stdout:
+                print(line, end="", flush=True)
+            code = process.wait()
+        except BaseException:
+            # The task was ended, by its deadline or by hand; SIGTERM lets Lethe clean up.
+            process.terminate()
+            try:
+                process.wait(timeout=60)
+            except subprocess.TimeoutExpired:
+                process.kill()
+            raise
     if code == 0:
         return
     message = f"lethe {arguments[0]} ended with {code}: {MEANING.get(code, 'unknown')}"
@@ -57,7 +77,9 @@ def lethe(*arguments):
     start_date=datetime(2026, 1, 1),
     catchup=False,
     max_active_runs=1,
-    default_args={"retries": 3, "retry_delay": timedelta(minutes=10)},
+    # A task that hangs is ended and repeated; the night as a whole ends before the next one.
+    dagrun_timeout=timedelta(hours=22),
+    default_args={"retries": 3, "retry_delay": timedelta(minutes=10), "execution_timeout": timedelta(hours=12)},
     tags=["privacy"],
 )
 def lethe_nightly():

@@ -49,9 +49,9 @@ import picocli.CommandLine.Command;
       "     requests that are named; the others are published)",
       "  3  finished without what was asked for: unlearn published as not-certified, train saved"
           + " nothing",
-      "  4  verify: a claim does not hold",
+      "  4  a claim does not hold; run: what was made did not verify, and was given up",
       "  5  Spark did not finish (executors lost, out of memory...); nothing was written",
-      "  6  run: another run is at work on the ledger, this one did nothing"
+      "  6  another run has the ledger's lease: this one did nothing, or lost it on the way"
     },
     subcommands = {
       TrainCommand.class,
@@ -143,7 +143,8 @@ public final class Lethe implements Runnable {
       throw new InvalidInputException(
           name + ": its password must be in the environment variable " + variable);
     }
-    return password.toCharArray();
+    // A file that became the variable may end as an editor leaves it.
+    return password.replaceFirst("\r?\n\\z", "").toCharArray();
   }
 
   @Override

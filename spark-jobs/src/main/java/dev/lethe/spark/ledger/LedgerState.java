@@ -4,6 +4,7 @@ import dev.lethe.core.certify.Composition;
 import dev.lethe.spark.InvalidInputException;
 import java.time.Instant;
 import java.util.Collections;
+import java.util.Comparator;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -27,6 +28,7 @@ public final class LedgerState {
   private Composition releases = Composition.NONE;
   private Event.@Nullable Opened opened;
   private int current;
+  private @Nullable Instant since;
   private List<String> failed = List.of();
   private final Set<String> uncertifiable = new LinkedHashSet<>();
   private boolean forced;
@@ -60,6 +62,7 @@ public final class LedgerState {
     }
     if (event instanceof Event.Opened first) {
       opened = first;
+      since = at;
       versions.put(
           0,
           new Version(
@@ -173,6 +176,7 @@ public final class LedgerState {
     }
     versions.put(version.number(), version);
     current = version.number();
+    since = at;
     forced = byForce;
   }
 
@@ -318,6 +322,24 @@ public final class LedgerState {
   /** The version that is to be used. */
   public Version current() {
     return version(current);
+  }
+
+  /** When the current version became it: the ledger was opened, it was published, or put back. */
+  public Instant currentSince() {
+    return there(since, "the ledger has no entry");
+  }
+
+  /** When the oldest request came that is in no published version yet; empty if all have theirs. */
+  public Optional<Instant> oldestUnanswered() {
+    return requests.values().stream()
+        .filter(
+            request ->
+                switch (state(request)) {
+                  case RECEIVED, ADMITTED, APPLIED -> true;
+                  case REFUSED, PUBLISHED, SUPERSEDED -> false;
+                })
+        .map(TrackedRequest::received)
+        .min(Comparator.naturalOrder());
   }
 
   /** Whether the current version was put back although it holds what has been unlearned since. */

@@ -44,6 +44,7 @@ public final class StatusJob {
                 + (state.isForced() ? ", rolled back by force: holds what was unlearned" : "")
                 + ", "
                 + ledger.model(current.number())));
+    lines.add(field("in use since", since(state)));
     state
         .unfinished()
         .ifPresent(
@@ -59,6 +60,10 @@ public final class StatusJob {
     lines.add(field("versions", (state.versions().size() - 1) + ""));
     lines.add(field("requests", counts(state)));
     lines.add(field("waiting", ids(state.waiting().stream().map(TrackedRequest::id).toList())));
+    lines.add(
+        field(
+            "oldest waiting",
+            state.oldestUnanswered().map(at -> "since " + at).orElse("none, all are answered")));
     lines.add(field("releases", releases(state.releases())));
     Settings.Budget budget = place.settings().budget();
     if (budget != null) {
@@ -129,6 +134,15 @@ public final class StatusJob {
       }
     }
     return lines;
+  }
+
+  private static String since(LedgerState state) {
+    Version current = state.current();
+    String how =
+        !state.currentSince().equals(current.published())
+            ? "rolled back at "
+            : current.number() == 0 ? "opened at " : "published at ";
+    return how + state.currentSince();
   }
 
   private static String word(Version version) {

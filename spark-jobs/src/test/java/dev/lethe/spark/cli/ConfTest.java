@@ -1,5 +1,6 @@
 package dev.lethe.spark.cli;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowable;
 import static org.assertj.core.api.Assertions.fail;
@@ -9,8 +10,13 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.introspect.Annotated;
 import com.fasterxml.jackson.databind.introspect.JacksonAnnotationIntrospector;
+import dev.lethe.spark.certificate.Check;
+import dev.lethe.spark.certificate.SigningKey;
+import dev.lethe.spark.certificate.VaultEncryption;
+import dev.lethe.spark.job.Summary;
 import dev.lethe.spark.metrics.LetheMetrics;
 import dev.lethe.spark.metrics.LethePlugin;
+import dev.lethe.spark.removal.Settings;
 import io.fabric8.kubernetes.api.model.ConfigMap;
 import io.fabric8.kubernetes.api.model.Container;
 import io.fabric8.kubernetes.api.model.EnvVar;
@@ -18,12 +24,16 @@ import io.fabric8.kubernetes.api.model.ObjectMeta;
 import io.fabric8.kubernetes.api.model.PodSecurityContext;
 import io.fabric8.kubernetes.api.model.SecurityContext;
 import io.fabric8.kubernetes.api.model.ServiceAccount;
+import io.fabric8.kubernetes.api.model.Volume;
+import io.fabric8.kubernetes.api.model.VolumeMount;
 import io.fabric8.kubernetes.api.model.batch.v1.CronJob;
 import io.fabric8.kubernetes.api.model.networking.v1.NetworkPolicy;
 import io.fabric8.kubernetes.api.model.rbac.Role;
 import io.fabric8.kubernetes.api.model.rbac.RoleBinding;
 import java.io.IOException;
+import java.io.PrintWriter;
 import java.io.StringReader;
+import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -31,8 +41,10 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
+import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.MatchResult;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -109,6 +121,14 @@ class ConfTest {
 
   private record NamePath(String name, String path) {}
 
+  private enum SecretType {
+    GCPServiceAccount,
+    Generic,
+    HadoopDelegationToken
+  }
+
+  private record SecretInfo(String name, String path, SecretType secretType) {}
+
   private record SparkPod(
       Integer instances,
       Integer cores,
@@ -118,6 +138,7 @@ class ConfTest {
       Map<String, String> labels,
       Map<String, String> annotations,
       List<NamePath> configMaps,
+      List<SecretInfo> secrets,
       List<EnvVar> env,
       PodSecurityContext podSecurityContext,
       SecurityContext securityContext) {}
@@ -222,6 +243,9 @@ class ConfTest {
     List<String> arguments = List.of(settings.get("LETHE_SPARK_OPTS").split(" "));
 
     assertThat(cron.getConcurrencyPolicy()).isEqualTo("Forbid");
+    assertThat(cron.getJobTemplate().getSpec().getActiveDeadlineSeconds())
+        .as("a night that hangs is over before the next one")
+        .isBetween(12 * 3600L, 24 * 3600L - cron.getStartingDeadlineSeconds());
     assertThat(scheduled.schedule()).isEqualTo(cron.getSchedule());
     assertThat(application.mainClass()).isEqualTo(Lethe.class.getName());
     String jar = application.mainApplicationFile();
@@ -278,13 +302,34 @@ class ConfTest {
         .isEqualTo(config.getMetadata().getName())
         .isEqualTo(pod.getSpec().getVolumes().get(0).getConfigMap().getName());
     assertThat(container.getVolumeMounts().get(0).getMountPath()).isEqualTo(mounted.path());
-    String file = mounted.path() + "/" + config.getData().keySet().iterator().next();
+    String file = "file://" + mounted.path() + "/" + config.getData().keySet().iterator().next();
     assertThat(application.arguments()).contains(file);
     assertThat(settings).containsEntry("LETHE_CONFIG", file);
     String inbox = scheduled().get("submit").template().arguments().get(4);
     assertThat(settings).containsEntry("LETHE_INBOX", inbox);
-    Map<String, Object> lethe = new Yaml().load(config.getData().values().iterator().next());
-    assertThat(settings).containsEntry("LETHE_LEDGER", lethe.get("ledger").toString());
+    Settings lethe =
+        Settings.read(config.getData().values().iterator().next().getBytes(UTF_8), file);
+    assertThat(settings).containsEntry("LETHE_LEDGER", lethe.ledger());
+    SecretInfo keys = application.driver().secrets().get(0);
+    assertThat(keys.secretType()).isEqualTo(SecretType.Generic);
+    assertThat(keys.name())
+        .isEqualTo(pod.getSpec().getVolumes().get(1).getSecret().getSecretName());
+    assertThat(container.getVolumeMounts().get(1).getMountPath()).isEqualTo(keys.path());
+    assertThat(container.getVolumeMounts())
+        .extracting(VolumeMount::getName)
+        .containsExactlyElementsOf(
+            pod.getSpec().getVolumes().stream().map(Volume::getName).toList());
+    assertThat(container.getVolumeMounts()).allMatch(VolumeMount::getReadOnly);
+    assertThat(pod.getSpec().getVolumes().get(1).getSecret().getDefaultMode()).isEqualTo(0440);
+    assertThat(application.executor().secrets()).as("no executor gets a key").isNull();
+    String created = Files.readString(CONF.resolve("kubernetes/base.yaml"));
+    for (String key :
+        List.of(lethe.signing().keystore(), String.valueOf(settings.get("LETHE_PUBLIC_KEY")))) {
+      assertThat(key).startsWith("file://" + keys.path() + "/");
+      assertThat(created).contains("--from-file=" + key.replaceFirst(".*/", "") + "=");
+    }
+    assertThat(created).contains("generic " + keys.name() + " ");
+    assertThat(settings).as("the keys are in the environment").containsEntry("LETHE_SECRETS", "");
     assertThat(((ServiceAccount) objects.get("ServiceAccount").get(0)).getMetadata().getName())
         .isEqualTo(application.driver().serviceAccount())
         .isEqualTo(pod.getSpec().getServiceAccountName());
@@ -340,6 +385,51 @@ class ConfTest {
         .startsWith("--class", Lethe.class.getName())
         .containsSubsequence(settings.get("LETHE_SPARK_OPTS").split(" "))
         .endsWith(settings.get("LETHE_JAR"), "run", "--config", "x");
+  }
+
+  /** On the Environment page and in event logs, where YARN's cluster mode has them in settings. */
+  @Test
+  void redaction_everySecret_isHidden() throws IOException {
+    String setting =
+        Files.readAllLines(CONF.resolve("spark-defaults.conf.template")).stream()
+            .filter(line -> line.startsWith("# spark.redaction.regex "))
+            .map(line -> line.split(" +")[2])
+            .collect(Collectors.joining());
+    for (ScheduledSpec one : scheduled().values()) {
+      assertThat(one.template().sparkConf()).containsEntry("spark.redaction.regex", setting);
+    }
+    for (String variable :
+        List.of(
+            VaultEncryption.KEY_VARIABLE,
+            VaultEncryption.PASSWORD_VARIABLE,
+            SigningKey.PASSWORD_VARIABLE)) {
+      assertThat("spark.yarn.appMasterEnv." + variable).containsPattern(setting);
+    }
+  }
+
+  /** Without one they are looked up where {@code fs.defaultFS} says, which may be HDFS. */
+  @Test
+  void paths_ofLethe_haveAScheme() throws IOException {
+    Pattern variable =
+        Pattern.compile(
+            "LETHE_(?:CONFIG|INBOX|LEDGER|PUBLIC_KEY)(?:=|:-|\", \"|, value: \"?)"
+                + "(?<path>[^\\s\"}]+)");
+    Pattern file = Pattern.compile("(?<![\\w/:.])/[\\w/-]+/(?:lethe\\.yaml|[\\w-]+\\.(?:pem|p12))");
+    List<String> paths = new ArrayList<>();
+    Set<Path> texts = files("", "");
+    texts.add(CONF.resolveSibling("docs/operations.md"));
+    for (Path one : texts) {
+      String text = Files.readString(one);
+      assertThat(file.matcher(text).results().map(MatchResult::group))
+          .as(CONF.relativize(one).toString())
+          .isEmpty();
+      variable.matcher(text).results().forEach(found -> paths.add(found.group(1)));
+    }
+    for (ScheduledSpec one : scheduled().values()) {
+      List<String> words = one.template().arguments();
+      paths.addAll(words.stream().filter(word -> word.contains("/")).toList());
+    }
+    assertThat(paths).hasSizeGreaterThan(12).allMatch(path -> path.matches("[a-z0-9]+:///?[^/].*"));
   }
 
   private static String servlet() throws IOException {
@@ -419,10 +509,20 @@ class ConfTest {
   /** What the stand-in's verify prints. */
   private String checks = "";
 
+  /** The command by which the stand-in hangs. */
+  private String hanging = "none";
+
+  private Path calls() {
+    return directory.resolve("calls");
+  }
+
   /** The commands of one night as a stand-in for {@code scripts/lethe} got them. */
   private Ended night(Map<String, Integer> codes, List<String> command) throws Exception {
-    Path calls = directory.resolve("calls");
-    Files.writeString(calls, "");
+    return ended(begin(codes, command));
+  }
+
+  private Process begin(Map<String, Integer> codes, List<String> command) throws Exception {
+    Files.writeString(calls(), "");
     StringBuilder ends = new StringBuilder();
     codes.forEach((name, code) -> ends.append("  %s) exit %d ;;\n".formatted(name, code)));
     Path lethe = directory.resolve("lethe");
@@ -431,27 +531,38 @@ class ConfTest {
         """
         #!/usr/bin/env bash
         echo "$*" >>'%s'
+        echo "output of $1"
+        echo "errors of $1" >&2
+        [ -z "${LETHE_VAULT_KEY:-}" ] || echo "key $LETHE_VAULT_KEY"
         [ "$1" != verify ] || printf %%s '%s'
+        if [ "$1" = %s ]; then
+          trap 'echo "end of $1" >>"%s"; exit 143' TERM
+          touch '%s'
+          for _ in {1..300}; do sleep 0.1; done
+        fi
         case $1 in
         %s
           *) exit 0 ;;
         esac
         """
-            .formatted(calls, checks, ends));
+            .formatted(calls(), checks, hanging, calls(), directory.resolve("ready"), ends));
     assertThat(lethe.toFile().setExecutable(true)).isTrue();
     ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
     builder.environment().put("LETHE", lethe.toString());
-    builder.environment().put("LETHE_CONFIG", "/etc/lethe/lethe.yaml");
-    builder.environment().put("LETHE_INBOX", "/var/spool/lethe");
+    builder.environment().put("LETHE_CONFIG", "file:///etc/lethe/lethe.yaml");
+    builder.environment().put("LETHE_INBOX", "file:///var/spool/lethe");
     builder.environment().put("LETHE_LEDGER", "hdfs:///lethe/churn");
     builder.environment().put("LETHE_RETRY_SECONDS", "0");
-    builder.environment().put("LETHE_SECRETS", directory.resolve("none").toString());
+    builder.environment().put("LETHE_SECRETS", "");
     builder.environment().put("PYTHONDONTWRITEBYTECODE", "1");
     builder.environment().putAll(environment);
-    Process process = builder.start();
+    return builder.start();
+  }
+
+  private Ended ended(Process process) throws Exception {
     String printed = new String(process.getInputStream().readAllBytes());
     assertThat(process.waitFor(60, TimeUnit.SECONDS)).isTrue();
-    return new Ended(process.exitValue(), printed, Files.readAllLines(calls));
+    return new Ended(process.exitValue(), printed, Files.readAllLines(calls()));
   }
 
   private record Ended(int code, String printed, List<String> calls) {
@@ -505,30 +616,89 @@ class ConfTest {
   void nightly_headOfTheNightBefore_mustBeInTheChain() throws Exception {
     Path head = directory.resolve("head");
     environment.put("LETHE_HEAD", head.toString());
-    environment.put("LETHE_PUBLIC_KEY", "/etc/lethe/public.pem");
+    environment.put("LETHE_PUBLIC_KEY", "file:///etc/lethe/public.pem");
     String digest = "ab".repeat(32);
-    checks = "ok    chain is whole: 9 entries, the last has digest " + digest;
+    checks = printed(chain(digest), RIGHT, UNFORCED);
 
     Ended first = night(Map.of(), nightly());
     Ended second = night(Map.of(), nightly());
 
-    String signed = "verify --ledger hdfs:///lethe/churn --public-key /etc/lethe/public.pem";
+    String signed = "verify --ledger hdfs:///lethe/churn --public-key file:///etc/lethe/public.pem";
     assertThat(first.calls()).contains(signed);
     assertThat(head).hasContent(digest);
     assertThat(second.calls()).contains(signed + " --head " + digest);
     understood(second.arguments());
 
-    checks = "ok    chain is whole: 12 entries, the last has digest " + "cd".repeat(32);
-    Ended broken = night(Map.of("verify", 4), nightly());
-    assertThat(broken.printed()).contains(checks);
-    assertThat(head)
-        .as("a chain that does not verify is not the one to go on from")
-        .hasContent(digest);
+    Check later = chain("cd".repeat(32));
+    for (Check forced : List.of(UNFORCED, FORCED)) {
+      checks = printed(later, WRONG, forced);
+      Ended broken = night(Map.of("verify", 4), nightly());
+      assertThat(broken.printed()).contains(checks);
+      assertThat(broken.code()).isEqualTo(4);
+      assertThat(head)
+          .as("a chain that does not verify is not the one to go on from")
+          .hasContent(digest);
+    }
+
+    checks = printed(later, RIGHT, FORCED);
+    Ended forced = night(Map.of("verify", 4), nightly());
+    assertThat(forced.code()).isEqualTo(4);
+    assertThat(head).as("of a chain that is whole").hasContent("cd".repeat(32));
 
     environment.put("LETHE_HEAD", directory.resolve("nowhere/head").toString());
     Ended unwritten = night(Map.of(), nightly());
     assertThat(unwritten.code()).isNotZero();
     assertThat(unwritten.printed()).contains("the head cannot be noted down");
+  }
+
+  private static final Check RIGHT = new Check("certificate of version 1", true, "is the one");
+  private static final Check WRONG = new Check("certificate of version 1", false, "is missing");
+  private static final Check UNFORCED =
+      new Check("no version in use holds what was unlearned", true, "none");
+  private static final Check FORCED =
+      new Check("no version in use holds what was unlearned", false, "it was rolled back by force");
+
+  private static Check chain(String digest) {
+    return new Check("chain is whole", true, "9 entries, the last has digest " + digest);
+  }
+
+  /** As {@code lethe verify} prints them. */
+  private static String printed(Check... checks) {
+    StringWriter text = new StringWriter();
+    Summary.of(List.of(checks)).print(new PrintWriter(text));
+    return text.toString();
+  }
+
+  @Test
+  void nightly_secrets_areReadOrTheNightFails() throws Exception {
+    Path secrets = directory.resolve("secrets");
+    environment.put("LETHE_SECRETS", secrets.toString());
+
+    Ended missing = night(Map.of(), nightly());
+    assertThat(missing.code()).isEqualTo(2);
+    assertThat(missing.printed()).contains("cannot read " + secrets);
+    assertThat(missing.calls()).isEmpty();
+
+    Files.writeString(secrets, "LETHE_VAULT_KEY=0123\n");
+    Ended found = night(Map.of(), nightly());
+    assertThat(found.code()).isZero();
+    assertThat(found.printed()).contains("key 0123");
+  }
+
+  @ParameterizedTest
+  @CsvSource({"submit, 1", "run, 2", "verify, 4", "status, 5"})
+  void nightly_isEnded_endsTheCommandAtWork(String command, int calls) throws Exception {
+    hanging = command;
+    Process process = begin(Map.of(), nightly());
+    Path ready = directory.resolve("ready");
+    while (!Files.exists(ready) && process.isAlive()) {
+      Thread.sleep(20);
+    }
+    process.toHandle().destroy(); // the process's own would close its output
+    Ended night = ended(process);
+
+    assertThat(night.code()).as(night.printed()).isEqualTo(143);
+    assertThat(night.calls()).hasSize(calls + 1).endsWith("end of " + command);
   }
 
   @Test
@@ -540,7 +710,8 @@ class ConfTest {
     assertThat(lines).hasSize(1);
     Matcher line =
         Pattern.compile(
-                "(?<minute>\\d+) (?<hour>\\d+) \\* \\* \\* lethe (?<command>flock .*lethe-nightly)"
+                "(?<minute>\\d+) (?<hour>\\d+) \\* \\* \\* lethe"
+                    + " (?<command>flock .* timeout --kill-after=5m 18h \\S*lethe-nightly)"
                     + " >>\\S+ 2>&1 \\|\\| echo .*")
             .matcher(lines.get(0));
     assertThat(line.matches()).as(lines.get(0)).isTrue();
@@ -549,7 +720,7 @@ class ConfTest {
     String lock = directory.resolve("lock").toString();
     String command =
         line.group("command")
-            .replaceAll("/var/lock/\\S+", lock)
+            .replaceAll("/var/lib/lethe/\\S+", lock)
             .replace("/opt/lethe/conf/cron/lethe-nightly", nightly().get(1));
     assumeTrue(Files.isExecutable(Path.of("/usr/bin/flock")), "flock is not installed");
 
@@ -557,12 +728,32 @@ class ConfTest {
     Ended locked = night(Map.of(), List.of("flock", lock, "bash", "-c", command));
     assertThat(locked.code()).isEqualTo(6);
     assertThat(locked.calls()).isEmpty();
+
+    hanging = "submit";
+    Ended late = night(Map.of(), List.of("bash", "-c", command.replace(" 18h ", " 2s ")));
+    assertThat(late.code()).isEqualTo(124);
+    assertThat(late.calls()).hasSize(2).endsWith("end of submit");
+  }
+
+  /** What cron does not inherit, and folders that a reboot leaves. */
+  @Test
+  void cron_table_namesWhatTheNightNeeds() throws IOException {
+    String cron = Files.readString(CONF.resolve("cron/lethe.cron"));
+    for (String name : List.of("JAVA_HOME", "SPARK_HOME", "HADOOP_CONF_DIR", "LETHE_SPARK_OPTS")) {
+      assertThat(cron).containsPattern("(?m)^#?" + name + "=");
+    }
+    String folders =
+        "install -d -o lethe -g lethe -m 0700 /var/lib/lethe /var/log/lethe /var/spool/lethe";
+    assertThat(cron).contains(folders + "\n");
+    assertThat(Files.readString(CONF.resolveSibling("docs/operations.md")))
+        .contains(folders + "\n");
+    assertThat(cron).doesNotContain("/var/lock", "/run/");
   }
 
   /** Runs the DAG's tasks one by one, with what it imports of Airflow stood in for. */
   private static final String DRIVER =
       """
-      import sys, types
+      import contextlib, io, signal, sys, types
       class AirflowException(Exception): pass
       class AirflowFailException(AirflowException): pass
       tasks, edges, settings, rules = {}, [], {}, []
@@ -589,13 +780,28 @@ class ConfTest {
       print('edges', *sorted(edges))
       print('rules', *rules)
       print('settings', settings['catchup'], settings['max_active_runs'], settings['schedule'])
+      print('hours', settings['dagrun_timeout'], settings['default_args']['execution_timeout'])
+      class Deadline(BaseException): pass
+      def deadline(*_): raise Deadline()
+      signal.signal(signal.SIGALRM, deadline)
       for name, function in tasks.items():
+          # as Airflow 2 has it: the log is what Python prints
+          log = io.StringIO()
+          if name == sys.argv[2]: signal.alarm(2)
           try:
-              function()
-              print(name, 'done', flush=True)
-          except AirflowFailException: print(name, 'failed', flush=True)
-          except AirflowException: print(name, 'repeat', flush=True)
+              with contextlib.redirect_stdout(log): function()
+              end = 'done'
+          except AirflowFailException: end = 'failed'
+          except AirflowException: end = 'repeat'
+          except Deadline: end = 'ended'
+          signal.alarm(0)
+          print(name, end, *log.getvalue().splitlines(), sep=', ', flush=True)
       """;
+
+  private static List<String> airflow(String hanging) {
+    assumeTrue(Files.isExecutable(Path.of("/usr/bin/python3")), "python3 is not installed");
+    return List.of("/usr/bin/python3", "-c", DRIVER, CONF.resolve("airflow").toString(), hanging);
+  }
 
   @ParameterizedTest
   @CsvSource({
@@ -608,12 +814,7 @@ class ConfTest {
     "6, failed"
   })
   void airflow_task_isRepeatedAfterFiveAlone(int code, String end) throws Exception {
-    assumeTrue(Files.isExecutable(Path.of("/usr/bin/python3")), "python3 is not installed");
-
-    Ended night =
-        night(
-            Map.of("run", code),
-            List.of("/usr/bin/python3", "-c", DRIVER, CONF.resolve("airflow").toString()));
+    Ended night = night(Map.of("run", code), airflow("none"));
 
     assertThat(night.code()).as(night.printed()).isZero();
     assertThat(night.printed().lines())
@@ -623,14 +824,25 @@ class ConfTest {
             "rules submit:all_success run:all_done purge:all_done verify:all_done status:all_done"
                 + " succeeded:all_success",
             "settings False 1 17 2 * * *",
-            "submit done",
-            "run " + end,
-            "purge done",
-            "verify done",
-            "status done",
-            "succeeded done");
+            "hours 22:00:00 12:00:00",
+            "submit, done, output of submit, errors of submit",
+            "run, " + end + ", output of run, errors of run",
+            "purge, done, output of purge, errors of purge",
+            "verify, done, output of verify, errors of verify",
+            "status, done, output of status, errors of status",
+            "succeeded, done");
     assertThat(night.commands()).containsExactly("submit", "run", "purge", "verify", "status");
     understood(night.arguments());
+  }
+
+  @Test
+  void airflow_taskIsEnded_endsItsCommand() throws Exception {
+    hanging = "run";
+    Ended night = night(Map.of(), airflow("run"));
+
+    assertThat(night.code()).as(night.printed()).isZero();
+    assertThat(night.printed()).contains("run, ended, output of run").contains("purge, done");
+    assertThat(night.calls().get(2)).isEqualTo("end of run");
   }
 
   /** The command line knows what is asked of it, once it has the ledger's commands. */

@@ -19,6 +19,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import java.util.zip.GZIPOutputStream;
@@ -438,8 +439,31 @@ class MarkersIT {
     List<String> options =
         new ArrayList<>(List.of("--master", pima.cluster().url(), "--deploy-mode", "cluster"));
     options.addAll(watched(folder, false));
-    Submission.Result result = pima.spark().lethe(name, options, commands.words.get(0));
+    Set<Path> before = drivers(pima);
+    Submission.Result result =
+        pima.spark()
+            .startLethe(name, Map.of("LETHE_VAULT_KEY", MASTER_KEY), options, commands.words.get(0))
+            .result();
+    // The submission ends with 0 whatever became of the driver; without one there is nothing to
+    // search.
+    Set<Path> driver = drivers(pima);
+    driver.removeAll(before);
+    assertThat(driver).as(result.described()).hasSize(1);
+    assertThat(driver.iterator().next().resolve("stderr"))
+        .content()
+        .as("the driver refused the request")
+        .containsPattern("(?m)^lethe: ")
+        .doesNotContain("unexpected failure");
     return new Run(name, folder, result, List.of());
+  }
+
+  /** The folders of drivers that the cluster's workers were given. */
+  private static Set<Path> drivers(PimaRelease.Shared pima) throws IOException {
+    try (Stream<Path> found = Files.walk(pima.spark().workplace().resolve("cluster/work"), 2)) {
+      return found
+          .filter(path -> path.getFileName().toString().startsWith("driver-"))
+          .collect(Collectors.toCollection(TreeSet::new));
+    }
   }
 
   /** Event log, metrics and folders of temporary files. */
@@ -588,7 +612,9 @@ class MarkersIT {
   }
 
   private static void assertClean(Run run) throws IOException {
-    MarkerSearch search = new MarkerSearch(ALL);
+    List<String> words = new ArrayList<>(ALL);
+    words.add(MASTER_KEY);
+    MarkerSearch search = new MarkerSearch(words);
     Set<String> found = search.in(run.written());
     assertThat(search.files()).isPositive();
     assertThat(found).as(run.name()).isEmpty();

@@ -14,6 +14,7 @@ import dev.lethe.spark.ledger.Lease;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
@@ -48,9 +49,11 @@ class StatusJobTest {
     assertThat(status(night))
         .containsEntry("ledger", "file:" + night.ledgerPath())
         .containsEntry("current", "version 0, " + People.model())
+        .containsEntry("in use since", "opened at " + at(night, 1))
         .containsEntry("versions", "0")
         .containsEntry("requests", "2 received")
         .containsEntry("waiting", "2: row, nobody")
+        .containsEntry("oldest waiting", "since " + at(night, 2))
         .containsEntry("releases", "all together mu 0.000")
         .containsEntry("budget", "epsilon 0.000 of 0.5 spent at delta 1.0E-6")
         .containsEntry("lease", "free")
@@ -67,9 +70,11 @@ class StatusJobTest {
     Composition once = Composition.NONE.and(Night.RHO, noise, People.SLOTS + 1);
     assertThat(status(night))
         .containsEntry("current", "version 1, file:" + night.version(1).resolve("model"))
+        .containsEntry("in use since", "published at " + at(night, 6))
         .containsEntry("versions", "1")
         .containsEntry("requests", "1 refused, 1 published")
         .containsEntry("waiting", "none")
+        .containsEntry("oldest waiting", "none, all are answered")
         .containsEntry("releases", String.format(Locale.ROOT, "all together mu %.4g", once.mu()))
         .containsEntry("budget", "epsilon 0.1000 of 0.5 spent at delta 1.0E-6")
         .containsEntry("head", head(night, 6));
@@ -78,10 +83,12 @@ class StatusJobTest {
     night.done("run");
     assertThat(status(night)).containsEntry("requests", "1 refused, 1 published, 1 superseded");
     night.done("rollback", "--to", "1", "--force", "version 2 scores wrongly");
-    assertThat(status(night).get("current"))
-        .isEqualTo(
+    assertThat(status(night))
+        .containsEntry(
+            "current",
             "version 1, rolled back by force: holds what was unlearned, file:"
-                + night.version(1).resolve("model"));
+                + night.version(1).resolve("model"))
+        .containsEntry("in use since", "rolled back at " + at(night, 11));
   }
 
   @Test
@@ -94,6 +101,7 @@ class StatusJobTest {
     assertThat(status(night))
         .containsEntry("unfinished", "version 1, applied; lethe run finishes it")
         .containsEntry("current", "version 0, " + People.model())
+        .containsEntry("oldest waiting", "since " + at(night, 2))
         .containsEntry("requests", "1 applied");
     Files.delete(entries.resolve("000000004.json"));
     assertThat(status(night))
@@ -101,6 +109,11 @@ class StatusJobTest {
         .containsEntry("requests", "1 admitted");
     night.done("run");
     assertThat(status(night)).doesNotContainKey("unfinished");
+  }
+
+  /** Of an entry. */
+  private static Instant at(Night night, int entry) {
+    return night.ledger().chain().entries().get(entry - 1).at();
   }
 
   /** Of the file itself. */
