@@ -23,7 +23,8 @@ final class StatusCommand implements Callable<Integer> {
   @Option(
       names = "--reasons",
       description =
-          "Says in full why requests were refused, as the vault has it; it may quote them")
+          "Says in full why requests were refused or wait again, as the vault has it; it may"
+              + " quote them")
   private boolean reasons;
 
   @Mixin private Standard standard;

@@ -92,21 +92,29 @@ public final class StatusJob {
   }
 
   /**
-   * A line for each request that is refused, as far as the vault says why.
+   * A line for each request that is refused, or waits again after its version was given up, as far
+   * as the vault says why.
    *
    * @throws InvalidInputException if there is no such ledger, or its vault cannot be read
    */
   public List<String> reasons() {
     LedgerState state = place.existingLedger().state();
     RequestStore store = RequestStore.of(place.vault(), state);
-    return state.requests().stream()
-        .filter(request -> state.state(request) == TrackedRequest.State.REFUSED)
-        .map(
-            request ->
-                field(
-                    "refused",
-                    request.id() + ": " + store.explanation(request).orElse("purged, or not kept")))
-        .toList();
+    List<String> lines = new ArrayList<>();
+    for (TrackedRequest request : state.requests()) {
+      if (state.state(request) == TrackedRequest.State.REFUSED) {
+        String why = store.explanation(request).orElse("purged, or not kept");
+        lines.add(field("refused", request.id() + ": " + why));
+      }
+    }
+    for (TrackedRequest request : state.waiting()) {
+      if (request.version() != null) {
+        store
+            .explanation(request)
+            .ifPresent(why -> lines.add(field("waits again", request.id() + ": " + why)));
+      }
+    }
+    return lines;
   }
 
   /**

@@ -101,6 +101,7 @@ class HeldUpTest {
     assertThat(night.ledger().state().waiting())
         .extracting(TrackedRequest::id)
         .containsExactly("all");
+    assertThat(night.done("status", "--reasons").out()).contains("waits again      all: ");
     // nobody else waits: it is tried, and keeps nobody that comes after it
     assertThat(night.lethe("run").code()).isEqualTo(3);
     night.submit("label", RELABEL);
