@@ -114,6 +114,11 @@ final class SqlExpressions {
     if (nesting(sql) > MAX_NESTING) {
       throw refuse(place, "nested too deeply; at most " + MAX_NESTING + " levels are allowed");
     }
+    SqlBounds.complaint(sql)
+        .ifPresent(
+            complaint -> {
+              throw refuse(place, complaint);
+            });
     Expression tree = parse(place, sql);
     try {
       walk(tree, e -> checkParsed(place, sql, e));
