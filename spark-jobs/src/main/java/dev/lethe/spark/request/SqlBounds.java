@@ -30,8 +30,8 @@ import scala.jdk.javaapi.CollectionConverters;
  *
  * <p>Lengths and numbers of digits are constants; a value grows by at most {@value #MAX_GROWTH};
  * lambdas are nested at most {@value #MAX_LAMBDAS} deep; a regular expression is a constant without
- * a repetition of a repetition or of alternatives, without references to groups, and of few
- * repetitions, and so is a pattern of {@code LIKE}, whose {@code %} are its repetitions: the fewer,
+ * a repetition of a repetition or of alternatives, without references to groups, and of few choices
+ * and repetitions, and so is a pattern of {@code LIKE}, whose {@code %} are its repetitions: the fewer,
  * the longer the expression could make the text that it is matched with, constants included, which
  * Spark computes on the driver. The rest is polynomial in the lengths of the cells.
  */
@@ -40,8 +40,10 @@ final class SqlBounds {
   static final int MAX_DIGITS = 100;
   static final long MAX_GROWTH = 1_000_000;
   static final int MAX_LAMBDAS = 2;
-  private static final int MAX_WIDTH = 999;
   static final int MAX_REPETITIONS = 10;
+
+  /** Of a regular expression: the alternatives of its groups, multiplied. */
+  static final int MAX_CHOICES = 10_000;
 
   /** Steps of matching a text that the expression itself has made. */
   static final double MAX_STEPS = 1e8;
@@ -84,6 +86,7 @@ final class SqlBounds {
   private static final Set<String> FORMATS = Set.of("format_string", "printf");
   private static final Pattern WIDE = Pattern.compile("[0-9]{4}");
   private static final Pattern STRING = Pattern.compile("(?s)R?(['\"]).*\\1");
+  private static final int MAX_WIDTH = 999;
   private static final Pattern PADDED = Pattern.compile("[0-9]{2}");
 
   private SqlBounds() {}
@@ -258,7 +261,9 @@ final class SqlBounds {
             + "' must be a constant that repeats no group which has repetitions or alternatives"
             + " inside, refers to no group and has at most "
             + MAX_REPETITIONS
-            + " repetitions (* + ? {}); a column may not be one";
+            + " repetitions (* + ? {}) and "
+            + MAX_CHOICES
+            + " choices of its groups' alternatives; a column may not be one";
   }
 
   private static @Nullable String like(
@@ -354,6 +359,8 @@ final class SqlBounds {
     int depth = 0;
     // of each open group, the outermost first: whether it repeats or chooses
     boolean[] variable = new boolean[pattern.length() + 1];
+    int[] alternatives = new int[pattern.length() + 1];
+    long choices = 1;
     boolean closedVariable = false; // of the group that the character before closes
     for (int i = 0; i < pattern.length(); i++) {
       char c = pattern.charAt(i);
@@ -374,6 +381,7 @@ final class SqlBounds {
         }
         case '(' -> {
           variable[++depth] = false;
+          alternatives[depth] = 1;
           if (pattern.startsWith("?", i + 1)) {
             i++; // no repetition: (?: and the like
           }
@@ -382,10 +390,17 @@ final class SqlBounds {
           if (depth == 0) {
             return -1;
           }
+          choices *= alternatives[depth];
+          if (choices > MAX_CHOICES) {
+            return -1;
+          }
           closedVariable = variable[depth--];
           variable[depth] |= closedVariable;
         }
-        case '|' -> variable[depth] = true;
+        case '|' -> {
+          variable[depth] = true;
+          alternatives[depth]++;
+        }
         case '*', '+', '?', '{' -> {
           repetitions++;
           // an optional group is tried twice and counted among the repetitions
