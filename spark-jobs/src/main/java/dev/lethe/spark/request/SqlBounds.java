@@ -31,9 +31,9 @@ import scala.jdk.javaapi.CollectionConverters;
  * <p>Lengths and numbers of digits are constants; a value grows by at most {@value #MAX_GROWTH};
  * lambdas are nested at most {@value #MAX_LAMBDAS} deep; a regular expression is a constant without
  * a repetition of a repetition or of alternatives, without references to groups, and of few choices
- * and repetitions, and so is a pattern of {@code LIKE}, whose {@code %} are its repetitions: the fewer,
- * the longer the expression could make the text that it is matched with, constants included, which
- * Spark computes on the driver. The rest is polynomial in the lengths of the cells.
+ * and repetitions, and so is a pattern of {@code LIKE}, whose {@code %} are its repetitions: the
+ * fewer, the longer the expression could make the text that it is matched with, constants included,
+ * which Spark computes on the driver. The rest is polynomial in the lengths of the cells.
  */
 final class SqlBounds {
   static final int MAX_LENGTH = 10_000;
