@@ -24,7 +24,8 @@ final class SealedFiles {
   static final String KEY = ".key";
 
   private static final String DESTROYED = ".destroyed";
-  private static final String SEGMENT = "[A-Za-z0-9][A-Za-z0-9._-]{0,199}";
+  // no first dot: neither . nor .., nor the name of a file that is being written
+  private static final String SEGMENT = "[A-Za-z0-9_][A-Za-z0-9._-]{0,199}";
   private static final Pattern KEY_NAME = Pattern.compile(SEGMENT);
   private static final Pattern NAME = Pattern.compile(SEGMENT + "(/" + SEGMENT + ")*");
   private static final Pattern RESERVED =
@@ -148,6 +149,8 @@ final class SealedFiles {
       throw Vault.unwritable(tombstone, e);
     }
     try {
+      // before the key: while that is there, the key counts as not destroyed
+      storage.deleteLeftovers(key);
       if (storage.exists(key)) {
         storage.overwrite(key);
         storage.delete(key);
@@ -238,7 +241,7 @@ final class SealedFiles {
     if (!KEY_NAME.matcher(dataKey).matches()) {
       throw new InvalidInputException(
           "vault: the name of a data key must be letters, digits, '.', '_' and '-', 200 at most,"
-              + " the first a letter or digit");
+              + " the first a letter, digit or '_'");
     }
     return dataKey;
   }
@@ -248,8 +251,8 @@ final class SealedFiles {
     if (!NAME.matcher(name).matches() || RESERVED.matcher(segments.get(0)).matches()) {
       throw new InvalidInputException(
           "vault: the name of a sealed file must be a relative path; each part letters, digits,"
-              + " '.', '_' and '-', 200 at most, the first a letter or digit; not where the vault"
-              + " keeps its keys, states, perturbations and evidence");
+              + " '.', '_' and '-', 200 at most, the first a letter, digit or '_'; not where the"
+              + " vault keeps its keys, states, perturbations and evidence");
     }
     return new Path(files.root(), name);
   }

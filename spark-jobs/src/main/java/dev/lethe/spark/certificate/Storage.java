@@ -270,11 +270,16 @@ public abstract sealed class Storage {
   }
 
   private static Path temporary(Path file) {
-    return new Path(file.getParent(), temporaryStart(file) + UUID.randomUUID() + TEMPORARY);
+    return new Path(file.getParent(), temporaryName(file.getName()));
   }
 
-  private static String temporaryStart(Path file) {
-    return "." + file.getName() + ".";
+  /** Of a file that is to become one of another name, or of none. */
+  static String temporaryName(String name) {
+    return temporaryStart(name) + UUID.randomUUID() + TEMPORARY;
+  }
+
+  private static String temporaryStart(String name) {
+    return "." + name + ".";
   }
 
   /** The name of the file that a temporary one was to become; another file's own name. */
@@ -293,7 +298,7 @@ public abstract sealed class Storage {
     }
     for (FileStatus one : list(parent)) {
       String name = one.getPath().getName();
-      if (name.startsWith(temporaryStart(file)) && name.endsWith(TEMPORARY)) {
+      if (name.startsWith(temporaryStart(file.getName())) && name.endsWith(TEMPORARY)) {
         delete(one.getPath());
       }
     }
@@ -307,6 +312,7 @@ public abstract sealed class Storage {
             PosixFilePermission.OWNER_READ,
             PosixFilePermission.OWNER_WRITE,
             PosixFilePermission.OWNER_EXECUTE);
+    private static final Links LINKS = new Links(Files::createLink);
 
     Local(FileSystem fs) {
       super(fs);
@@ -365,7 +371,7 @@ public abstract sealed class Storage {
       java.nio.file.Path temporary = nio(temporary(file));
       try {
         createPrivate(temporary, content);
-        if (!take(temporary, target)) {
+        if (!LINKS.take(temporary, target)) {
           throw new FileAlreadyExistsException(target.toString());
         }
       } finally {
@@ -408,23 +414,6 @@ public abstract sealed class Storage {
       Files.write(nio(file), new byte[] {'\n'});
     }
 
-    /** Gives a file a name that is free. */
-    private static boolean take(java.nio.file.Path temporary, java.nio.file.Path target)
-        throws IOException {
-      try {
-        // Unlike a rename, a link fails when the name is taken.
-        Files.createLink(target, temporary);
-      } catch (FileAlreadyExistsException e) {
-        return false;
-      } catch (UnsupportedOperationException | FileSystemException e) {
-        if (Files.exists(target, LinkOption.NOFOLLOW_LINKS)) {
-          return false;
-        }
-        Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE);
-      }
-      return true;
-    }
-
     @Override
     public boolean createIfAbsent(Path file, byte[] content) throws IOException {
       java.nio.file.Path target = nio(file);
@@ -435,7 +424,7 @@ public abstract sealed class Storage {
       java.nio.file.Path temporary = nio(temporary(file));
       try {
         writeAll(temporary, content, StandardOpenOption.WRITE, StandardOpenOption.CREATE_NEW);
-        if (!take(temporary, target)) {
+        if (!LINKS.take(temporary, target)) {
           return false;
         }
       } finally {
@@ -445,24 +434,9 @@ public abstract sealed class Storage {
       return true;
     }
 
-    /** Tries it: some file systems that are mounted have no links. */
     @Override
     public boolean createsExclusively(Path directory) throws IOException {
-      java.nio.file.Path file = nio(temporary(new Path(directory, "link")));
-      java.nio.file.Path link = nio(temporary(new Path(directory, "link")));
-      try {
-        Files.createFile(file);
-        Files.createLink(link, file);
-        return true;
-      } catch (UnsupportedOperationException | FileSystemException e) {
-        if (Files.exists(file)) {
-          return false;
-        }
-        throw e;
-      } finally {
-        Files.deleteIfExists(link);
-        Files.deleteIfExists(file);
-      }
+      return LINKS.areMadeIn(nio(directory));
     }
 
     @Override

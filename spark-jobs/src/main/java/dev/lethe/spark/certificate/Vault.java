@@ -383,7 +383,8 @@ public final class Vault {
   /**
    * Deletes checkpoints that nobody has written since, because their runs were given up.
    *
-   * @param time by the clock of the file system
+   * @param time that the file system's times are compared with, as they are: by a clock that is off
+   *     by more than the caller can spare too much is deleted
    * @return how many
    * @throws InvalidInputException if one cannot be deleted
    */
@@ -394,7 +395,7 @@ public final class Vault {
   /**
    * Deletes the states of models that nobody has written since.
    *
-   * @param time by the clock of the file system
+   * @param time as of {@link #deleteCheckpointsBefore}
    * @return how many
    * @throws InvalidInputException if one cannot be deleted
    */
@@ -494,10 +495,11 @@ public final class Vault {
   }
 
   /**
-   * The files of a directory of sealed files that were written before a time, by the clock of the
-   * file system, those that a killed writer has left half written among them.
+   * The files of a directory of sealed files that were written before a time, those that a killed
+   * writer has left half written among them.
    *
    * @param directory relative path inside the vault, for example {@code requests}
+   * @param time as of {@link #deleteCheckpointsBefore}
    * @return names as {@link #seal} takes them
    */
   public List<String> sealedBefore(String directory, Instant time) {
@@ -505,10 +507,11 @@ public final class Vault {
   }
 
   /**
-   * Deletes what writers of sealed files have left that were killed before a time, by the clock of
-   * the file system: parts of contents, under the data keys of those.
+   * Deletes what writers of sealed files have left that were killed before a time: parts of
+   * contents, under the data keys of those.
    *
    * @param directory relative path inside the vault
+   * @param time as of {@link #deleteCheckpointsBefore}
    * @throws InvalidInputException if it cannot be deleted
    */
   public void deleteBegunBefore(String directory, Instant time) {

@@ -10,6 +10,7 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
+import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -191,12 +192,14 @@ public record RequestSource(List<String> paths, @Nullable Table table, @Nullable
       String name, byte @Nullable [] content, @Nullable InvalidInputException refusal) {}
 
   /**
-   * The files one by one.
+   * The files one by one, each read when it is asked for.
    *
-   * @throws InvalidInputException if a path does not exist or a directory cannot be read
+   * @throws InvalidInputException if a directory cannot be read
    */
-  public List<Given> given(SparkSession spark) {
-    return found(spark).map(file -> given(spark, file)).toList();
+  public Iterator<Given> given(SparkSession spark) {
+    // names first: to a stream of a directory's files an iterator would read all of them at once
+    List<Found> found = found(spark).toList();
+    return found.stream().map(file -> given(spark, file)).iterator();
   }
 
   private static Given given(SparkSession spark, Found file) {

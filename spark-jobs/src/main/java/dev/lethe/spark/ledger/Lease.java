@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.nio.file.AccessDeniedException;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
@@ -17,6 +18,7 @@ import java.util.UUID;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Pattern;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.security.AccessControlException;
@@ -39,6 +41,15 @@ public final class Lease implements AutoCloseable {
   private static final String HELD = ".json";
   private static final String ALIVE = ".alive";
   private static final String OVER = ".over";
+
+  private static final String NOW = ".now-";
+
+  /** A file that is compared with a lease, and any file here that is being written. */
+  private static final Pattern LEFTOVER =
+      Pattern.compile("\\.now-.*|\\.(\\.now-|[0-9]{9,18}\\.).*\\.tmp");
+
+  /** Far longer than a file is compared with a lease, or written. */
+  private static final Duration LEFT = Duration.ofDays(1);
 
   private static final Logger LOG = LoggerFactory.getLogger(Lease.class);
 
@@ -115,7 +126,21 @@ public final class Lease implements AutoCloseable {
         storage.delete(file(directory, old, end));
       }
     }
+    deleteLeftovers(storage, directory);
     return Optional.of(new Lease(storage, directory, next, content));
+  }
+
+  /** Deletes what processes have left that were killed while they asked for a lease. */
+  private static void deleteLeftovers(Storage storage, Path directory) throws IOException {
+    FileStatus[] files = storage.list(directory);
+    // the newest is the lease that was taken just now: the clock of the file system
+    long now = Arrays.stream(files).mapToLong(FileStatus::getModificationTime).max().orElseThrow();
+    for (FileStatus file : files) {
+      if (LEFTOVER.matcher(file.getPath().getName()).matches()
+          && now - file.getModificationTime() > LEFT.toMillis()) {
+        storage.delete(file.getPath());
+      }
+    }
   }
 
   /** Who has the lease; empty if nobody has. Who may not write sees a dead holder, too. */
@@ -167,13 +192,15 @@ public final class Lease implements AutoCloseable {
     } catch (FileNotFoundException e) {
       return false; // another process has taken the next one just now, and deleted this
     }
-    Path probe = new Path(directory, ".now-" + UUID.randomUUID());
+    Path probe = new Path(directory, NOW + UUID.randomUUID());
     try {
       storage.createIfAbsent(probe, new byte[] {'\n'});
       long now = storage.modified(probe);
       Path alive = file(directory, number, ALIVE);
       long last = storage.modified(storage.exists(alive) ? alive : file.getPath());
       return now - last > content.seconds() * 1000;
+    } catch (FileNotFoundException e) {
+      return false; // the same
     } finally {
       storage.delete(probe);
     }

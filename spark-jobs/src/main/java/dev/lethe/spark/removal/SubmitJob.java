@@ -1,6 +1,7 @@
 package dev.lethe.spark.removal;
 
 import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.Outage;
 import dev.lethe.spark.certificate.Vault;
 import dev.lethe.spark.job.RequestSource;
 import dev.lethe.spark.ledger.Event;
@@ -12,6 +13,8 @@ import dev.lethe.spark.request.Request;
 import dev.lethe.spark.request.RequestReader;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -27,6 +30,12 @@ import org.apache.spark.sql.SparkSession;
 public final class SubmitJob {
   /** So often another process can be first in a row before something else is wrong. */
   private static final int ATTEMPTS = 100;
+
+  /** So many requests go into an entry, if not all have to go into one. */
+  private static final int GROUP = 1000;
+
+  /** So many bytes of requests are held at a time, or a request's more. */
+  private static final long GROUP_BYTES = 64L << 20;
 
   private final Place place;
   private final List<String> paths;
@@ -87,27 +96,66 @@ public final class SubmitJob {
   private record Named(String file, Request request, String text) {}
 
   /**
-   * Runs the job.
+   * Runs the job. With {@code each} files are received in groups, an entry for each, so that an
+   * inbox may be larger than the memory; otherwise in one.
    *
-   * @throws InvalidInputException if ledger, vault or a path cannot be used; without {@code each},
-   *     too, if a file is no request that a ledger can take, or one of its id and another content
-   *     was received before. Nothing is received then
+   * @throws InvalidInputException if ledger, vault or a path cannot be used; with {@code each} also
+   *     if a store cannot be reached or is full, after which files may have been received; without
+   *     it, too, if a file is no request that a ledger can take, or one of its id and another
+   *     content was received before, or they are too much to be received at once. Nothing is
+   *     received then
    */
   public Result run() {
     List<String> refusals = new ArrayList<>();
-    Map<String, Named> requests = new LinkedHashMap<>();
-    List<RequestSource.Given> files = new RequestSource(paths, null, null).given(spark);
-    for (RequestSource.Given file : files) {
-      unlessRefused(refusals, () -> take(file, requests));
-    }
-    if (files.isEmpty() && !each) {
+    Map<String, String> fileOf = new HashMap<>();
+    Iterator<RequestSource.Given> files = new RequestSource(paths, null, null).given(spark);
+    if (!files.hasNext() && !each) {
       throw new InvalidInputException("REQUEST " + String.join(", ", paths) + ": has no request");
     }
-    if (requests.isEmpty()) {
+    Map<String, Named> group = group(files, fileOf, refusals);
+    if (group.isEmpty()) {
       return new Result(List.of(), refusals);
     }
     Vault vault = place.vault();
     Ledger ledger = place.writableLedger();
+    List<Submitted> submitted = new ArrayList<>();
+    while (!group.isEmpty()) {
+      submitted.addAll(receive(group, vault, ledger, refusals));
+      group = group(files, fileOf, refusals);
+    }
+    return new Result(submitted, refusals);
+  }
+
+  /**
+   * The next requests by their ids; none where there are no more.
+   *
+   * @param fileOf each id of this submission; those of the group are added
+   */
+  private Map<String, Named> group(
+      Iterator<RequestSource.Given> files, Map<String, String> fileOf, List<String> refusals) {
+    Map<String, Named> group = new LinkedHashMap<>();
+    long bytes = 0;
+    while (files.hasNext() && (!each || (group.size() < GROUP && bytes < GROUP_BYTES))) {
+      RequestSource.Given file = files.next();
+      if (unlessRefused(refusals, () -> take(file, group, fileOf))) {
+        bytes += Objects.requireNonNull(file.content()).length;
+      }
+      if (!each && bytes > GROUP_BYTES) {
+        throw new InvalidInputException(
+            "REQUEST "
+                + String.join(", ", paths)
+                + ": more than "
+                + GROUP_BYTES
+                + " bytes, too much to receive all or none; submit them in parts, or with --each");
+      }
+    }
+    return group;
+  }
+
+  /** Receives requests in one entry; those that are refused with {@code each} are taken out. */
+  private List<Submitted> receive(
+      Map<String, Named> requests, Vault vault, Ledger ledger, List<String> refusals) {
+    Map<String, String> commitments = new HashMap<>();
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
       place.openIfNew(ledger);
       LedgerState state = ledger.state();
@@ -121,15 +169,26 @@ public final class SubmitJob {
         }
       }
       List<Event.Submission> fresh = new ArrayList<>();
-      for (Named one : requests.values()) {
+      for (Named one : List.copyOf(requests.values())) {
         String id = one.request().id();
-        if (known.get(id) == Known.NEW || isToBeDecidedAgain(id, state)) {
-          String commitment = store.keep(one.request(), one.file(), one.text()).commitment();
-          fresh.add(new Event.Submission(id, commitment));
+        if (known.get(id) != Known.NEW && !isToBeDecidedAgain(id, state)) {
+          continue;
+        }
+        // kept once: who was second to write an entry tries again with the same content
+        if (commitments.containsKey(id)
+            || unlessRefused(
+                refusals,
+                () ->
+                    commitments.put(
+                        id, store.keep(one.request(), one.file(), one.text()).commitment()))) {
+          fresh.add(new Event.Submission(id, Objects.requireNonNull(commitments.get(id))));
+        } else {
+          requests.remove(id);
+          known.remove(id);
         }
       }
       if (fresh.isEmpty() || ledger.append(new Event.Received(fresh))) {
-        return new Result(submitted(known, ledger.state()), refusals);
+        return submitted(known, ledger.state());
       }
       ledger.refresh();
     }
@@ -137,13 +196,17 @@ public final class SubmitJob {
         "ledger: " + ledger.root() + ": others wrote to it all the time; try again");
   }
 
-  /** Notes a refusal down, if the others are to be received all the same. */
+  /**
+   * Notes a refusal down, if the others are to be received all the same.
+   *
+   * @throws InvalidInputException if they are not, or a store failed and not the file
+   */
   private boolean unlessRefused(List<String> refusals, Runnable step) {
     try {
       step.run();
       return true;
     } catch (InvalidInputException e) {
-      if (!each) {
+      if (!each || isOfStore(e)) {
         throw e;
       }
       refusals.add(String.valueOf(e.getMessage()));
@@ -151,19 +214,27 @@ public final class SubmitJob {
     }
   }
 
-  private static void take(RequestSource.Given file, Map<String, Named> requests) {
+  private static boolean isOfStore(InvalidInputException e) {
+    return Outage.of(e)
+        .filter(outage -> outage == Outage.NETWORK || outage == Outage.DISK)
+        .isPresent();
+  }
+
+  private static void take(
+      RequestSource.Given file, Map<String, Named> group, Map<String, String> fileOf) {
     if (file.refusal() != null) {
       throw file.refusal();
     }
     byte[] content = Objects.requireNonNull(file.content());
     Request request = RequestReader.read(file.name(), content);
     requireRefined(request, file.name());
-    Named named = new Named(file.name(), request, new String(content, StandardCharsets.UTF_8));
-    Named earlier = requests.putIfAbsent(request.id(), named);
+    String earlier = fileOf.putIfAbsent(request.id(), file.name());
     if (earlier != null) {
       throw new InvalidInputException(
-          file.name() + ": id " + request.id() + ": given twice, here and in " + earlier.file());
+          file.name() + ": id " + request.id() + ": given twice, here and in " + earlier);
     }
+    group.put(
+        request.id(), new Named(file.name(), request, new String(content, StandardCharsets.UTF_8)));
   }
 
   private static Known known(Named one, LedgerState state, RequestStore store) {

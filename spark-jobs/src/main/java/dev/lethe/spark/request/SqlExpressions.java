@@ -71,6 +71,8 @@ import scala.jdk.javaapi.CollectionConverters;
  */
 final class SqlExpressions {
   private static final int MAX_NESTING = 100;
+  private static final int MAX_COMMENTS = 100;
+  private static final Pattern COMMENT = Pattern.compile("/\\*");
 
   /** The nodes of a parse tree that name something; the others are built-in expressions. */
   private static final Set<String> NAMES =
@@ -114,6 +116,15 @@ final class SqlExpressions {
     if (nesting(sql) > MAX_NESTING) {
       throw refuse(place, "nested too deeply; at most " + MAX_NESTING + " levels are allowed");
     }
+    // comments in comments take Spark's lexer memory and stack for each
+    if (COMMENT.matcher(sql).results().limit(MAX_COMMENTS + 1L).count() > MAX_COMMENTS) {
+      throw refuse(place, "has '/*' more than " + MAX_COMMENTS + " times");
+    }
+    SqlBounds.complaint(sql)
+        .ifPresent(
+            complaint -> {
+              throw refuse(place, complaint);
+            });
     Expression tree = parse(place, sql);
     try {
       walk(tree, e -> checkParsed(place, sql, e));

@@ -11,8 +11,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.UUID;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -126,6 +128,43 @@ class SealedFilesTest {
         .hasMessageContaining("has been destroyed");
     vault().shred("hr-1");
     assertThat(vault().isShredded("hr-1")).isTrue();
+  }
+
+  /** Elsewhere than on a local disk a writer that was killed leaves a copy under another name. */
+  @ParameterizedTest
+  @ValueSource(strings = {"", "other://"})
+  void shred_writerWasKilled_deletesWhatItLeft(String scheme) throws IOException {
+    Vault vault = vault(scheme, false);
+    vault.seal(NAME, CONTENT, "hr-1");
+    vault.seal("requests/hr-11.sealed", CONTENT, "hr-11");
+    Path key = file("keys/hr-1.key");
+    Path left = file("keys/.hr-1.key." + UUID.randomUUID() + ".tmp");
+    Path others = file("keys/.hr-11.key." + UUID.randomUUID() + ".tmp");
+    Files.copy(key, left);
+    Files.copy(file("keys/hr-11.key"), others);
+
+    vault.shred("hr-1");
+
+    assertThat(key).doesNotExist();
+    assertThat(left).doesNotExist();
+    assertThat(others).exists();
+    assertThat(vault.unseal("requests/hr-11.sealed", "hr-11")).isPresent();
+
+    // the process that shredded died before it came to the copy
+    Files.copy(others, left);
+    vault.shred("hr-1");
+    assertThat(left).doesNotExist();
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"_x", "_", "a-_.b", "0.sealed"})
+  void seal_nameOfARequest_isAllowed(String id) {
+    vault().seal("requests/" + id, CONTENT, id);
+    assertThat(vault().unseal("requests/" + id, id)).get().isEqualTo(CONTENT);
+    assertThat(vault().sealedBefore("requests", Instant.now().plusSeconds(60)))
+        .containsExactly("requests/" + id);
+    vault().shred(id);
+    assertThat(vault().isShredded(id)).isTrue();
   }
 
   @ParameterizedTest

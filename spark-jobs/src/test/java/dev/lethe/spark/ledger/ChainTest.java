@@ -5,10 +5,15 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.certificate.ModelDigest;
+import java.io.FileNotFoundException;
+import java.io.IOException;
+import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
 import java.time.Clock;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -17,8 +22,13 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FileStatus;
+import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.RawLocalFileSystem;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -175,6 +185,72 @@ class ChainTest {
       lease.requireHeld();
     }
     assertThat(open().lease(Duration.ofSeconds(1))).isPresent();
+  }
+
+  @Test
+  void lease_filesOfKilledProcesses_areDeletedWhenTheyAreOld() throws Exception {
+    Path leases = Files.createDirectories(directory.resolve("ledger/leases"));
+    FileTime old = FileTime.from(Instant.now().minus(Duration.ofDays(2)));
+    String temporary = "." + UUID.randomUUID() + ".tmp";
+    List<Path> left =
+        List.of(
+            leases.resolve(".now-" + UUID.randomUUID()),
+            leases.resolve("..now-" + UUID.randomUUID() + temporary),
+            leases.resolve(".000000007.json" + temporary));
+    for (Path file : left) {
+      Files.setLastModifiedTime(Files.createFile(file), old);
+    }
+    Path inUse = Files.createFile(leases.resolve(".now-" + UUID.randomUUID()));
+    Path notOurs = Files.createFile(leases.resolve(".nfs0001"));
+    Files.setLastModifiedTime(notOurs, old);
+
+    try (Lease lease = open().lease(Duration.ofMinutes(1)).orElseThrow()) {
+      assertThat(left).noneMatch(Files::exists);
+      assertThat(inUse).exists();
+      assertThat(notOurs).exists();
+      lease.requireHeld();
+    }
+  }
+
+  /** A file system on which another process deletes a file that was there just now. */
+  public static final class Vanishing extends RawLocalFileSystem {
+    static final AtomicInteger LOOKS = new AtomicInteger();
+
+    @Override
+    public URI getUri() {
+      return URI.create("vanishing:///");
+    }
+
+    @Override
+    public FileStatus getFileStatus(org.apache.hadoop.fs.Path path) throws IOException {
+      if (path.getName().endsWith(".alive") && LOOKS.incrementAndGet() > 1) {
+        throw new FileNotFoundException(path.toString());
+      }
+      return super.getFileStatus(path);
+    }
+  }
+
+  @Test
+  void lease_holderWasDeadAndAnotherTookIt_isNotFreeAndNoFailure() throws Exception {
+    Lease first = open().lease(Duration.ofSeconds(1)).orElseThrow();
+    Thread.sleep(1000); // touched at least once
+    first.sleep();
+    Thread.sleep(2500);
+    Configuration conf = new Configuration();
+    conf.setClass("fs.vanishing.impl", Vanishing.class, FileSystem.class);
+    Ledger late =
+        Ledger.open(conf, "vanishing://" + directory.resolve("ledger"), null, Clock.systemUTC());
+    Vanishing.LOOKS.set(0);
+
+    assertThat(late.lease(Duration.ofSeconds(1))).isEmpty();
+    assertThat(Vanishing.LOOKS).hasValue(2);
+    Vanishing.LOOKS.set(0);
+    assertThat(late.holder()).isPresent();
+    try (Stream<Path> files = Files.list(directory.resolve("ledger/leases"))) {
+      assertThat(files.map(file -> file.getFileName().toString()))
+          .as("no trace of having asked")
+          .noneMatch(name -> name.startsWith("."));
+    }
   }
 
   @Test

@@ -187,6 +187,7 @@ class SqlExpressionsTest {
         List.of(
             "(".repeat(100_000) + "age" + ")".repeat(100_000),
             "(/*)*/".repeat(5000) + "age" + ")".repeat(5000),
+            "/*".repeat(200_000) + " age > 0",
             "case when ".repeat(20_000) + "true" + " then true end".repeat(20_000),
             "age" + " + 1".repeat(20_000) + " > 0",
             "NOT ".repeat(100_000) + "true");

@@ -18,6 +18,7 @@ import org.apache.spark.sql.catalyst.FunctionIdentifier;
 import org.apache.spark.sql.catalyst.analysis.FunctionRegistry;
 import org.apache.spark.sql.functions;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.ExtendWith;
 import scala.jdk.javaapi.CollectionConverters;
 
@@ -135,7 +136,14 @@ class SqlFunctionsTest {
   void isCheap_patterns_areToldApart() {
     for (String cheap :
         List.of(
-            "a+b*", "^(a|b)c$", "[a-z]+@[a-z.]+", "(?:ab)+", "\\(+a", "(ab)?c{2,3}", "[]()*+]+")) {
+            "a+b*",
+            "^(a|b)c$",
+            "[a-z]+@[a-z.]+",
+            "(?:ab)+",
+            "a|b|" + "c|".repeat(20_000) + "(d|e)(f|g|h)",
+            "\\(+a",
+            "(ab)?c{2,3}",
+            "[]()*+]+")) {
       assertThat(SqlBounds.isCheap(cheap)).as(cheap).isTrue();
     }
     for (String dear :
@@ -153,8 +161,97 @@ class SqlFunctionsTest {
             "[a",
             "\\",
             "a?".repeat(11) + "b",
+            "(a|a)".repeat(30) + "b",
             "(a{2}){3}")) {
       assertThat(SqlBounds.isCheap(dear)).as(dear).isFalse();
+    }
+  }
+
+  @Test
+  void check_patternsOfLike_areConstantsOfFewRepetitions() {
+    String many = "%a".repeat(11) + "b";
+    for (String dear :
+        List.of(
+            "name LIKE '" + many + "'",
+            "name NOT ILIKE '" + many + "'",
+            "like(name, '" + many + "')",
+            "ilike(name, '" + many + "', '!')",
+            "name LIKE ANY ('a', '" + many + "')",
+            "name NOT LIKE ALL ('a', '" + many + "')",
+            "name ILIKE SOME ('a', '" + many + "')",
+            "name LIKE other",
+            "name LIKE concat('%', other)",
+            "name ILIKE other",
+            "like(name, other)",
+            "like(name, '%a', other)",
+            "name LIKE ALL ('a', other)")) {
+      assertThat(refusal(dear)).as(dear).isNotEmpty();
+    }
+    for (String cheap :
+        List.of(
+            "name LIKE '%a%b%c%d%e%f%g%h%i%'",
+            "name LIKE '" + "\\\\%".repeat(20) + "'",
+            "name LIKE '" + "!%".repeat(20) + "' ESCAPE '!'",
+            "like(name, '" + "!%".repeat(20) + "', '!')",
+            "name LIKE ANY ('%a%b%', \"%'\" /* (1) */, '%)%') OR name NOT ILIKE ALL ('a')",
+            "coalesce(lower(trim(name)), 'none') LIKE '%a%b%c%'",
+            "concat(first, ' ', last) RLIKE '^[a-z]+ .*anna.*$'",
+            "exists(tags, t -> lower(t) LIKE '%a%b%c%d%')")) {
+      assertThat(refusal(cheap)).as(cheap).isEmpty();
+    }
+  }
+
+  /** What it is matched with can be made long, by functions that themselves are allowed. */
+  @Test
+  void check_patternOfALongText_hasFewerRepetitions() {
+    for (String dear :
+        List.of(
+            "repeat('a', 10000) LIKE '%a%a%b'",
+            "lpad(id, 10, '0') LIKE '%1%2%3%4%5%'",
+            "lpad(name, 10000, 'a') RLIKE 'a*a*b'",
+            "concat(space(5000), name) ILIKE '% % %b'",
+            "'" + "a".repeat(10_000) + "' LIKE '%a%a%b'",
+            "CAST(X'" + "61".repeat(10_000) + "' AS STRING) LIKE '%a%a%b'",
+            "like(repeat('a', 10000), '%a%a%b')",
+            "repeat('a', 10000) LIKE ANY ('%a%a%b')",
+            "format_string('%999s%999s', name, name) LIKE '% % %b'",
+            "regexp_replace(repeat(name, 10000), 'a*a*b', '') = ''",
+            "exists(array(repeat('a', 10000)), t -> t LIKE '%a%a%b')",
+            "array_join(transform(array_repeat(1, 500), i -> repeat('a', 500)), '') LIKE '%a%b'")) {
+      assertThat(refusal(dear)).as(dear).contains("times as long as a cell");
+    }
+    for (String cheap :
+        List.of(
+            "repeat('a', 10000) LIKE '%b'",
+            "lpad(id, 10, '0') LIKE '%1%2%3%4%'",
+            "date_format(day, 'yyyy-MM-dd') RLIKE '^[0-9]+-01-[0-9]+$'",
+            "exists(split(name, ' '), t -> t LIKE '%a%b%')")) {
+      assertThat(refusal(cheap)).as(cheap).isEmpty();
+    }
+  }
+
+  /** Spark's parser computes constant patterns of LIKE ANY, before anything can look at them. */
+  @Test
+  @Timeout(60)
+  void check_patternsThatTheParserComputes_areRefusedBefore() {
+    String slow = "CAST('" + "a".repeat(60) + "' RLIKE '(a+)+b' AS STRING)";
+    for (String sql :
+        List.of(
+            "name LIKE ANY (" + slow + ")",
+            "name like\nall (" + slow + ")",
+            "name ILIKE SOME ('a', " + slow + ")",
+            "name LIKE/* /* ' */ ' */ANY (" + slow + ") -- '",
+            "name = r'\\' OR name LIKE ANY (" + slow + ") OR name = ''")) {
+      assertThat(refusal(sql)).as(sql).contains("must be plain strings");
+    }
+  }
+
+  private static String refusal(String sql) {
+    try {
+      SqlExpressions.check("p", sql);
+      return "";
+    } catch (InvalidInputException e) {
+      return String.valueOf(e.getMessage());
     }
   }
 
