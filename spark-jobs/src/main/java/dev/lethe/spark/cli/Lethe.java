@@ -157,10 +157,10 @@ public final class Lethe implements Runnable {
    */
   private static int report(Throwable e, PrintWriter err) {
     if (e instanceof InvalidInputException) {
-      err.println("lethe: " + e.getMessage());
-      leftovers(e, err);
       Optional<Outage> outage = Outage.ofStorage(e);
-      outage.ifPresent(what -> err.println("lethe: " + what.words()));
+      err.println(
+          "lethe: " + e.getMessage() + outage.map(what -> " (" + what.words() + ")").orElse(""));
+      leftovers(e, err);
       return outage.isPresent() ? SPARK_FAILED : INVALID_INPUT;
     }
     if (e instanceof LeaseLostException) {

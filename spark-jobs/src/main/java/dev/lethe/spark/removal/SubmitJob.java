@@ -215,9 +215,7 @@ public final class SubmitJob {
   }
 
   private static boolean isOfStore(InvalidInputException e) {
-    return Outage.of(e)
-        .filter(outage -> outage == Outage.NETWORK || outage == Outage.DISK)
-        .isPresent();
+    return Outage.ofStorage(e).isPresent();
   }
 
   private static void take(
