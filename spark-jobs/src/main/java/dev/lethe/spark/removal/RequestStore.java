@@ -177,11 +177,12 @@ final class RequestStore {
         .forEach(this::destroy);
   }
 
-  /** What is there of contents that were kept before. */
+  /** What is there of contents that were kept before, be it only why they were refused. */
   private Stream<String> keptBefore(Instant before) {
     return vault.sealedBefore(directory, before).stream()
-        .filter(file -> file.endsWith(SEALED))
-        .map(file -> file.substring(file.lastIndexOf('/') + 1, file.length() - SEALED.length()));
+        .filter(file -> file.endsWith(SEALED) || file.endsWith(WHY))
+        .map(file -> file.substring(file.lastIndexOf('/') + 1, file.lastIndexOf('.')))
+        .distinct();
   }
 
   /**
