@@ -17,8 +17,10 @@ import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Collectors;
+import org.apache.spark.SparkEnv;
 import org.apache.spark.ml.PipelineModel;
 import org.apache.spark.sql.SparkSession;
+import org.apache.spark.storage.BlockId;
 
 /**
  * Unlearnings of a table in a JVM of their own, whose heap is what is looked at.
@@ -80,7 +82,7 @@ record MemoryRun(
       all.add(Unlearning.run(spark, of, model, train));
     }
     List<double[]> parameters = new ArrayList<>();
-    awaitNoBlocks(spark);
+    awaitNoBlocks();
     long resting = live();
     AtomicLong peak = new AtomicLong();
     try (Sampler sampler = new Sampler(peak)) {
@@ -110,10 +112,13 @@ record MemoryRun(
         parameters.get(0));
   }
 
-  /** Blocks that were given up leave the cache a moment later. */
-  private static void awaitNoBlocks(SparkSession spark) {
+  /**
+   * Blocks that were given up leave the cache a moment later; Spark's list of what is cached is
+   * empty before they have.
+   */
+  private static void awaitNoBlocks() {
     try {
-      while (spark.sparkContext().getRDDStorageInfo().length > 0) {
+      while (SparkEnv.get().blockManager().getMatchingBlockIds(BlockId::isRDD).nonEmpty()) {
         Thread.sleep(LEAST_PAUSE);
       }
     } catch (InterruptedException e) {
