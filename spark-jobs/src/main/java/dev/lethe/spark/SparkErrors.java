@@ -70,6 +70,14 @@ public final class SparkErrors {
           CharacterCodingException.class,
           JsonProcessingException.class);
 
+  /** Of files that are gone or damaged, whatever is computed of their rows. */
+  private static final Pattern FILE_CONDITION =
+      Pattern.compile("FAILED_READ_FILE.*|_LEGACY_ERROR_TEMP_206[34]");
+
+  /** What functions throw on a text, too. */
+  private static final List<Class<? extends IOException>> OF_TEXT =
+      List.of(CharacterCodingException.class, JsonProcessingException.class);
+
   private SparkErrors() {}
 
   /**
@@ -160,6 +168,23 @@ public final class SparkErrors {
         || OF_DATA.stream().anyMatch(type -> type.isInstance(cause))
         || READER.matcher(cause.getClass().getName()).matches()
         || isRefusedBySparkMl(cause);
+  }
+
+  /**
+   * Whether a file could not be read as it was listed: it is gone, damaged, or out of reach. No
+   * request is to blame for that, whatever it computes of the file's rows.
+   */
+  public static boolean isOfFiles(Throwable failure) {
+    return causes(failure).anyMatch(SparkErrors::blamesFile);
+  }
+
+  private static boolean blamesFile(Throwable cause) {
+    if (cause instanceof WithheldException withheld) {
+      return withheld.isOfFiles();
+    }
+    return FILE_CONDITION.matcher(condition(cause)).matches()
+        || (cause instanceof IOException
+            && OF_TEXT.stream().noneMatch(type -> type.isInstance(cause)));
   }
 
   /** A failed requirement of a stage, such as that on the length of a vector. */

@@ -17,6 +17,7 @@ public final class WithheldException extends RuntimeException implements SparkTh
   private final String condition;
   private final String arithmetic;
   private final boolean ofData;
+  private final boolean ofFiles;
 
   private WithheldException(Throwable failure) {
     super(
@@ -39,6 +40,7 @@ public final class WithheldException extends RuntimeException implements SparkTh
             .flatMap(Optional::stream)
             .reduce("", (outer, inner) -> inner);
     this.ofData = SparkErrors.isOfData(failure);
+    this.ofFiles = SparkErrors.isOfFiles(failure);
     setStackTrace(failure.getStackTrace());
   }
 
@@ -86,6 +88,10 @@ public final class WithheldException extends RuntimeException implements SparkTh
 
   boolean isOfData() {
     return ofData;
+  }
+
+  boolean isOfFiles() {
+    return ofFiles;
   }
 
   // Spark 3.5 has no getCondition, and gives getErrorClass no body.

@@ -7,8 +7,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
+import java.util.Objects;
 import java.util.SplittableRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
@@ -45,7 +48,9 @@ public final class Soak {
   private final SplittableRandom random;
   private final Requests made;
   private final List<String> failures = new ArrayList<>();
+  private final Map<Process, Path> logs = new HashMap<>();
   private double runSeconds = 20;
+  private int started;
   private int killed;
   private int slept;
   private int twice;
@@ -428,7 +433,7 @@ public final class Soak {
 
   private Path wait(Process process) throws InterruptedException {
     process.waitFor();
-    return work.resolve("log/" + process.pid() + ".txt");
+    return Objects.requireNonNull(logs.remove(process));
   }
 
   private Process start(String command, String... arguments) throws IOException {
@@ -437,10 +442,11 @@ public final class Soak {
       line.addAll(List.of("--config", config().toString()));
     }
     line.addAll(List.of(arguments));
-    Path log = Files.createDirectories(work.resolve("log")).resolve("next.txt");
+    started++; // a system uses the number of a process again
+    Path log = Files.createDirectories(work.resolve("log")).resolve(started + ".txt");
     Process process =
         new ProcessBuilder(line).redirectErrorStream(true).redirectOutput(log.toFile()).start();
-    Files.move(log, log.resolveSibling(process.pid() + ".txt"));
+    logs.put(process, log);
     return process;
   }
 }

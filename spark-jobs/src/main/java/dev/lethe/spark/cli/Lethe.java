@@ -163,11 +163,11 @@ public final class Lethe implements Runnable {
       leftovers(e, err);
       return outage.isPresent() ? SPARK_FAILED : INVALID_INPUT;
     }
-    if (e instanceof LeaseLostException) {
+    if (e instanceof LeaseLostException && Outage.of(e).isEmpty()) {
       err.println("lethe: " + e.getMessage());
       return HELD;
     }
-    if (e instanceof SparkFailedException) {
+    if (e instanceof SparkFailedException || e instanceof LeaseLostException) {
       err.println("lethe: " + e.getMessage());
       return SPARK_FAILED;
     }

@@ -59,6 +59,9 @@ final class SubmitCommand implements Callable<Integer> {
           .forEach(one -> out.println(one.id() + ": " + one.state().word() + one.before().words()));
       PrintWriter err = spec.commandLine().getErr();
       result.refusals().forEach(refusal -> err.println("lethe: " + refusal));
+      if (result.unanswered()) {
+        return Lethe.SPARK_FAILED;
+      }
       return result.refusals().isEmpty() ? 0 : Lethe.INVALID_INPUT;
     }
   }

@@ -56,8 +56,35 @@ final class Recomputation {
   private static final String STAGES = "stages and params are the original's";
   private static final String REQUEST = "request digest";
 
-  /** Checks that must hold whatever the data are. */
-  static final Set<String> OF_NO_DATA = Set.of(EVIDENCE, ORIGINAL_MODEL, STAGES, REQUEST);
+  private static final String REFITTED = "featurizer was fitted to the corrected data";
+  private static final String REMOVED_ROWS = "no removed row is left";
+  private static final String CONSTANTS = "constants that are set are in the table";
+  private static final String ALIKE = "published stages featurise alike";
+  private static final String ORIGINAL_DATA = "original data digest";
+  private static final String DIFFERENCES = "rows that differ between the tables";
+  private static final String OBJECTIVE = "objective";
+  private static final String FIXED = "coordinates held at zero";
+  private static final String GRADIENT = "gradient norm as recorded";
+  private static final String RESIDUAL = "residual is at most r";
+  private static final String DISTANCE = "distance to the minimiser";
+  private static final String BOUND = "distance bound as recorded";
+
+  /** Checks that other data than those of the evidence may fail; all others hold of any. */
+  static final Set<String> OF_DATA =
+      Set.of(
+          CORRECTED_DATA,
+          REFITTED,
+          REMOVED_ROWS,
+          CONSTANTS,
+          ALIKE,
+          ORIGINAL_DATA,
+          DIFFERENCES,
+          OBJECTIVE,
+          FIXED,
+          GRADIENT,
+          RESIDUAL,
+          DISTANCE,
+          BOUND);
 
   /** Where the corrected table is all that is given. */
   private static final Request NO_REQUEST =
@@ -216,7 +243,7 @@ final class Recomputation {
                 FeaturizerRefit.of(published.featurizer(), List.of(), published.path())
                     .disagreements(corrected, given.partitions(), place()));
     check(
-        "featurizer was fitted to the corrected data",
+        REFITTED,
         others.isEmpty(),
         others.isEmpty()
             ? "every stage that was fitted again learned the same, up to rounding"
@@ -257,11 +284,11 @@ final class Recomputation {
         Corrections.Corrected found =
             SparkFailures.sanitized(place(), () -> rows.corrections().checkCorrected(corrected));
         check(
-            "no removed row is left",
+            REMOVED_ROWS,
             found.left().isEmpty(),
             "conditions of removeRows on the corrected table");
         check(
-            "constants that are set are in the table",
+            CONSTANTS,
             found.different().isEmpty(),
             "conditions of the other changes on the corrected table");
       }
@@ -294,7 +321,7 @@ final class Recomputation {
       }
       if (reference != published) {
         check(
-            "published stages featurise alike",
+            ALIKE,
             digest(
                     Featurizer.transform(
                         published.featurizer().stages(), change.withoutRemoved(corrected)),
@@ -310,7 +337,7 @@ final class Recomputation {
             FeatureChange.of(reference, before, removed, left, label, place())
                 .originalAsPublished(before);
         check(
-            "original data digest",
+            ORIGINAL_DATA,
             digest(featurized, columns, new BitSet()).equals(original),
             "keyed digest over all original examples");
       }
@@ -408,7 +435,7 @@ final class Recomputation {
     Snapshots.Difference found = SparkFailures.sanitized(place(), rows::difference);
     if (found != null) {
       check(
-          "rows that differ between the tables",
+          DIFFERENCES,
           recorded.equals(ReleaseDocuments.rowChanges(found)),
           found.added()
               + " added, "
@@ -423,7 +450,7 @@ final class Recomputation {
     Objective objective = problem.objective();
     Evidence.Objective stated = evidence.objective();
     check(
-        "objective",
+        OBJECTIVE,
         stated.n() == problem.statistics().rows()
             && stated.p() == objective.size()
             && Math.abs(stated.totalWeight() - problem.statistics().totalWeight())
@@ -439,10 +466,7 @@ final class Recomputation {
             && stated.d() == model.features(),
         "regParam " + model.regParam() + ", standardization " + model.standardization());
     boolean sameFixed = Arrays.equals(problem.fixedCoordinates(), evidence.fixedCoordinates());
-    check(
-        "coordinates held at zero",
-        sameFixed,
-        evidence.fixedCoordinates().length + " removed or constant");
+    check(FIXED, sameFixed, evidence.fixedCoordinates().length + " removed or constant");
     if (stated.p() != objective.size() || !sameFixed) {
       return;
     }
@@ -455,7 +479,7 @@ final class Recomputation {
     // Both norms are within their bounds of the exact one. Another number of partitions changes
     // the bound of a measurement by less than a factor 2.
     check(
-        "gradient norm as recorded",
+        GRADIENT,
         Math.abs(norm - recorded.gradientNorm()) <= rounding + recorded.roundingBound()
             && (recorded.isBounded()
                 || (recorded.roundingBound() <= 2 * rounding
@@ -466,7 +490,7 @@ final class Recomputation {
     if (given.secret() != null) {
       double r = given.secret().perturbation().residual();
       double residual = measured.measurement().residualBound();
-      check("residual is at most r", residual <= r, format("%.3e <= r = %s", residual, r));
+      check(RESIDUAL, residual <= r, format("%.3e <= r = %s", residual, r));
     }
     distance(objective, measured, norm + rounding);
   }
@@ -485,21 +509,18 @@ final class Recomputation {
                     ? objective.proveByHessian(objective.withHessian(measured))
                     : objective.prove(measured));
     if (!(bound instanceof DistanceBound.Proven proven)) {
-      check("distance to the minimiser", false, bound.statement());
+      check(DISTANCE, false, bound.statement());
       return;
     }
     if (certificate.verdict() == Verdict.CERTIFIED) {
       double rho = Verification.figure(certificate.rho());
-      check(
-          "distance to the minimiser",
-          proven.distance() <= rho,
-          format("%.3e <= rho = %s", proven.distance(), rho));
+      check(DISTANCE, proven.distance() <= rho, format("%.3e <= rho = %s", proven.distance(), rho));
     }
     if (recorded.isBounded()) {
       // What was bounded without the data is at least what they show, but for a factor 2 of the
       // rounding bounds and what the eigenvalue's bisection leaves.
       check(
-          "distance bound as recorded",
+          BOUND,
           stated != null && proven.distance() <= 2.1 * stated,
           format("%.3e measured, recorded as bounded %.3e", proven.distance(), stated));
       return;
@@ -508,7 +529,7 @@ final class Recomputation {
     double ratio = gradient / (recorded.gradientNorm() + recorded.roundingBound());
     double slack = 2.1 * Math.max(ratio, 1 / ratio);
     check(
-        "distance bound as recorded",
+        BOUND,
         stated != null
             && proven.rule().mayBeRecordedAs(recorded.distanceRule())
             && proven.distance() <= slack * stated

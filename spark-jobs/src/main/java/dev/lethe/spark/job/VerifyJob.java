@@ -11,7 +11,6 @@ import dev.lethe.spark.certificate.VaultKey;
 import dev.lethe.spark.request.Request;
 import java.io.IOException;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.List;
 import java.util.Objects;
 import java.util.Set;
@@ -61,7 +60,7 @@ public final class VerifyJob {
               .map(Check::name)
               .collect(Collectors.toSet());
       return failed.contains(Recomputation.CORRECTED_DATA)
-          && Collections.disjoint(failed, Recomputation.OF_NO_DATA);
+          && Recomputation.OF_DATA.containsAll(failed);
     }
   }
 

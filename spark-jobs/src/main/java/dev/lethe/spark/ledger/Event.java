@@ -159,6 +159,9 @@ public sealed interface Event {
     /** The refinement did not prove the distance that was asked for. */
     NOT_CERTIFIED("its distance to the minimiser was not proven", true),
 
+    /** No distance as small as the configuration's rho can be proven on this table. */
+    TERMS_NOT_MET("the terms of the configuration cannot be met", false),
+
     /** The corrected data cannot train the model, as where one class alone is left. */
     UNUSABLE_DATA("the corrected data cannot train the model", true),
 

@@ -3,6 +3,7 @@ package dev.lethe.spark.ledger;
 import dev.lethe.core.certify.Composition;
 import dev.lethe.spark.InvalidInputException;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Comparator;
 import java.util.HashSet;
@@ -96,9 +97,10 @@ public final class LedgerState {
           abandoned.seen() == null || version.phase() == Version.Phase.DECIDED,
           "version " + abandoned.version() + " was counted before");
       versions.put(version.number(), version.with(Version.Phase.ABANDONED, null));
-      failed = abandoned.cause().isOfRequests() ? version.requests() : failed;
+      failed = abandoned.cause().isOfRequests() ? byLastAttempt(version.requests()) : failed;
       if (abandoned.cause() == Event.Cause.NOT_CERTIFIED && failed.size() == 1) {
-        uncertifiable.addAll(failed);
+        uncertifiable.removeAll(failed);
+        uncertifiable.addAll(failed); // behind those whose last attempt is longer ago
         failed = List.of();
       }
       if (abandoned.seen() != null) {
@@ -200,6 +202,14 @@ public final class LedgerState {
       }
       case EVIDENCE -> withoutEvidence.add(ours(purged.subject()).number());
     }
+  }
+
+  /** With those at the end that could not be certified alone, the last one last. */
+  private List<String> byLastAttempt(List<String> ids) {
+    List<String> ordered = new ArrayList<>(ids);
+    ordered.removeAll(uncertifiable);
+    uncertifiable.stream().filter(ids::contains).forEach(ordered::add);
+    return ordered;
   }
 
   /** A version that the ledger made; the model that it began with is its owner's. */

@@ -1,6 +1,7 @@
 package dev.lethe.spark.removal;
 
 import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.SparkErrors;
 import dev.lethe.spark.job.RequestCheck;
 import dev.lethe.spark.ledger.Event;
 import dev.lethe.spark.request.FeaturizerPolicy;
@@ -125,7 +126,7 @@ record Admission(List<Request> admitted, List<Refused> refused, List<String> def
       check.check(Batch.merged(version, requests, null), name);
       return null;
     } catch (InvalidInputException e) {
-      if (e.getCause() instanceof IOException) {
+      if (e.getCause() instanceof IOException || SparkErrors.isOfFiles(e)) {
         throw e;
       }
       return e.getMessage();

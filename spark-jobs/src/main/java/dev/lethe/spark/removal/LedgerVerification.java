@@ -2,6 +2,7 @@ package dev.lethe.spark.removal;
 
 import dev.lethe.core.certify.Composition;
 import dev.lethe.spark.InvalidInputException;
+import dev.lethe.spark.Outage;
 import dev.lethe.spark.SparkErrors;
 import dev.lethe.spark.certificate.Certificate;
 import dev.lethe.spark.certificate.Check;
@@ -32,6 +33,9 @@ public final class LedgerVerification {
   private final @Nullable String head;
   private final @Nullable PublicSigningKey signer;
 
+  /** Why checks could not be made. */
+  private final List<InvalidInputException> unanswered = new ArrayList<>();
+
   /**
    * @param head digest of an entry, noted down earlier, that must be in the chain; or null
    * @param signer whose signature every entry and certificate must have; null if that is not
@@ -51,15 +55,27 @@ public final class LedgerVerification {
   /**
    * Runs the checks.
    *
-   * @throws InvalidInputException if the ledger cannot be reached: of that no check is broken
+   * @throws InvalidInputException if the ledger, or a part of it, cannot be reached, and no check
+   *     is broken that was made
    */
   public List<Check> run() {
+    unanswered.clear();
+    List<Check> checks = checks();
+    // those that could not be made are among the failed ones
+    if (!unanswered.isEmpty()
+        && checks.stream().filter(check -> !check.passed()).count() <= unanswered.size()) {
+      throw unanswered.get(0);
+    }
+    return checks;
+  }
+
+  private List<Check> checks() {
     List<Check> checks = new ArrayList<>();
     Ledger ledger;
     try {
       ledger = Ledger.open(configuration, directory, null, Clock.systemUTC());
     } catch (InvalidInputException e) {
-      return List.of(failed("chain is whole", e));
+      return List.of(failed("chain is whole", SparkErrors.isUnanswered(e), e));
     }
     int entries = ledger.chain().entries().size();
     checks.add(
@@ -82,19 +98,19 @@ public final class LedgerVerification {
     List<String> names = new ArrayList<>();
     for (Version version : state.inForce()) {
       Path file = ledger.certificate(version.number());
-      Optional<byte[]> document = ledger.read(file);
+      Optional<byte[]> document = read(ledger, file);
       boolean same =
           document.isPresent() && ModelDigest.sha256(document.get()).equals(version.certificate());
       checks.add(
           new Check(
               "certificate of version " + version.number(),
               same,
-              same ? "is the one of the ledger" : "is missing or another one"));
+              same ? "is the one of the ledger" : "is missing, cannot be read, or is another one"));
       if (same) {
         certificates.add(Certificate.read(document.get(), file.toString()));
         names.add(file.toString());
         if (signer != null) {
-          Optional<byte[]> signature = ledger.read(ledger.signature(version.number()));
+          Optional<byte[]> signature = read(ledger, ledger.signature(version.number()));
           checks.add(
               new Check(
                   "signature of version " + version.number(),
@@ -112,7 +128,7 @@ public final class LedgerVerification {
     if (!certificates.isEmpty()) {
       checks.add(figures(certificates, names, state));
     }
-    Optional<byte[]> current = ledger.read(ledger.current());
+    Optional<byte[]> current = read(ledger, ledger.current());
     String expected = ledger.model(state.current().number()) + "\n";
     checks.add(
         new Check(
@@ -145,29 +161,43 @@ public final class LedgerVerification {
         unsigned == 0 ? "Ed25519, key " + signer.keyId() : unsigned + " are missing or false");
   }
 
-  private static Check failed(String name, InvalidInputException why) {
-    if (SparkErrors.isUnanswered(why)) {
-      throw why;
+  private Check failed(String name, boolean unknown, InvalidInputException why) {
+    if (unknown) {
+      unanswered.add(why);
     }
     return new Check(name, false, String.valueOf(why.getMessage()));
   }
 
-  private static Check model(Ledger ledger, Version version) {
+  /** A file; empty, too, where something else lies in its place. */
+  private Optional<byte[]> read(Ledger ledger, Path file) {
+    try {
+      return ledger.read(file);
+    } catch (InvalidInputException e) {
+      if (SparkErrors.isUnanswered(e)) {
+        unanswered.add(e);
+      }
+      return Optional.empty();
+    }
+  }
+
+  private Check model(Ledger ledger, Version version) {
     String name = "model of version " + version.number();
     try {
       ModelDigest found =
           ModelDigest.of(ledger.configuration(), ledger.model(version.number()).toString());
       return new Check(name, found.equals(version.model()), found.value());
     } catch (InvalidInputException e) {
-      return failed(name, e);
+      // version 0 lies elsewhere: who may not read it cannot trust it
+      boolean unknown =
+          version.number() == 0 ? Outage.ofStorage(e).isPresent() : SparkErrors.isUnanswered(e);
+      return failed(name, unknown, e);
     }
   }
 
   /**
    * That the account of the ledger is at least that of the certificates, whose claims must hold.
    */
-  private static Check figures(
-      List<Certificate> certificates, List<String> names, LedgerState state) {
+  private Check figures(List<Certificate> certificates, List<String> names, LedgerState state) {
     String name = "figures of all releases";
     try {
       Composition sum =
@@ -186,7 +216,7 @@ public final class LedgerVerification {
               sum.pureEpsilon(),
               state.releases().pureEpsilon()));
     } catch (InvalidInputException e) {
-      return failed(name, e);
+      return failed(name, false, e);
     }
   }
 }

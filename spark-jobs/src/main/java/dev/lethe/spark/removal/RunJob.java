@@ -200,11 +200,30 @@ public final class RunJob {
         Outcome decided = decide();
         if (decided == Outcome.PUBLISHED) {
           outcome = finish(state().unfinished().orElseThrow());
-        } else if (left.isEmpty() || decided != Outcome.NOTHING_TO_DO) {
+        } else if (outcome != Outcome.PUBLISHED || decided != Outcome.NOTHING_TO_DO) {
           outcome = decided;
         }
       }
+      if (outcome == Outcome.PUBLISHED) {
+        outcome = onceMore();
+      }
       return new Result(outcome, published, refused, deferred, notes);
+    }
+
+    /**
+     * Tries those that could not be certified alone, and wait until no other does: on a ledger that
+     * is never without a new request, too. That they cannot be certified again takes nothing from
+     * what was published.
+     */
+    private Outcome onceMore() throws IOException {
+      List<TrackedRequest> waiting = state().waiting();
+      if (waiting.isEmpty()
+          || !waiting.stream().allMatch(one -> state().uncertifiable().contains(one.id()))
+          || decide() != Outcome.PUBLISHED) {
+        return Outcome.PUBLISHED;
+      }
+      Outcome made = finish(state().unfinished().orElseThrow());
+      return made == Outcome.CLAIM_BROKEN ? made : Outcome.PUBLISHED;
     }
 
     /** Deletes what runs have left that died: half-made versions, and those that they abandoned. */
@@ -476,7 +495,7 @@ public final class RunJob {
           throw e; // no fault of the requests: the next run makes the same version
         }
         if (isOfTerms(version, e)) {
-          return abandon(version, Event.Cause.NOT_CERTIFIED, e);
+          return abandon(version, Event.Cause.TERMS_NOT_MET, e);
         }
         if (ledger.isThere(version.number())) {
           return adopt(version); // a store that copies stopped in the middle, or at its end
@@ -493,7 +512,9 @@ public final class RunJob {
 
     /** Whether a table or a store let go of what was there, or never took it. */
     private static boolean isOfStores(InvalidInputException e) {
-      return causedBy(e, IOException.class) || causedBy(e, DataChangedException.class);
+      return causedBy(e, IOException.class)
+          || causedBy(e, DataChangedException.class)
+          || SparkErrors.isOfFiles(e);
     }
 
     /** Whether the terms cannot be met, and no request asked for them. */
@@ -524,30 +545,36 @@ public final class RunJob {
         return Outcome.PUBLISHED;
       }
       // a store that copies was interrupted: a part of a model was there for all to see
-      append(new Event.Abandoned(version.number(), Event.Cause.INTERRUPTED, version.planned()));
-      delete(version);
+      withdraw(version, Event.Cause.INTERRUPTED, version.planned());
       notes.add("version " + version.number() + " is abandoned: its publication was interrupted");
       return Outcome.NOT_CERTIFIED;
     }
 
     private Outcome abandon(Version version, Event.Cause cause, RuntimeException why) {
-      for (String id : version.requests()) {
-        store.explain(state().request(id).orElseThrow(), String.valueOf(why.getMessage()));
-      }
+      explain(version, String.valueOf(why.getMessage()));
       append(new Event.Abandoned(version.number(), cause, null));
       notes.add("version " + version.number() + " is abandoned: " + cause.text());
       return Outcome.NOT_CERTIFIED;
     }
 
     private Outcome broken(Version version, String how) throws IOException {
-      withdraw(version, Event.Cause.CLAIM_BROKEN);
+      withdraw(version, Event.Cause.CLAIM_BROKEN, null);
       notes.add("version " + version.number() + " is abandoned: " + how);
       return Outcome.CLAIM_BROKEN;
     }
 
-    private void withdraw(Version version, Event.Cause cause) throws IOException {
-      append(new Event.Abandoned(version.number(), cause, null));
+    private void withdraw(Version version, Event.Cause cause, @Nullable Spent seen)
+        throws IOException {
+      explain(version, cause.text());
+      append(new Event.Abandoned(version.number(), cause, seen));
       delete(version);
+    }
+
+    /** Keeps why the requests of a version wait again. */
+    private void explain(Version version, String why) {
+      for (String id : version.requests()) {
+        store.explain(state().request(id).orElseThrow(), why);
+      }
     }
 
     /**
@@ -653,7 +680,7 @@ public final class RunJob {
               .map(Check::name)
               .collect(Collectors.joining(", "));
       if (result.isOfOtherData()) {
-        withdraw(version, Event.Cause.DATA_CHANGED);
+        withdraw(version, Event.Cause.DATA_CHANGED, null);
         notes.add(
             "version "
                 + version.number()

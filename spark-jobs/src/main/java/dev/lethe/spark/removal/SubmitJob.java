@@ -2,6 +2,7 @@ package dev.lethe.spark.removal;
 
 import dev.lethe.spark.InvalidInputException;
 import dev.lethe.spark.Outage;
+import dev.lethe.spark.SparkErrors;
 import dev.lethe.spark.certificate.Vault;
 import dev.lethe.spark.job.RequestSource;
 import dev.lethe.spark.ledger.Event;
@@ -20,6 +21,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.function.Predicate;
 import org.apache.spark.sql.SparkSession;
 
 /**
@@ -89,8 +91,17 @@ public final class SubmitJob {
    * What became of the files.
    *
    * @param refusals why files were not received; without {@code each} there are none
+   * @param unanswered whether one of them is that a store did not answer, so that to submit them
+   *     again may help
    */
-  public record Result(List<Submitted> submitted, List<String> refusals) {}
+  public record Result(List<Submitted> submitted, List<String> refusals, boolean unanswered) {
+    static Result of(List<Submitted> submitted, List<InvalidInputException> refusals) {
+      return new Result(
+          submitted,
+          refusals.stream().map(refusal -> String.valueOf(refusal.getMessage())).toList(),
+          refusals.stream().anyMatch(refusal -> Outage.ofStorage(refusal).isPresent()));
+    }
+  }
 
   /** A file that is a request. */
   private record Named(String file, Request request, String text) {}
@@ -100,13 +111,13 @@ public final class SubmitJob {
    * inbox may be larger than the memory; otherwise in one.
    *
    * @throws InvalidInputException if ledger, vault or a path cannot be used; with {@code each} also
-   *     if a store cannot be reached or is full, after which files may have been received; without
-   *     it, too, if a file is no request that a ledger can take, or one of its id and another
-   *     content was received before, or they are too much to be received at once. Nothing is
-   *     received then
+   *     if ledger or vault cannot be reached or are full, after which files may have been received;
+   *     without it, too, if a file is no request that a ledger can take, or one of its id and
+   *     another content was received before, or they are too much to be received at once. Nothing
+   *     is received then
    */
   public Result run() {
-    List<String> refusals = new ArrayList<>();
+    List<InvalidInputException> refusals = new ArrayList<>();
     Map<String, String> fileOf = new HashMap<>();
     Iterator<RequestSource.Given> files = new RequestSource(paths, null, null).given(spark);
     if (!files.hasNext() && !each) {
@@ -114,7 +125,7 @@ public final class SubmitJob {
     }
     Map<String, Named> group = group(files, fileOf, refusals);
     if (group.isEmpty()) {
-      return new Result(List.of(), refusals);
+      return Result.of(List.of(), refusals);
     }
     Vault vault = place.vault();
     Ledger ledger = place.writableLedger();
@@ -123,7 +134,7 @@ public final class SubmitJob {
       submitted.addAll(receive(group, vault, ledger, refusals));
       group = group(files, fileOf, refusals);
     }
-    return new Result(submitted, refusals);
+    return Result.of(submitted, refusals);
   }
 
   /**
@@ -132,12 +143,14 @@ public final class SubmitJob {
    * @param fileOf each id of this submission; those of the group are added
    */
   private Map<String, Named> group(
-      Iterator<RequestSource.Given> files, Map<String, String> fileOf, List<String> refusals) {
+      Iterator<RequestSource.Given> files,
+      Map<String, String> fileOf,
+      List<InvalidInputException> refusals) {
     Map<String, Named> group = new LinkedHashMap<>();
     long bytes = 0;
     while (files.hasNext() && (!each || (group.size() < GROUP && bytes < GROUP_BYTES))) {
       RequestSource.Given file = files.next();
-      if (unlessRefused(refusals, () -> take(file, group, fileOf))) {
+      if (unlessRefused(refusals, e -> false, () -> take(file, group, fileOf))) {
         bytes += Objects.requireNonNull(file.content()).length;
       }
       if (!each && bytes > GROUP_BYTES) {
@@ -154,7 +167,10 @@ public final class SubmitJob {
 
   /** Receives requests in one entry; those that are refused with {@code each} are taken out. */
   private List<Submitted> receive(
-      Map<String, Named> requests, Vault vault, Ledger ledger, List<String> refusals) {
+      Map<String, Named> requests,
+      Vault vault,
+      Ledger ledger,
+      List<InvalidInputException> refusals) {
     Map<String, String> commitments = new HashMap<>();
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
       place.openIfNew(ledger);
@@ -164,7 +180,8 @@ public final class SubmitJob {
       // looked at before anything is written: all are received, or none
       for (Named one : List.copyOf(requests.values())) {
         String id = one.request().id();
-        if (!unlessRefused(refusals, () -> known.put(id, known(one, state, store)))) {
+        if (!unlessRefused(
+            refusals, SparkErrors::isUnanswered, () -> known.put(id, known(one, state, store)))) {
           requests.remove(id);
         }
       }
@@ -175,17 +192,10 @@ public final class SubmitJob {
           continue;
         }
         // kept once: who was second to write an entry tries again with the same content
-        if (commitments.containsKey(id)
-            || unlessRefused(
-                refusals,
-                () ->
-                    commitments.put(
-                        id, store.keep(one.request(), one.file(), one.text()).commitment()))) {
-          fresh.add(new Event.Submission(id, Objects.requireNonNull(commitments.get(id))));
-        } else {
-          requests.remove(id);
-          known.remove(id);
-        }
+        String commitment =
+            commitments.computeIfAbsent(
+                id, unkept -> store.keep(one.request(), one.file(), one.text()).commitment());
+        fresh.add(new Event.Submission(id, commitment));
       }
       if (fresh.isEmpty() || ledger.append(new Event.Received(fresh))) {
         return submitted(known, ledger.state());
@@ -199,23 +209,23 @@ public final class SubmitJob {
   /**
    * Notes a refusal down, if the others are to be received all the same.
    *
-   * @throws InvalidInputException if they are not, or a store failed and not the file
+   * @param spares what is no fault of the file
+   * @throws InvalidInputException if they are not, or the file is spared
    */
-  private boolean unlessRefused(List<String> refusals, Runnable step) {
+  private boolean unlessRefused(
+      List<InvalidInputException> refusals,
+      Predicate<InvalidInputException> spares,
+      Runnable step) {
     try {
       step.run();
       return true;
     } catch (InvalidInputException e) {
-      if (!each || isOfStore(e)) {
+      if (!each || spares.test(e)) {
         throw e;
       }
-      refusals.add(String.valueOf(e.getMessage()));
+      refusals.add(e);
       return false;
     }
-  }
-
-  private static boolean isOfStore(InvalidInputException e) {
-    return Outage.ofStorage(e).isPresent();
   }
 
   private static void take(

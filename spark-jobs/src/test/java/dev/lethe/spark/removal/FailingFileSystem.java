@@ -11,6 +11,7 @@ import java.util.function.BiConsumer;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.CreateFlag;
 import org.apache.hadoop.fs.DelegateToFileSystem;
+import org.apache.hadoop.fs.FSDataInputStream;
 import org.apache.hadoop.fs.FSDataOutputStream;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.Path;
@@ -43,6 +44,14 @@ public final class FailingFileSystem extends RawLocalFileSystem {
   /** Who looks just before a directory is renamed; by default nobody. */
   static volatile BiConsumer<Path, Path> observer = (source, target) -> {};
 
+  /** Who looks just before a file is read; by default nobody. */
+  static volatile Reader reader = file -> {};
+
+  /** May let the reading fail. */
+  interface Reader {
+    void open(Path file) throws IOException;
+  }
+
   static synchronized void failAt(int write, Failure how) {
     writes = 0;
     staged = false;
@@ -70,6 +79,12 @@ public final class FailingFileSystem extends RawLocalFileSystem {
     public Context(URI uri, Configuration conf) throws IOException, URISyntaxException {
       super(uri, new FailingFileSystem(), conf, "failing", false);
     }
+  }
+
+  @Override
+  public FSDataInputStream open(Path file, int bufferSize) throws IOException {
+    reader.open(file);
+    return super.open(file, bufferSize);
   }
 
   @Override

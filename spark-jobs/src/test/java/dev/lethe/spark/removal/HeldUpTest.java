@@ -14,10 +14,12 @@ import dev.lethe.spark.ledger.Spent;
 import dev.lethe.spark.ledger.TrackedRequest;
 import dev.lethe.spark.ledger.TrackedRequest.State;
 import dev.lethe.spark.request.CertificateTerms;
+import java.io.FileNotFoundException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.UUID;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.SaveMode;
 import org.junit.jupiter.api.AfterEach;
@@ -47,6 +49,7 @@ class HeldUpTest {
   @AfterEach
   void nobodyLooks() {
     FailingFileSystem.observer = (source, target) -> {};
+    FailingFileSystem.reader = file -> {};
   }
 
   @Test
@@ -74,8 +77,10 @@ class HeldUpTest {
     Outcome unreachable = Outcome.of(List.of("run", "--config", config.toString()));
 
     assertThat(unreachable.code()).as("%s", unreachable).isEqualTo(3);
-    assertThat(lastCause(night)).isEqualTo(Event.Cause.NOT_CERTIFIED);
+    assertThat(lastCause(night)).isEqualTo(Event.Cause.TERMS_NOT_MET);
     assertThat(night.ledger().state().waiting()).hasSize(1);
+    // it stands behind nobody that comes after it
+    night.submit("label", RELABEL);
     night.done("run");
     assertThat(state(night, "row")).isEqualTo(State.PUBLISHED);
   }
@@ -109,6 +114,78 @@ class HeldUpTest {
     assertThat(passed.out()).contains("could not be certified");
     assertThat(state(night, "label")).isEqualTo(State.PUBLISHED);
     assertThat(state(night, "all")).isEqualTo(State.ADMITTED);
+  }
+
+  @Test
+  void run_twoCouldNotBeCertifiedAndOneNowCan_itIsTriedWithoutTheOther() {
+    String all = "- relabel: {to: \"1 - label\", where: \"age > 0\"}";
+    Night night = Night.begin("solver: {method: cholesky, max-steps: 1}");
+    night.submit("all", all);
+    night.submit("row", REMOVE);
+    for (int run = 0; run < 3; run++) {
+      assertThat(night.lethe("run").code()).isEqualTo(3);
+    }
+    assertThat(night.ledger().state().uncertifiable()).containsExactly("all", "row");
+
+    Night enough =
+        new Night(
+            night.root(), night.data(), "solver: {method: cholesky, max-steps: 4}", night.scheme());
+    for (int run = 0; run < 4 && state(enough, "row") != State.PUBLISHED; run++) {
+      enough.lethe("run");
+    }
+
+    assertThat(state(enough, "row")).isEqualTo(State.PUBLISHED);
+    assertThat(state(enough, "all")).isEqualTo(State.ADMITTED);
+    // and one that could be certified alone all the time is not kept by newer ones
+    Night plenty = new Night(night.root(), night.data(), "", night.scheme());
+    plenty.submit("label", RELABEL);
+    plenty.done("run");
+    assertThat(state(plenty, "all")).isEqualTo(State.PUBLISHED);
+    assertThat(state(plenty, "label")).isEqualTo(State.SUPERSEDED);
+  }
+
+  @Test
+  void run_fileOfTheTableIsGoneWhileItIsRead_isNoRequestsFault() throws Exception {
+    FailingFileSystem.register(LocalSpark.session().sparkContext().hadoopConfiguration());
+    Path root = Places.directory("night");
+    Path table = root.resolve("table");
+    People.dataset().write().parquet(table.toString());
+    Night night = new Night(root, "path: \"failing:" + table + "\"", "", "");
+    night.submit("row", REMOVE);
+    CertificateTerms terms = new CertificateTerms(0.1, 1e-6, 1e-8);
+    night
+        .ledger()
+        .append(
+            new Event.Decided(
+                1,
+                0,
+                UUID.randomUUID().toString(),
+                terms,
+                Spent.planned(terms, 11),
+                List.of("row"),
+                List.of()));
+    AtomicInteger gone = new AtomicInteger();
+    FailingFileSystem.reader =
+        file -> {
+          boolean ofRows =
+              StackWalker.getInstance()
+                  .walk(
+                      frames ->
+                          frames.anyMatch(
+                              frame -> frame.getClassName().contains("WithholdingRows")));
+          if (ofRows && gone.getAndIncrement() == 0) {
+            throw new FileNotFoundException(file.toString());
+          }
+        };
+
+    Outcome held = night.lethe("run");
+
+    assertThat(gone.get()).isPositive();
+    assertThat(held.code()).as("%s", held).isEqualTo(2);
+    assertThat(night.ledger().state().waiting()).isEmpty();
+    assertThat(night.ledger().state().unfinished()).isPresent();
+    night.done("run");
+    assertThat(state(night, "row")).isEqualTo(State.PUBLISHED);
   }
 
   @Test
