@@ -589,7 +589,9 @@ class ConfTest {
     "run, 6, submit run purge verify status",
     "purge, 2, submit run purge verify status",
     "verify, 4, submit run purge verify status",
-    "verify, 5, submit run purge verify verify verify status"
+    "verify, 5, submit run purge verify verify verify status",
+    "status, 2, submit run purge verify status",
+    "status, 5, submit run purge verify status status status"
   })
   void nightly_commandFails_isSeenAndTheOthersRun(String command, int code, String calls)
       throws Exception {

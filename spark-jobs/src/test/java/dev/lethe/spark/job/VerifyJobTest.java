@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.lethe.spark.LocalSpark;
+import dev.lethe.spark.certificate.Check;
 import dev.lethe.spark.certificate.ModelDigest;
 import dev.lethe.spark.certificate.Reason;
 import dev.lethe.spark.job.Releases.Release;
@@ -540,5 +541,21 @@ class VerifyJobTest {
       throw new UncheckedIOException(e);
     }
     return copy;
+  }
+
+  @Test
+  void isOfOtherData_somethingElseFailsToo_isABrokenClaim() {
+    Check digest = new Check(Recomputation.CORRECTED_DATA, false, "");
+    Check distance = new Check("distance to the minimiser", false, "");
+    Check removed = new Check("removed coefficients are 0", false, "");
+    Check noise = new Check("noise is N(0, sigma^2 I)", false, "");
+
+    assertThat(new VerifyJob.Result(List.of(digest, distance), "certified").isOfOtherData())
+        .isTrue();
+    for (Check other : List.of(removed, noise)) {
+      assertThat(new VerifyJob.Result(List.of(digest, other), "certified").isOfOtherData())
+          .isFalse();
+    }
+    assertThat(new VerifyJob.Result(List.of(distance), "certified").isOfOtherData()).isFalse();
   }
 }

@@ -15,12 +15,19 @@ import dev.lethe.spark.ledger.TrackedRequest;
 import dev.lethe.spark.ledger.TrackedRequest.State;
 import dev.lethe.spark.request.CertificateTerms;
 import java.io.FileNotFoundException;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.UUID;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.parquet.hadoop.ParquetFileReader;
+import org.apache.parquet.hadoop.metadata.BlockMetaData;
+import org.apache.parquet.hadoop.metadata.ColumnChunkMetaData;
+import org.apache.parquet.hadoop.util.HadoopInputFile;
 import org.apache.spark.sql.SaveMode;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -189,6 +196,78 @@ class HeldUpTest {
   }
 
   @Test
+  void run_onlyRequestOfAVersionThatWasBegunSpoilsIt_nothingIsLeftToDo() {
+    Night night = Night.begin("");
+    night.submit("spoils", "- removeRows: {where: \"label = 1\"}"); // one class is left
+    CertificateTerms terms = new CertificateTerms(0.1, 1e-6, 1e-8);
+    night
+        .ledger()
+        .append(
+            new Event.Decided(
+                1,
+                0,
+                UUID.randomUUID().toString(),
+                terms,
+                Spent.planned(terms, 11),
+                List.of("spoils"),
+                List.of()));
+
+    Outcome run = night.done("run");
+
+    assertThat(run.out()).contains("nothing to do");
+    assertThat(state(night, "spoils")).isEqualTo(State.REFUSED);
+  }
+
+  @Test
+  void run_columnOfAConditionIsDamaged_isNoRequestsFault() throws Exception {
+    Path root = Places.directory("night");
+    Path table = root.resolve("table");
+    People.dataset()
+        .coalesce(1)
+        .write()
+        .option("parquet.enable.dictionary", "false")
+        .option("compression", "none")
+        .parquet(table.toString());
+    Path file;
+    try (Stream<Path> files = Files.list(table)) {
+      file = files.filter(one -> one.toString().endsWith(".parquet")).findFirst().orElseThrow();
+    }
+    byte[] whole = Files.readAllBytes(file);
+    byte[] damaged = whole.clone();
+    try (ParquetFileReader reader =
+        ParquetFileReader.open(
+            HadoopInputFile.fromPath(
+                new org.apache.hadoop.fs.Path(file.toUri()), new Configuration()))) {
+      for (BlockMetaData block : reader.getFooter().getBlocks()) {
+        for (ColumnChunkMetaData column : block.getColumns()) {
+          if (column.getPath().toDotString().equals("user_id")) {
+            int begin = (int) column.getStartingPos();
+            Arrays.fill(damaged, begin, begin + 8, (byte) 0xff); // the header of a page
+          }
+        }
+      }
+    }
+    assertThat(damaged).isNotEqualTo(whole);
+    Night night = new Night(root, "path: " + table, "", "");
+    night.submit("row", REMOVE);
+    write(file, damaged);
+
+    Outcome held = night.lethe("run");
+
+    assertThat(held.code()).as("%s", held).isEqualTo(2);
+    assertThat(held.err()).contains("could not be read");
+    assertThat(state(night, "row")).isEqualTo(State.RECEIVED);
+    write(file, whole);
+    night.done("run");
+    assertThat(state(night, "row")).isEqualTo(State.PUBLISHED);
+  }
+
+  private static void write(Path file, byte[] content) throws IOException {
+    Files.write(file, content);
+    Files.deleteIfExists(file.resolveSibling("." + file.getFileName() + ".crc"));
+  }
+
+  @Test
   void run_tableGrowsBeforeTheVersionIsVerified_isNoBrokenClaim() throws Exception {
     FailingFileSystem.register(LocalSpark.session().sparkContext().hadoopConfiguration());
     Path root = Places.directory("night");
@@ -212,6 +291,8 @@ class HeldUpTest {
     assertThat(night.version(1)).doesNotExist();
     assertThat(night.ledger().state().waiting()).hasSize(1);
     assertThat(night.ledger().state().releases().squaredMu()).as("it counts").isPositive();
+    assertThat(night.done("status", "--reasons").out())
+        .contains("waits again      row: " + Event.Cause.DATA_CHANGED.text());
     night.done("run");
     assertThat(night.ledger().state().current().number()).isEqualTo(2);
   }

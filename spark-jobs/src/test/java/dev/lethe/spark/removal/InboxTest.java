@@ -1,5 +1,6 @@
 package dev.lethe.spark.removal;
 
+import static dev.lethe.spark.removal.Night.REMOVE;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.lethe.spark.LocalSpark;
@@ -8,6 +9,7 @@ import dev.lethe.spark.job.Places;
 import dev.lethe.spark.ledger.Event;
 import dev.lethe.spark.ledger.TrackedRequest;
 import java.io.IOException;
+import java.net.SocketTimeoutException;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -175,6 +177,54 @@ class InboxTest {
     }
     assertThat(night.done("submit", "--each", inbox.toString()).out().lines())
         .containsExactly("a: received", "b: received");
+  }
+
+  @Test
+  void submit_oneFileCannotBeReadNow_othersAreReceivedAndItIsToBeTriedAgain() {
+    FailingFileSystem.register(LocalSpark.session().sparkContext().hadoopConfiguration());
+    Night night = Night.begin("");
+    Path inbox = Places.directory("inbox");
+    put(inbox, "a.yaml", "a", "u-4711");
+    put(inbox, "b.yaml", "b", "u-4712");
+    FailingFileSystem.reader =
+        file -> {
+          if (file.getName().equals("a.yaml")) {
+            throw new SocketTimeoutException("no answer");
+          }
+        };
+    try {
+      Outcome away = night.lethe("submit", "--each", "failing:" + inbox);
+      assertThat(away.code()).as("%s", away).isEqualTo(5);
+      assertThat(away.out().lines()).containsExactly("b: received");
+      assertThat(away.err()).contains("a.yaml");
+    } finally {
+      FailingFileSystem.reader = file -> {};
+    }
+    assertThat(night.done("submit", "--each", "failing:" + inbox).out().lines())
+        .containsExactly("a: received", "b: received, known before");
+  }
+
+  @Test
+  void submit_vaultMayNotBeWritten_refusesNoFile() throws Exception {
+    Night night = Night.begin("");
+    night.submit("first", REMOVE);
+    Path inbox = Places.directory("inbox");
+    put(inbox, "a.yaml", "a", "u-4711");
+    Path keys = night.vault().resolve("keys");
+    Path away = night.vault().resolve("away");
+    Files.move(keys, away);
+    Files.writeString(keys, "no folder");
+    try {
+      Outcome full = night.lethe("submit", "--each", inbox.toString());
+      assertThat(full.code()).as("%s", full).isEqualTo(2);
+      assertThat(full.err()).contains("vault: ").doesNotContain("a.yaml");
+      assertThat(full.out()).isEmpty();
+    } finally {
+      Files.delete(keys);
+      Files.move(away, keys);
+    }
+    assertThat(night.done("submit", "--each", inbox.toString()).out().lines())
+        .containsExactly("a: received");
   }
 
   @Test

@@ -84,6 +84,25 @@ class LedgerVerificationTest {
   }
 
   @Test
+  void verify_folderInPlaceOfACertificate_isFoundWhateverElseCannotBeRead() throws Exception {
+    Night night = Night.begin("");
+    night.submit("row", REMOVE);
+    night.done("run");
+    Path certificate = night.version(1).resolve("certificate.json");
+    byte[] document = Files.readAllBytes(certificate);
+    Files.delete(certificate);
+    Files.createDirectory(certificate);
+
+    Outcome broken = verify(night, null);
+
+    assertThat(broken.code()).as("%s", broken).isEqualTo(4);
+    assertThat(broken.out()).containsPattern("FAIL +certificate of version 1 ");
+    Files.delete(certificate);
+    Files.write(certificate, document);
+    assertThat(verify(night, null).code()).isZero();
+  }
+
+  @Test
   void run_certificateChangedBeforeItsVerification_isClaimBrokenAndTakenBack() throws Exception {
     Night night = Night.begin("");
     night.submit("row", REMOVE);
